@@ -1,0 +1,384 @@
+"""AWS's own limits on what a user may configure, as functions that return the value or say what is wrong with it.
+
+Each function takes one configured value and returns it; it raises ``ValueError`` with the rule and the fix. The
+caller adds which key it was and which value was seen. AWS reports most of these only while it creates things, one at
+a time; here they are known before anything is created.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (name, path, policy and tag limits)
+MAX_ROLE_NAME_LENGTH = 64
+MAX_USER_NAME_LENGTH = 64
+MAX_POLICY_NAME_LENGTH = 128
+MAX_PATH_LENGTH = 512
+MAX_DESCRIPTION_LENGTH = 1000
+MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
+MAX_ACCESS_KEYS = 2  # per user, active or not
+MAX_TAGS = 50
+MAX_TAG_KEY_LENGTH = 128
+MAX_TAG_VALUE_LENGTH = 256
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+MIN_SESSION_DURATION = timedelta(hours=1)
+MAX_SESSION_DURATION = timedelta(hours=12)
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+MIN_EXTERNAL_ID_LENGTH = 2
+MAX_EXTERNAL_ID_LENGTH = 1224
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html: how long an MFA session can live
+MAX_MFA_AGE = timedelta(hours=36)
+
+ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):(?P<service>iam|sts)::(?P<account>[0-9]{12}|aws):(?P<resource>.+)")
+
+
+def account_id(value: object) -> str:
+    """Return a 12-digit account id; a number is accepted when nothing can have been lost from it."""
+    text = str(value)
+    if isinstance(value, str | int) and re.fullmatch(r"[0-9]{12}", text):
+        return text
+    if isinstance(value, int | float):
+        raise ValueError(
+            "an AWS account id has exactly 12 digits, and this is a number: YAML drops leading zeros. "
+            'Write it in quotes, as in accountId: "012345678901"'
+        )
+    if re.fullmatch(r"[0-9]{4}-[0-9]{4}-[0-9]{4}", text):
+        raise ValueError(f"an AWS account id is written without dashes. Write {text.replace('-', '')}")
+    raise ValueError(
+        "an AWS account id has exactly 12 digits. "
+        "Look it up with: aws sts get-caller-identity --query Account --output text"
+    )
+
+
+def _text(value: object) -> str:
+    """Return a text; refuse numbers and booleans, because YAML rewrites some of them (0123 arrives as 83)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        raise ValueError(
+            "this must be a text, and YAML made it a number or a boolean, which can change it. "
+            "Put it in quotes, or use: pulumi config set --path --type string"
+        )
+    raise ValueError("this must be a text. Put it in quotes")
+
+
+def _name(kind: str, longest: int, value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_+=,.@-]+", text):
+        raise ValueError(f"{kind} names are made of letters, digits and _+=,.@- only. Choose such a name")
+    if len(text) > longest:
+        raise ValueError(f"{kind} names have at most {longest} characters, this has {len(text)}. Shorten it")
+    return text
+
+
+def role_name(value: object) -> str:
+    """Return a role name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html."""
+    return _name("IAM role", MAX_ROLE_NAME_LENGTH, value)
+
+
+def user_name(value: object) -> str:
+    """Return a user name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html."""
+    return _name("IAM user", MAX_USER_NAME_LENGTH, value)
+
+
+def policy_name(value: object) -> str:
+    """Return a policy name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html."""
+    return _name("IAM policy", MAX_POLICY_NAME_LENGTH, value)
+
+
+def key_label(value: object) -> str:
+    """Return an access key's label: ours, not AWS's; a number is as good, ``pulumi config set --path`` stores one."""
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError("a label is 1 to 64 letters, digits, _ or -. Choose a short word or a number")
+    return text
+
+
+def path(value: object) -> str:
+    """Return an IAM path: ``/``, or printable ASCII between two slashes."""
+    text = _text(value)
+    if not re.fullmatch(r"/|/[\x21-\x7e]+/", text) or "//" in text:
+        raise ValueError(
+            "an IAM path is / or begins and ends with /, with printable characters and no spaces between. "
+            f"Write it like /{text.strip('/ ') or 'division'}/"
+        )
+    if len(text) > MAX_PATH_LENGTH:
+        raise ValueError(f"an IAM path has at most {MAX_PATH_LENGTH} characters, this has {len(text)}. Shorten it")
+    return text
+
+
+def description(value: object) -> str:
+    """Return a role description: Latin-1 characters, tabs and line breaks."""
+    text = _text(value)
+    if len(text) > MAX_DESCRIPTION_LENGTH:
+        raise ValueError(
+            f"a description has at most {MAX_DESCRIPTION_LENGTH} characters, this has {len(text)}. Shorten it"
+        )
+    if strange := re.search(r"[^\t\n\r\x20-\x7e\xa1-\xff]", text):
+        raise ValueError(f"IAM descriptions take Latin-1 characters only. Remove {strange[0]!r}")
+    return text
+
+
+def session_duration(value: object) -> int:
+    """Return a role's maximum session duration in seconds."""
+    return _seconds("a role's maximum session duration", MIN_SESSION_DURATION, MAX_SESSION_DURATION, value)
+
+
+def mfa_max_age(value: object) -> int:
+    """Return how old an MFA sign-in may be, in seconds."""
+    return _seconds("the age of an MFA sign-in", timedelta(seconds=1), MAX_MFA_AGE, value)
+
+
+def _seconds(what: str, shortest: timedelta, longest: timedelta, value: object) -> int:
+    low, high = int(shortest.total_seconds()), int(longest.total_seconds())
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise ValueError(f"{what} is a whole number of seconds from {low} to {high}. Choose one in that range")
+    return int(text)
+
+
+def external_id(value: object) -> str:
+    """Return an external id; it is not a secret: whoever may read the role can read it in the trust policy."""
+    text = _text(value)
+    if not MIN_EXTERNAL_ID_LENGTH <= len(text) <= MAX_EXTERNAL_ID_LENGTH:
+        raise ValueError(
+            f"an external id has {MIN_EXTERNAL_ID_LENGTH} to {MAX_EXTERNAL_ID_LENGTH} characters, "
+            f"this has {len(text)}. Choose another"
+        )
+    if strange := re.search(r"[^A-Za-z0-9_+=,.@:/-]", text):
+        raise ValueError(f"an external id is made of letters, digits and _+=,.@:/- only. Remove {strange[0]!r}")
+    return text
+
+
+def region(value: object) -> str:
+    """Return a region name; it also decides the partition (see ``partition``)."""
+    text = _text(value)
+    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", text):
+        raise ValueError("this is not the name of an AWS region. Write it like us-east-1")
+    return text
+
+
+def partition(region_name: str) -> str:
+    """Return the partition that a region belongs to.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
+    prefixes = {
+        "cn-": "aws-cn",
+        "us-gov-": "aws-us-gov",
+        "us-iso-": "aws-iso",
+        "us-isob-": "aws-iso-b",
+        "eu-isoe-": "aws-iso-e",
+        "us-isof-": "aws-iso-f",
+        "eusc-": "aws-eusc",
+    }
+    return next((name for prefix, name in prefixes.items() if region_name.startswith(prefix)), "aws")
+
+
+def profile(value: object) -> str:
+    """Return the name of a profile in the AWS config files of whoever deploys."""
+    text = _text(value)
+    if not text.strip() or re.search(r"[\]\r\n]", text):
+        raise ValueError("this is not the name of an AWS profile. See the names with: aws configure list-profiles")
+    return text
+
+
+def role_arn(value: object) -> str:
+    """Return the ARN of a role."""
+    return _arn("role", r"role/[\x21-\x7e]+", "arn:aws:iam::111122223333:role/NAME", value)
+
+
+def policy_arn(value: object) -> str:
+    """Return the ARN of a managed policy, the customer's or AWS's."""
+    return _arn("managed policy", r"policy/[\x21-\x7e]+", "arn:aws:iam::111122223333:policy/NAME", value)
+
+
+def principal_arn(value: object) -> str:
+    """Return the ARN of a user or role, with * and ? as wildcards, as the condition ``ArnLike`` takes it."""
+    return _arn("user or role", r"(user|role)/[\x21-\x7e]+", "arn:aws:iam::444455556666:user/NAME", value)
+
+
+def _arn(kind: str, resource: str, example: str, value: object) -> str:
+    text = _text(value)
+    match = ARN.fullmatch(text)
+    if not match or match["service"] != "iam" or not re.fullmatch(resource, match["resource"]):
+        raise ValueError(f"this is not the ARN of an IAM {kind}. Write it like {example}")
+    return text
+
+
+def arn_like(arn: str, pattern: str) -> bool:
+    """Return whether the condition ``ArnLike`` with ``pattern`` holds for ``arn``.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+    """
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn) is not None
+
+
+def organization_id(value: object) -> str:
+    """Return the id of an AWS organization."""
+    text = _text(value)
+    if not re.fullmatch(r"o-[a-z0-9]{10,32}", text):
+        raise ValueError(
+            "an organization id is o- and 10 to 32 lower-case letters or digits. "
+            "Look it up with: aws organizations describe-organization --query Organization.Id"
+        )
+    return text
+
+
+def source_ip(value: object) -> str:
+    """Return an IP address range in CIDR notation."""
+    text = _text(value)
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"this is not an address or a CIDR range ({error}). Write it like 203.0.113.0/24") from None
+    return text
+
+
+def tags(value: object) -> dict[str, str]:
+    """Return tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules."""
+    if not isinstance(value, Mapping):
+        raise ValueError("tags are an object of names and values. Set one with: pulumi config set --path")
+    entries = {_text(name): _tag_value(name, entry) for name, entry in cast("Mapping[object, object]", value).items()}
+    if len(entries) > MAX_TAGS:
+        raise ValueError(f"AWS takes at most {MAX_TAGS} tags, these are {len(entries)}. Remove some")
+    if len({name.casefold() for name in entries}) < len(entries):
+        raise ValueError("IAM tag names differ by more than upper and lower case. Rename or remove one")
+    for name in entries:
+        if not 1 <= len(name) <= MAX_TAG_KEY_LENGTH or name.casefold().startswith("aws:"):
+            raise ValueError(
+                f"a tag name has 1 to {MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename {name!r}"
+            )
+        _tag_characters(name, name)
+    return entries
+
+
+def _tag_value(name: object, value: object) -> str:
+    try:
+        text = _text(value)
+    except ValueError as error:
+        raise ValueError(f"tag {name!r}: {error}") from None
+    if len(text) > MAX_TAG_VALUE_LENGTH:
+        raise ValueError(f"a tag value has at most {MAX_TAG_VALUE_LENGTH} characters. Shorten that of {name!r}")
+    _tag_characters(name, text)
+    return text
+
+
+def _tag_characters(name: object, text: str) -> None:
+    strange = next((c for c in text if not (c.isalpha() or c.isnumeric() or c.isspace() or c in "_.:/=+-@")), None)
+    if strange is not None:
+        raise ValueError(
+            f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r} from the tag {name!r}"
+        )
+
+
+def loopback_endpoint(value: object) -> str:
+    """Return the URL of an AWS emulator on this machine; refuse any other address.
+
+    The emulator is sent pretend credentials and is trusted without proof, so it may only be one's own machine.
+    """
+    text = _text(value).rstrip("/")
+    fix = (
+        "Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: pulumi config rm assume-role:endpoint"
+    )
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(f"this is not a URL. {fix}") from None
+    plain = not (url.path or url.query or url.fragment or url.username or url.password)
+    if url.scheme not in ("http", "https") or not url.hostname or not port or not plain:
+        raise ValueError(f"an endpoint is http://, a loopback address and a port. {fix}")
+    if url.hostname != "localhost" and not _is_loopback(url.hostname):
+        raise ValueError(
+            f"an endpoint is an emulator on this machine, and {url.hostname} is not a loopback address. {fix}"
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def identity_policy(file: Path) -> dict[str, object]:
+    """Return the identity policy in a JSON file.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+    """
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(
+            f"the policy file cannot be read ({reason}). Name a JSON file, relative to the folder of Pulumi.yaml"
+        ) from None
+    try:
+        document: object = json.loads(content, object_pairs_hook=_without_duplicates)
+    except ValueError as error:
+        raise ValueError(f"the policy file is not JSON: {error}. Correct it there") from None
+    size = len("".join(json.dumps(document, ensure_ascii=False).split()))
+    if size > MAX_POLICY_CHARACTERS:
+        raise ValueError(
+            f"a managed policy has at most {MAX_POLICY_CHARACTERS:,} characters without white space, "
+            f"this has {size:,}. Shorten it, for example with wildcards"
+        )
+    if fault := _policy_fault(document):
+        raise ValueError(f"the policy file is not an IAM identity policy: {fault}. Correct it there")
+    return cast("dict[str, object]", document)
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return document
+
+
+def _policy_fault(document: object) -> str | None:
+    if not isinstance(document, dict):
+        return "it is not a JSON object"
+    policy = cast("dict[str, object]", document)
+    if unknown := sorted(policy.keys() - {"Version", "Id", "Statement"}):
+        return f"a policy has no element {unknown[0]!r}"
+    if policy.get("Version") != "2012-10-17":
+        return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
+    statements = policy.get("Statement")
+    entries = cast("list[object]", statements) if isinstance(statements, list) else [statements]
+    if not entries:
+        return '"Statement" is empty'
+    return next((fault for number, entry in enumerate(entries, 1) if (fault := _statement_fault(number, entry))), None)
+
+
+def _statement_fault(number: int, entry: object) -> str | None:
+    if not isinstance(entry, dict):
+        return f"statement {number} is not a JSON object"
+    statement = cast("dict[str, object]", entry)
+    elements = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+    if "Principal" in statement or "NotPrincipal" in statement:
+        return f"statement {number} names a principal, which only trust and resource policies do"
+    if unknown := sorted(statement.keys() - elements):
+        return f"statement {number} has an unknown element {unknown[0]!r}"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        return f'statement {number} needs "Effect" to be "Allow" or "Deny"'
+    for element in ("Action", "Resource"):
+        values = [statement[name] for name in (element, f"Not{element}") if name in statement]
+        if len(values) != 1:
+            return f'statement {number} needs exactly one of "{element}" and "Not{element}"'
+        texts = cast("list[object]", values[0]) if isinstance(values[0], list) else [values[0]]
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            return f'"{element}" of statement {number} must be a text or a list of texts'
+    actions = statement.get("Action", statement.get("NotAction"))
+    for action in cast("list[str]", actions) if isinstance(actions, list) else [cast("str", actions)]:
+        if action != "*" and not re.fullmatch(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+", action):
+            return f"statement {number} has an action {action!r} that is not service:Name"
+    return None

@@ -1,0 +1,65 @@
+"""What the person who gets the key needs to use it: an AWS config file text, and a console link. Pure functions."""
+
+from urllib.parse import urlencode
+
+CONSOLE_HOSTS = {"aws-cn": "signin.amazonaws.cn", "aws-us-gov": "signin.amazonaws-us-gov.com"}
+
+
+def aws_config(
+    *,
+    profile: str,
+    access_key_id: str,
+    secret_access_key: str,
+    role_arn: str,
+    trusting_region: str,
+    trusted_region: str,
+    external_id: str | None = None,
+    mfa_serial: str | None = None,
+    endpoint: str | None = None,
+) -> str:
+    """Return the text of an AWS config file with two profiles, ready to append to ``~/.aws/config``.
+
+    ``profile`` acts as the role and is the one to use; ``profile``-user holds the key that it starts from.
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
+
+    Args:
+        profile: name of the profile that acts as the role.
+        access_key_id: the user's access key.
+        secret_access_key: its secret.
+        role_arn: the role to assume.
+        trusting_region: region of the role's profile.
+        trusted_region: region of the key's profile.
+        external_id: what the role's trust policy asks for, if anything.
+        mfa_serial: the user's MFA device, if the role asks for one; AWS tools then ask for its code.
+        endpoint: the emulator that stands in for AWS, if one does.
+    """
+    user = {
+        "aws_access_key_id": access_key_id,
+        "aws_secret_access_key": secret_access_key,
+        "region": trusted_region,
+        "endpoint_url": endpoint,
+    }
+    role = {
+        "role_arn": role_arn,
+        "source_profile": f"{profile}-user",
+        "external_id": external_id,
+        "mfa_serial": mfa_serial,
+        "region": trusting_region,
+        "endpoint_url": endpoint,
+    }
+    return _section(f"profile {profile}-user", user) + "\n" + _section(f"profile {profile}", role)
+
+
+def _section(name: str, entries: dict[str, str | None]) -> str:
+    lines = [f"{key} = {value}" for key, value in entries.items() if value is not None]
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def switch_role_url(*, partition: str, account_id: str, role_path: str, role_name: str) -> str:
+    """Return the link with which a console user of the trusted account takes the role.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-console.html
+    """
+    host = CONSOLE_HOSTS.get(partition, "signin.aws.amazon.com")
+    query = urlencode({"account": account_id, "roleName": f"{role_path}{role_name}".lstrip("/")})
+    return f"https://{host}/switchrole?{query}"

@@ -1,0 +1,1 @@
+"""What a person runs around a deployed stack: prove it, hand it over, adopt, draw, rotate, revoke."""

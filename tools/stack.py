@@ -1,0 +1,126 @@
+"""A stack as its tools see it: through the ``pulumi`` CLI, never through the state file or the program's own code."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+NAMESPACE = "assume-role"
+CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
+
+
+class StackError(Exception):
+    """The stack could not be read or changed; the message says why and what to do."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
+
+
+class AccessKey(_Model):
+    """One access key of the user, as the stack's outputs show it."""
+
+    id: str
+    status: Literal["Active", "Inactive"]
+    secret: SecretStr | None = None  # absent where the stack never has it in plain text
+
+
+class Terms(_Model):
+    """Under which terms the role can be assumed, and what it then allows."""
+
+    partition: str
+    trusting_region: str
+    trusted_region: str
+    endpoint: str | None = None  # the emulator that stands in for AWS, if one does
+    external_id: str | None = None
+    require_mfa: bool = False
+    mfa_max_age: int | None = None  # seconds
+    max_session_duration: int  # seconds
+    trust_policy: dict[str, Any]
+    permission_policy: dict[str, Any]
+    assume_policy: dict[str, Any]
+
+
+class Outputs(_Model):
+    """The outputs of a deployed stack. Secrets stay ``SecretStr``: printing or logging one shows asterisks."""
+
+    role_arn: str
+    role_name: str
+    user_arn: str
+    user_name: str
+    trusting_account_id: str
+    trusted_account_id: str
+    switch_role_url: str
+    terms: Terms
+    access_keys: dict[str, AccessKey] = Field(default_factory=dict[str, AccessKey])
+    access_key_id: str | None = None  # absent where no key is active
+    secret_access_key: SecretStr | None = None  # absent with a PGP key or a secret store
+    encrypted_secret_access_key: str | None = None  # with a PGP key: base64 of an OpenPGP message
+    secret_location: str | None = None  # with a secret store
+    aws_config: SecretStr | None = None
+
+
+def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) -> str:
+    """Run ``pulumi`` on a stack without questions and return what it printed on standard output.
+
+    Args:
+        stack: name of the stack.
+        arguments: the command and its flags, as ``"stack", "output"``.
+        timeout: seconds after which the command is given up.
+
+    Raises:
+        StackError: there is no CLI, it failed (with its own words), or it took too long.
+    """
+    executable = shutil.which("pulumi")
+    if executable is None:
+        raise StackError("There is no pulumi on PATH. Run this with make, or inside: make shell")
+    command = [executable, "--non-interactive", *arguments, "--stack", stack]
+    shown = " ".join(["pulumi", *arguments, "--stack", stack])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        raise StackError(
+            f"`{shown}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
+        ) from None
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip()).removeprefix("error: ")
+        raise StackError(f"`{shown}` failed: {words}")
+    return done.stdout
+
+
+def read_outputs(stack: str) -> Outputs:
+    """Return the outputs of a stack, secrets included.
+
+    Raises:
+        StackError: there is no such stack, it was never deployed, or its outputs are not this program's.
+    """
+    printed = pulumi(stack, "stack", "output", "--json", "--show-secrets")
+    values: dict[str, object] = json.loads(printed or "{}")
+    if not values:
+        raise StackError(f"Stack {stack} has no outputs: it is not deployed. Deploy it with: make up STACK={stack}")
+    try:
+        return Outputs.model_validate(values)
+    except ValidationError as error:
+        missing = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise StackError(
+            f"The outputs of stack {stack} lack or garble: {missing}. Deploy it again with: make up STACK={stack}"
+        ) from None
+
+
+def read_config(stack: str) -> Mapping[str, Any]:
+    """Return the stack's configuration by key without namespace, defaults of Pulumi.yaml included.
+
+    Raises:
+        StackError: there is no such stack, or its configuration cannot be read.
+    """
+    entries: dict[str, dict[str, Any]] = json.loads(pulumi(stack, "config", "--json", "--show-secrets"))
+    prefix = f"{NAMESPACE}:"
+    return {
+        key.removeprefix(prefix): cast("Any", entry.get("objectValue", entry.get("value")))
+        for key, entry in entries.items()
+        if key.startswith(prefix)
+    }
