@@ -1,0 +1,100 @@
+# One command for each thing that a person does with a relationship. `make help` lists them.
+# A stack whose file has `endpoint` (dev, the default) runs against an embedded AWS on this machine; any other stack
+# runs with your own Pulumi and your own AWS credentials, as plain `pulumi` does.
+
+STACK ?= dev
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON := .venv/bin/python
+RUN := $(PYTHON) -m local run --stack $(STACK) --
+EMBEDDED := $(shell grep -qs '^ *assume-role:endpoint: *[^ ]' Pulumi.$(STACK).yaml && echo yes)
+# Nobody is asked about pretend accounts, and what they lost with the emulator is made again. Real ones: YES=1.
+UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh,$(if $(YES),--yes --skip-preview))
+DESTROY_FLAGS := $(if $(EMBEDDED)$(YES),--yes --skip-preview)
+
+.PHONY: help
+help: ## list the commands
+	@echo "make COMMAND [STACK=name]   (stack: $(STACK))"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+# The stamp is written last, so that an interrupted installation is done again.
+.venv/installed: requirements.txt requirements-dev.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: this needs Python 3.11 or newer, and python3 is $$(python3 --version 2>&1). Install it: https://www.python.org/downloads" >&2; exit 1; }
+	@echo "Installing the Python packages into .venv (about a minute, once) ..." >&2
+	@test -x $(PYTHON) && $(PYTHON) -c '' 2>/dev/null || python3 -m venv --clear .venv >&2
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt >&2 \
+		|| { echo "error: the packages of requirements-dev.txt could not be installed (see above). Check the way to PyPI, then try again." >&2; exit 1; }
+	@touch $@
+
+.PHONY: up
+up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
+	@$(RUN) pulumi up --stack $(STACK) --suppress-outputs $(UP_FLAGS) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.verify --stack $(STACK)
+	@$(RUN) pulumi stack output --stack $(STACK)
+
+.PHONY: preview
+preview: .venv/installed ## show what `make up` would change, all policy documents included
+	@$(RUN) pulumi preview --stack $(STACK) --diff $(ARGS)
+
+.PHONY: outputs
+outputs: .venv/installed ## print the stack's outputs (JSON=1 for JSON), secrets hidden
+	@$(RUN) pulumi stack output --stack $(STACK) $(if $(JSON),--json) $(ARGS)
+
+.PHONY: verify
+verify: .venv/installed ## prove that the right one gets in and the wrong one does not (ARGS="--write --json ...")
+	@$(RUN) $(PYTHON) -m tools.verify --stack $(STACK) $(ARGS)
+
+.PHONY: profile
+profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
+	@$(RUN) $(PYTHON) -m tools.profile --stack $(STACK) $(ARGS)
+
+.PHONY: adopt
+adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names
+	@$(RUN) $(PYTHON) -m tools.adopt --stack $(STACK) $(ARGS)
+
+.PHONY: diagram
+diagram: .venv/installed ## draw the deployed relationship as SVG (ARGS="--output FILE")
+	@$(RUN) $(PYTHON) -m tools.diagram --stack $(STACK) $(ARGS)
+
+.PHONY: rotate
+rotate: .venv/installed ## replace the access key without a gap, a step at a time
+	@$(RUN) $(PYTHON) -m tools.rotate --stack $(STACK) $(if $(YES),--yes) $(ARGS)
+
+.PHONY: revoke
+revoke: .venv/installed ## in an emergency: stop every key and every session at once
+	@$(RUN) $(PYTHON) -m tools.revoke --stack $(STACK) $(if $(YES),--yes) $(ARGS)
+
+.PHONY: destroy
+destroy: .venv/installed ## delete everything that the stack created, in both accounts
+	@$(RUN) pulumi destroy --stack $(STACK) $(DESTROY_FLAGS) $(ARGS)
+
+.PHONY: down
+down: .venv/installed ## stop the embedded AWS; its state is kept
+	@$(PYTHON) -m local down
+
+.PHONY: shell
+shell: .venv/installed ## start a shell where plain `pulumi` works on the stack
+	@$(PYTHON) -m local shell --stack $(STACK)
+
+.PHONY: env
+env: .venv/installed ## print the same environment as export lines: eval "$(make -s env)"
+	@$(PYTHON) -m local env --stack $(STACK)
+
+.PHONY: test
+test: .venv/installed ## run all tests, on this machine only (ARGS="-k name")
+	@$(PYTHON) -m local setup
+	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: .venv/installed ## check style and types
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@.venv/bin/basedpyright
+
+.PHONY: bench
+bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS
+	@$(PYTHON) -m tests.bench

@@ -1,0 +1,121 @@
+"""`python -m local COMMAND`: runs commands where plain ``pulumi`` works, with or without a cloud.
+
+A stack with ``endpoint`` gets the embedded AWS and all that it needs; a stack without gets the user's own environment.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from local import LocalError
+from local.checkout import Checkout
+from local.cli import find_cli
+from local.console import say
+from local.emulator import stop
+from local.environment import additions, prepare
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit status; 1 where this machine could not be made ready."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a command: python -m local run --stack NAME -- COMMAND ...")
+    run.add_argument("words", nargs="+", metavar="COMMAND")
+    shell = commands.add_parser("shell", help="start a shell")
+    env = commands.add_parser("env", help="print the environment as export lines")
+    for command in (run, shell, env):
+        command.add_argument("--stack", default="dev", help="name of the stack (default: dev)")
+    commands.add_parser("setup", help="find, download or build the Pulumi CLI, and print where it is")
+    commands.add_parser("down", help="stop the embedded AWS")
+    options = parser.parse_args(arguments)
+    checkout = Checkout(Path(__file__).resolve().parent.parent)
+    try:
+        match options.command:
+            case "run":
+                return _run(checkout, options.stack, options.words)
+            case "shell":
+                return _shell(checkout, options.stack)
+            case "env":
+                return _print_environment(checkout, options.stack)
+            case "setup":
+                say(f"Pulumi CLI: {find_cli(checkout, os.environ)}")
+                return 0
+            case _:
+                stopped = stop(checkout)
+                say(
+                    "Stopped the embedded AWS; its state is kept."
+                    if stopped
+                    else "No embedded AWS of this checkout runs."
+                )
+                return 0
+    except LocalError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted. Run the same command again: it goes on where it stopped.")
+        return 130
+
+
+def _environment(checkout: Checkout, stack: str) -> dict[str, str]:
+    """Return the environment for commands on ``stack``."""
+    endpoint = checkout.endpoint(stack)
+    if endpoint:
+        return prepare(checkout, stack, endpoint, os.environ)
+    if os.environ.get("PULUMI_HOME") == str(checkout.pulumi_home):
+        raise LocalError(
+            f"Stack {stack} has no endpoint, so it is for real AWS, and this shell is set up for stacks that have one. "
+            "Leave it (exit), then try again."
+        )
+    if shutil.which("pulumi") is None:
+        raise LocalError(
+            f"Stack {stack} has no endpoint, so it is for real AWS and needs your own Pulumi CLI, and there is none on "
+            "PATH. Install it: https://www.pulumi.com/docs/install"
+        )
+    return dict(os.environ)
+
+
+def _run(checkout: Checkout, stack: str, words: list[str]) -> int:
+    environment = _environment(checkout, stack)
+    program = shutil.which(words[0], path=environment["PATH"])
+    if program is None:
+        raise LocalError(f"There is no command {words[0]!r} on PATH.")
+    sys.stderr.flush()
+    os.execve(program, words, environment)  # signals and the terminal are the command's own from here on  # noqa: S606
+
+
+def _shell(checkout: Checkout, stack: str) -> int:
+    environment = _environment(checkout, stack)
+    _select(checkout, stack, environment)
+    say(f"Plain `pulumi` works on stack {stack} here. Leave with: exit")
+    program = environment.get("SHELL") or "/bin/sh"
+    return subprocess.run([program], env=environment, cwd=checkout.root, check=False).returncode
+
+
+def _print_environment(checkout: Checkout, stack: str) -> int:
+    environment = _environment(checkout, stack)
+    _select(checkout, stack, environment)
+    names = additions(checkout, "") if checkout.endpoint(stack) else {}
+    for name in names:
+        sys.stdout.write(f"export {name}={shlex.quote(environment[name])}\n")
+    return 0
+
+
+def _select(checkout: Checkout, stack: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["pulumi", "stack", "select", stack, "--non-interactive"],
+        env=environment,
+        cwd=checkout.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalError(f"Stack {stack} cannot be selected: {done.stderr.strip().removeprefix('error: ')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The generated code of Pulumi's provider protocol, taken out of the SDK without loading the SDK itself.
+
+Importing `pulumi.runtime.proto` as usual runs `pulumi/__init__.py` and with it the whole SDK: 0.15 s of CPU, a third
+of this plugin's start, in each of the four plugin processes of a `pulumi up`. The generated modules need only each
+other, so empty packages stand in for the SDK's while they are imported.
+"""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+
+@contextmanager
+def _empty_packages() -> Generator[None]:
+    spec = find_spec("pulumi")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("the package pulumi is not installed: pip install -r requirements.txt")
+    root = Path(spec.origin).parent.parent
+    entered = [name for name in ("pulumi", "pulumi.runtime", "pulumi.runtime.proto") if name not in sys.modules]
+    for name in entered:
+        sys.modules[name] = ModuleType(name)
+        sys.modules[name].__path__ = [str(root.joinpath(*name.split(".")))]
+    try:
+        yield
+    finally:
+        for name in entered:
+            del sys.modules[name]
+
+
+with _empty_packages():
+    from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+__all__ = ["plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]

@@ -1,0 +1,307 @@
+"""The gRPC service that the Pulumi engine calls: translates requests, and errors into sentences.
+
+Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
+"""
+
+# ruff: noqa: N802, ARG002 - the methods have the names and parameters of the protocol
+
+import functools
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+
+import grpc
+from botocore.exceptions import ClientError
+from google.protobuf.empty_pb2 import Empty
+
+from local.aws_plugin import iam, stores
+from local.aws_plugin.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
+from local.aws_plugin.protocol import provider_pb2 as proto
+from local.aws_plugin.resource import (
+    DEFAULTS,
+    MissingError,
+    Resource,
+    UnfinishedError,
+    difference,
+    faults,
+    filled_in,
+    planned,
+    without_marks,
+)
+from local.aws_plugin.session import CALL_ERRORS, OFFICIAL, Account, ConfigurationError, check, connect, told
+from local.aws_plugin.wire import decode, encode
+
+TYPES: Final = iam.TYPES | stores.TYPES
+
+# How AWS says that an object does not exist.
+ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
+EXISTS: Final = frozenset({"EntityAlreadyExists", "ResourceExistsException", "ParameterAlreadyExists"})
+# How an emulator says that it does not know a call at all.
+UNKNOWN_CALL: Final = frozenset({"InvalidAction", "UnknownOperationException", "NotImplemented"})
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class OperationError(Exception):
+    """A call to AWS failed; the text names the resource and the call, and what to do where that is known."""
+
+
+@contextmanager
+def explained(verb: str, token: str, name: str) -> Generator[None]:
+    """Turn a failure into an OperationError, in the official plugin's words with a hint added."""
+    resource = TYPES[token]
+    subject = f"{verb} {resource.label} ({name})"
+    try:
+        yield
+    except MissingError as error:
+        raise OperationError(f"{subject}: not found") from error
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        code, text = details.get("Code", ""), details.get("Message", "")
+        retried = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+        raise OperationError(
+            f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}"
+            + _hint(verb, code, token, name, retried=retried)
+        ) from error
+    except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
+        raise OperationError(f"{subject}: {told(error)}") from error
+
+
+def _hint(verb: str, code: str, token: str, name: str, *, retried: bool) -> str:
+    """Return what to do about an error of AWS, as further sentences, or nothing."""
+    if code in EXISTS:
+        lost = " The call was repeated after a lost answer, so the first try may have created it." if retried else ""
+        return (
+            f".{lost} Choose another name, delete the one that exists, or adopt it by its {TYPES[token].id_form}: "
+            f"`pulumi import {token} <resource's name> <{TYPES[token].id_form} of {name}>`"
+        )
+    if code in ABSENT and verb == "updating":
+        return ". It was deleted outside Pulumi: `pulumi refresh` notes that, and `pulumi up` then creates it anew"
+    if code in UNKNOWN_CALL:
+        return ". This is a limit of the AWS emulator, not of AWS: on real AWS the call exists"
+    if code == "DeleteConflict":
+        return ". Something outside this stack uses it: remove that, or set forceDetachPolicies or forceDestroy first"
+    return ""
+
+
+def _reported(method: Callable[P, R]) -> Callable[P, R]:
+    """Answer the engine with the sentence of an error, without a stack trace."""
+
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (OperationError, ConfigurationError) as error:
+            context: Any = args[2]
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            raise
+
+    return wrapper
+
+
+class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
+    """One configured provider: the engine starts a process for each."""
+
+    def __init__(self) -> None:
+        self._account: Account | None = None
+
+    # The plugin and its configuration
+
+    def Handshake(
+        self, request: proto.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> proto.ProviderHandshakeResponse:
+        """Agree on the protocol's options; see `wire` on secrets."""
+        return proto.ProviderHandshakeResponse()
+
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """Tell the version: that of the installed SDK package, which is what asks for this plugin."""
+        return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
+
+    def CheckConfig(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
+        """Judge the provider's configuration; return it as it came."""
+        failures = [proto.CheckFailure(property=key, reason=reason) for key, reason in check(decode(request.news))]
+        return proto.CheckResponse(inputs=request.news, failures=failures)
+
+    def DiffConfig(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """Report changed configuration as an update: the resources stay what they are."""
+        old, new = decode(request.old_inputs), decode(request.news)
+        changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        return proto.DiffResponse(changes=_changes(changed), diffs=changed)
+
+    @_reported
+    def Configure(self, request: proto.ConfigureRequest, context: grpc.ServicerContext) -> proto.ConfigureResponse:
+        """Connect; the engine reports a failure on the first resource that uses the provider."""
+        self._account = connect(decode(request.args))
+        return proto.ConfigureResponse(supportsPreview=True)
+
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
+        """Let running calls end: they are short, and an object half made would be lost."""
+        return Empty()
+
+    # Resources
+
+    @_reported
+    def Check(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
+        """Fill in the inputs and judge them by AWS's rules."""
+        resource = _resource(request.type)
+        inputs = filled_in(
+            resource, request.name, decode(request.olds), decode(request.news), self._connected().default_tags
+        )
+        failures = [
+            proto.CheckFailure(property=key, reason=reason) for key, reason in faults(request.type, resource, inputs)
+        ]
+        return proto.CheckResponse(inputs=encode(inputs), failures=failures)
+
+    @_reported
+    def Diff(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """Compare what AWS held when last looked at with what is wanted."""
+        resource = _resource(request.type)
+        found = difference(resource, decode(request.olds), decode(request.news))
+        return proto.DiffResponse(
+            changes=_changes(found.changed),
+            diffs=found.changed,
+            replaces=found.replaces,
+            deleteBeforeReplace=found.delete_first,
+            detailedDiff={path: proto.PropertyDiff(kind=kind) for path, kind in found.detail.items()},
+            hasDetailedDiff=True,
+        )
+
+    @_reported
+    def Create(self, request: proto.CreateRequest, context: grpc.ServicerContext) -> proto.CreateResponse:
+        """Create an object; one that was created but not finished is reported with its id, so that it is recorded."""
+        resource = _resource(request.type)
+        inputs = decode(request.properties)
+        if request.preview:
+            return proto.CreateResponse(properties=encode(planned(resource, inputs, {}), resource.secrets))
+        account, name = self._connected(), resource.name_of(inputs)
+        identifier, known = "", without_marks(inputs)
+        try:
+            with explained("creating", request.type, name):
+                try:
+                    identifier, created = resource.create(account, inputs)
+                    known |= created
+                except UnfinishedError as unfinished:
+                    identifier, known = unfinished.identifier, known | unfinished.outputs
+                    raise unfinished.__cause__ or unfinished from None
+                outputs = resource.read(account, identifier, known)
+        except OperationError as error:
+            if not identifier:
+                raise
+            unfinished_object = proto.ErrorResourceInitFailed(
+                id=identifier,
+                properties=encode(known, resource.secrets),
+                inputs=encode(inputs, resource.secrets),
+                reasons=[str(error)],
+            )
+            _abort_unfinished(context, unfinished_object, str(error))
+        return proto.CreateResponse(id=identifier, properties=encode(outputs, resource.secrets))
+
+    @_reported
+    def Read(self, request: proto.ReadRequest, context: grpc.ServicerContext) -> proto.ReadResponse:
+        """Find an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
+        resource = _resource(request.type)
+        known, marked = decode(request.properties), decode(request.inputs)
+        with explained("reading", request.type, request.id):
+            outputs = _unless_absent(lambda: resource.read(self._connected(), request.id, known))
+        if outputs is None and known:
+            return proto.ReadResponse()
+        if outputs is None:
+            raise OperationError(
+                f"importing {resource.label} ({request.id}): not found in this account. It is imported by its "
+                f"{resource.id_form}"
+            )
+        inputs = {key: outputs[key] for key in resource.inputs if key in outputs}
+        if DEFAULTS in marked:
+            inputs[DEFAULTS] = marked[DEFAULTS]
+        if "tagsAll" in marked and "tagsAll" in outputs:
+            inputs["tagsAll"] = outputs["tagsAll"]
+        return proto.ReadResponse(
+            id=request.id,
+            properties=encode(outputs, resource.secrets),
+            inputs=encode(inputs, resource.secrets),
+        )
+
+    @_reported
+    def Update(self, request: proto.UpdateRequest, context: grpc.ServicerContext) -> proto.UpdateResponse:
+        """Change an object in place. Every step may be repeated, so a failure leaves the old state recorded."""
+        resource = _resource(request.type)
+        old, new = decode(request.olds), decode(request.news)
+        if request.preview:
+            return proto.UpdateResponse(properties=encode(planned(resource, new, old), resource.secrets))
+        account = self._connected()
+        with explained("updating", request.type, request.id):
+            if resource.update:
+                resource.update(account, request.id, old, new)
+            kept = {key: old[key] for key in resource.outputs if key in old}
+            outputs = resource.read(account, request.id, kept | without_marks(new))
+        return proto.UpdateResponse(properties=encode(outputs, resource.secrets))
+
+    @_reported
+    def Delete(self, request: proto.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+        """Delete an object; one that is gone already is a success."""
+        resource = _resource(request.type)
+        old = decode(request.properties)
+        with explained("deleting", request.type, request.id):
+            _unless_absent(lambda: resource.delete(self._connected(), request.id, old))
+        return Empty()
+
+    # What this plugin does not do
+
+    @_reported
+    def GetSchema(self, request: proto.GetSchemaRequest, context: grpc.ServicerContext) -> proto.GetSchemaResponse:
+        """Say why no code can be generated: the official plugin's schema has a hundred megabytes."""
+        raise ConfigurationError(
+            "the stand-in AWS plugin has no schema to generate code from: use `pulumi import` with "
+            "--generate-code=false (what an import listed as imported before this message is in the stack)"
+        )
+
+    @_reported
+    def Invoke(self, request: proto.InvokeRequest, context: grpc.ServicerContext) -> proto.InvokeResponse:
+        """Refuse every function, by name."""
+        raise ConfigurationError(f"the stand-in AWS plugin does not cover the function {request.tok}; {OFFICIAL}")
+
+    @_reported
+    def Call(self, request: proto.CallRequest, context: grpc.ServicerContext) -> proto.CallResponse:
+        """Refuse every method, by name."""
+        raise ConfigurationError(f"the stand-in AWS plugin does not cover the method {request.tok}; {OFFICIAL}")
+
+    @_reported
+    def Construct(self, request: proto.ConstructRequest, context: grpc.ServicerContext) -> proto.ConstructResponse:
+        """Refuse every component, by name."""
+        raise ConfigurationError(f"the stand-in AWS plugin does not cover the component {request.type}; {OFFICIAL}")
+
+    def _connected(self) -> Account:
+        if self._account is None:
+            raise ConfigurationError("the engine used the AWS provider before it configured it")
+        return self._account
+
+
+def _resource(token: str) -> Resource:
+    if token not in TYPES:
+        raise ConfigurationError(f"the stand-in AWS plugin does not cover the resource type {token}; {OFFICIAL}")
+    return TYPES[token]
+
+
+def _changes(changed: object) -> proto.DiffResponse.DiffChanges.ValueType:
+    return proto.DiffResponse.DIFF_SOME if changed else proto.DiffResponse.DIFF_NONE
+
+
+def _unless_absent(call: Callable[[], R]) -> R | None:
+    try:
+        return call()
+    except MissingError:
+        return None
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ABSENT:
+            return None
+        raise
+
+
+def _abort_unfinished(context: grpc.ServicerContext, created: proto.ErrorResourceInitFailed, reason: str) -> NoReturn:
+    """Answer with an error that carries the object, so that the engine records it and tries again."""
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
+    status.details.add().Pack(created)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, reason)

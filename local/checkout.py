@@ -1,0 +1,73 @@
+"""Where things are: the folders of this checkout, those of its user, and what a stack's file says."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from local import LocalError
+
+ENDPOINT_KEY = "assume-role:endpoint"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The folders of one checkout. Everything that is made at run time lies in ``.local``, which Git ignores."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """What is made at run time; it can be deleted whenever nothing runs."""
+        return self.root / ".local"
+
+    @property
+    def bin(self) -> Path:
+        """First on PATH: the chosen CLI, as a link."""
+        return self.state / "bin"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """The Pulumi home of the stacks on an emulator, so that the user's own is never changed."""
+        return self.state / "pulumi-home"
+
+    @property
+    def stacks(self) -> Path:
+        """The file backend of the stacks on an emulator."""
+        return self.state / "stacks"
+
+    @property
+    def emulator(self) -> Path:
+        """The embedded AWS: its state, its log and its process id."""
+        return self.state / "emulator"
+
+    @property
+    def python(self) -> Path:
+        """The Python of the checkout's virtual environment."""
+        return self.root / ".venv" / "bin" / "python"
+
+    def endpoint(self, stack: str) -> str | None:
+        """Return the emulator's URL that the file of ``stack`` names, or None where it is for real AWS.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        file = self.root / f"Pulumi.{stack}.yaml"
+        try:
+            content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
+        config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
+        endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
+        return str(endpoint) if endpoint else None
+
+
+def user_pulumi_home(environment: Mapping[str, str]) -> Path:
+    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept."""
+    home = environment.get("PULUMI_HOME")
+    return Path(home) if home else Path(os.path.expanduser("~")) / ".pulumi"  # noqa: PTH111 - obeys HOME, as the CLI

@@ -1,0 +1,91 @@
+"""The environment in which plain ``pulumi`` works on a stack that has an ``endpoint``: its parts, put together."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from local import LocalError
+from local.checkout import Checkout
+from local.cli import NO_DOWNLOADS, find_cli
+from local.emulator import ensure_running
+from local.locks import exclusive
+from local.plugins import place_aws_plugin, place_language_host
+
+PROJECT = "assume-role"  # of Pulumi.yaml; the file backend keeps the stacks of a project in a folder of that name
+SET_UP_SECONDS = 600.0
+# What a user has set for real AWS must not reach calls to the emulator: a profile that signs in, another endpoint.
+# Where the user's AWS files are, though, stays: `make profile` writes there.
+KEPT_AWS_SETTINGS = frozenset({"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"})
+
+
+def additions(checkout: Checkout, path: str) -> dict[str, str]:
+    """Return the variables that make plain ``pulumi`` work on the stacks of this checkout.
+
+    Args:
+        checkout: the checkout.
+        path: the PATH to put the checkout's own folders in front of.
+    """
+    own = [str(checkout.bin), str(checkout.python.parent)]
+    others = [folder for folder in path.split(os.pathsep) if folder not in own]
+    return {
+        "PATH": os.pathsep.join([*own, *others]),
+        "PULUMI_HOME": str(checkout.pulumi_home),
+        "PULUMI_BACKEND_URL": f"file://{checkout.stacks}",
+        "PULUMI_CONFIG_PASSPHRASE": "",  # protects nothing: everything on an emulator is pretend
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",  # what is lost here is made again in seconds
+        NO_DOWNLOADS: "true",  # what can be had is there by now; the engine must not look for more
+    }
+
+
+def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Make everything ready for ``stack``: CLI, plugins, emulator and the stack itself; return the environment.
+
+    Args:
+        checkout: the checkout.
+        stack: a stack whose file names ``endpoint``.
+        endpoint: the emulator's URL.
+        inherited: the environment of the user.
+
+    Raises:
+        LocalError: something is missing or in the way.
+    """
+    user = {name: value for name, value in inherited.items() if name != "PULUMI_CONFIG_PASSPHRASE_FILE"}
+    if user.get("PULUMI_HOME") == str(checkout.pulumi_home):  # in `make shell`: the user's own is the usual one then
+        del user["PULUMI_HOME"]
+    with exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS):
+        cli = find_cli(checkout, user)
+        _link(checkout.bin / "pulumi", cli)
+        place_language_host(checkout, cli, user)
+        place_aws_plugin(checkout, cli, user)
+        ensure_running(checkout, endpoint)
+        kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
+        environment = kept | additions(checkout, user.get("PATH", os.defpath))
+        _make_stack(checkout, stack, environment)
+    return environment
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -> None:
+    """Make the stack in the file backend, if it is not there yet."""
+    checkout.stacks.mkdir(parents=True, exist_ok=True)
+    if (checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json").exists():
+        return
+    done = subprocess.run(
+        [str(checkout.bin / "pulumi"), "stack", "init", stack, "--non-interactive"],
+        cwd=checkout.root,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 and "already exists" not in done.stderr:
+        raise LocalError(f"The stack {stack} could not be made: {done.stderr.strip()}")

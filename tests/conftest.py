@@ -1,0 +1,217 @@
+"""What tests share: an embedded AWS that enforces IAM, accounts nobody else uses, and copies of the project."""
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.config import Config
+
+from local.checkout import Checkout
+from local.emulator import ensure_running, stop
+from local.environment import prepare
+
+ROOT = Path(__file__).resolve().parent.parent
+# What a copy of the project needs. Byte code comes along: its time stamps stay right, and starting is faster.
+PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
+PACKAGES = ("components", "local", "policies", "tools")
+COMMAND_SECONDS = 120.0
+STACK = "test"
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Account ids that no other test uses: the emulator is shared, and accounts are its only walls."""
+
+    trusting: str
+    trusted: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project with a stack of its own, used as a user would: through commands."""
+
+    path: Path
+    accounts: Accounts
+    endpoint: str
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def stack_file(self) -> Path:
+        return self.path / f"Pulumi.{STACK}.yaml"
+
+    def run(
+        self,
+        *command: str,
+        check: bool = True,
+        input: str | None = None,  # noqa: A002 - the name that subprocess.run gives it
+        environment: dict[str, str] | None = None,
+        timeout: float = COMMAND_SECONDS,
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env={**self.environment, **(environment or {})},
+            input=input if input is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, f"{command} gave {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run("pulumi", *arguments, "--non-interactive", "--stack", STACK, check=check)
+
+    def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments, check=check)
+
+    def preview(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.pulumi("preview", *arguments, check=check)
+
+    def destroy(self) -> subprocess.CompletedProcess[str]:
+        return self.pulumi("destroy", "--yes", "--skip-preview")
+
+    def python(
+        self,
+        *arguments: str,
+        check: bool = True,
+        input: str | None = None,  # noqa: A002 - as above
+        environment: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        return self.run("python", *arguments, check=check, input=input, environment=environment)
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
+
+    def config(self) -> dict[str, Any]:
+        return yaml.safe_load(self.stack_file.read_text())["config"]
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Set top-level keys of the stack's configuration; None removes one."""
+        content = yaml.safe_load(self.stack_file.read_text())
+        for key, value in values.items():
+            name = key if ":" in key else f"assume-role:{key}"
+            content["config"].pop(name, None)
+            if value is not None:
+                content["config"][name] = value
+        self.stack_file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def state(self) -> str:
+        """Return the text of the state file: for asserting what it does not hold."""
+        return (self.path / f".local/stacks/.pulumi/stacks/assume-role/{STACK}.json").read_text()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_user_settings() -> Iterator[None]:
+    """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI."""
+    names = [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]
+    own_home = str(Checkout(ROOT).pulumi_home)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            if name != "PULUMI_HOME" or os.environ[name] == own_home:
+                patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("emulator")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    ensure_running(Checkout(folder), endpoint)
+    yield endpoint
+    stop(Checkout(folder))
+
+
+@pytest.fixture(scope="session")
+def next_accounts() -> Callable[[], Accounts]:
+    ids = (f"{number:012d}" for number in itertools.count(100_000_000_001))
+    return lambda: Accounts(next(ids), next(ids), next(ids))
+
+
+@pytest.fixture
+def accounts(next_accounts: Callable[[], Accounts]) -> Accounts:
+    return next_accounts()
+
+
+@pytest.fixture(scope="session")
+def aws_client(emulator: str) -> Callable[[str, str], Any]:
+    """Return a function that makes a client of a service, as the root of an account."""
+
+    def make(account_id: str, service: str) -> Any:
+        return boto3.client(
+            service,
+            aws_access_key_id=account_id,
+            aws_secret_access_key="any",
+            region_name="us-east-1",
+            endpoint_url=emulator,
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_project(emulator: str) -> Callable[[Path, Accounts], Project]:
+    """Return a function that copies the project into a folder and makes its stack."""
+
+    def make(folder: Path, accounts: Accounts) -> Project:
+        for name in PROGRAM:
+            shutil.copy2(ROOT / name, folder / name)
+        for name in PACKAGES:
+            shutil.copytree(ROOT / name, folder / name)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        config = {
+            "pulumi:disable-default-providers": ["aws"],
+            "assume-role:endpoint": emulator,
+            "assume-role:trusting": {"accountId": accounts.trusting},
+            "assume-role:trusted": {"accountId": accounts.trusted},
+        }
+        (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
+        environment = prepare(Checkout(folder), STACK, emulator, os.environ)
+        return Project(folder, accounts, emulator, environment)
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, accounts: Accounts, make_project: Callable[[Path, Accounts], Project]) -> Project:
+    return make_project(tmp_path, accounts)
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory,
+    next_accounts: Callable[[], Accounts],
+    make_project: Callable[[Path, Accounts], Project],
+) -> Project:
+    """Return a project after `pulumi up`, shared by the tests of a module: leave it as it was."""
+    project = make_project(tmp_path_factory.mktemp("deployed"), next_accounts())
+    project.up()
+    return project

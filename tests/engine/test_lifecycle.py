@@ -1,0 +1,312 @@
+"""The whole life of a relationship through the real engine: what stands in AWS after each command."""
+
+import json
+import re
+
+import pytest
+
+
+def changes(done) -> dict[str, int]:
+    """Return the counts of the summary, as {"unchanged": 13}."""
+    words = {"to create": "created", "to update": "updated", "to replace": "replaced", "to delete": "deleted"}
+    found = re.findall(
+        r"^ *[-+~ ]*(\d+) (created|updated|replaced|deleted|unchanged|to \w+)$", done.stdout, re.MULTILINE
+    )
+    return {words.get(word, word): int(count) for count, word in found}
+
+
+def root_arn(account_id):
+    return f"arn:aws:iam::{account_id}:root"
+
+
+class TestDeployed:
+    """What one `pulumi up` leaves behind."""
+
+    def test_the_eight_steps_each_in_its_account(self, deployed, aws_client):
+        trusting = aws_client(deployed.accounts.trusting, "iam")
+        trusted = aws_client(deployed.accounts.trusted, "iam")
+        outputs = deployed.outputs()
+
+        role = trusting.get_role(RoleName="Assume-Role-1")["Role"]
+        assert role["Arn"] == outputs["roleArn"]
+        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
+            "AWS": root_arn(deployed.accounts.trusted)
+        }
+        (attached,) = trusting.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+        assert attached["PolicyName"] == "Custom-Policy-For-Role-1"
+        user = trusted.get_user(UserName="user-1")["User"]
+        assert user["Arn"] == outputs["userArn"]
+        (attached,) = trusted.list_attached_user_policies(UserName="user-1")["AttachedPolicies"]
+        assert attached["PolicyName"] == "Custom-Assume-Role-Policy"
+        (key,) = trusted.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        assert (key["AccessKeyId"], key["Status"]) == (outputs["accessKeyId"], "Active")
+        assert trusting.list_users()["Users"] == []
+        assert trusted.list_roles()["Roles"] == []
+
+    def test_outputs(self, deployed):
+        outputs = deployed.outputs()
+
+        assert outputs.keys() == {
+            *("roleArn", "roleName", "userArn", "userName", "trustingAccountId", "trustedAccountId", "switchRoleUrl"),
+            *("accessKeyId", "secretAccessKey", "accessKeys", "awsConfig", "terms"),
+        }
+        assert outputs["accessKeys"] == {
+            "1": {"id": outputs["accessKeyId"], "status": "Active", "secret": outputs["secretAccessKey"]}
+        }
+        assert outputs["trustingAccountId"] == deployed.accounts.trusting
+        assert outputs["trustedAccountId"] == deployed.accounts.trusted
+
+    def test_nothing_to_change(self, deployed):
+        assert changes(deployed.up()) == {"unchanged": 13}
+        deployed.preview("--expect-no-changes")
+
+    def test_refresh_finds_nothing_to_change(self, deployed):
+        deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+        deployed.preview("--expect-no-changes")
+
+    def test_the_secret_is_in_no_output_and_not_in_the_state(self, deployed):
+        secret = deployed.outputs()["secretAccessKey"]
+        commands = [
+            deployed.up("--diff"),
+            deployed.preview("--diff", "--json"),
+            deployed.pulumi("stack", "output"),
+            deployed.pulumi("stack", "output", "--json"),
+            deployed.pulumi("stack", "export"),
+            deployed.pulumi("up", "--yes", "--skip-preview", "--refresh", "--logtostderr", "-v=3"),
+            deployed.run("make", "outputs", "STACK=test"),
+        ]
+
+        assert len(secret) == 40
+        assert secret not in deployed.state()
+        assert "ciphertext" in deployed.state()
+        for done in commands:
+            assert secret not in done.stdout + done.stderr, done.args
+
+
+class TestFirstUp:
+    def test_prints_no_secret(self, project):
+        done = project.run(*["pulumi", "up", "--yes", "--stack", "test", "--diff", "--color", "never"])
+
+        outputs = project.outputs()
+        assert outputs["accessKeyId"] in done.stdout
+        assert outputs["secretAccessKey"] not in done.stdout + done.stderr
+
+
+class TestChanges:
+    """What a change of the settings does to what stands: each leaves the rest alone."""
+
+    def test_in_place(self, project, aws_client):
+        project.up()
+        before = project.outputs()
+        (project.path / "policies" / "read.json").write_text(
+            json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}],
+                }
+            )
+        )
+        project.configure(
+            {
+                "role": {"maxSessionDuration": 7200, "policy": {"file": "policies/read.json"}},
+                "trust": {"externalId": "customer-42"},
+                "tags": {"team": "platform"},
+            }
+        )
+
+        done = project.up()
+
+        counts = changes(done)
+        assert "replaced" not in counts
+        assert "deleted" not in counts
+        assert project.outputs()["accessKeyId"] == before["accessKeyId"]
+        iam = aws_client(project.accounts.trusting, "iam")
+        role = iam.get_role(RoleName="Assume-Role-1")["Role"]
+        assert role["MaxSessionDuration"] == 7200
+        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] == {
+            "StringEquals": {"sts:ExternalId": "customer-42"}
+        }
+        assert role["Tags"] == [{"Key": "team", "Value": "platform"}]
+        arn = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        assert document["Statement"][0]["Action"] == "s3:ListAllMyBuckets"
+        project.preview("--expect-no-changes")
+
+    def test_a_new_user_name_replaces_the_user_its_key_and_attachment(self, project, aws_client):
+        project.up()
+        before = project.outputs()
+        project.configure({"user": {"name": "user-2"}})
+
+        counts = changes(project.up())
+
+        assert counts["replaced"] == 3  # user, attachment, key
+        iam = aws_client(project.accounts.trusted, "iam")
+        assert [user["UserName"] for user in iam.list_users()["Users"]] == ["user-2"]
+        (attached,) = iam.list_attached_user_policies(UserName="user-2")["AttachedPolicies"]
+        assert attached["PolicyName"] == "Custom-Assume-Role-Policy"
+        (key,) = iam.list_access_keys(UserName="user-2")["AccessKeyMetadata"]
+        assert key["AccessKeyId"] == project.outputs()["accessKeyId"] != before["accessKeyId"]
+        project.preview("--expect-no-changes")
+
+    def test_new_names_in_the_trusting_account_replace_there_and_move_the_user_along(self, project, aws_client):
+        project.up()
+        before = project.outputs()
+        project.configure(
+            {"role": {"name": "Role-2", "policy": {"name": "Policy-2"}}, "user": {"policyName": "Policy-3"}}
+        )
+
+        project.up()
+
+        outputs = project.outputs()
+        iam = aws_client(project.accounts.trusting, "iam")
+        assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Role-2"]
+        assert [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]] == ["Policy-2"]
+        assert outputs["terms"]["assumePolicy"]["Statement"][0]["Resource"] == outputs["roleArn"]
+        assert outputs["accessKeyId"] == before["accessKeyId"]
+        trusted = aws_client(project.accounts.trusted, "iam")
+        assert [policy["PolicyName"] for policy in trusted.list_policies(Scope="Local")["Policies"]] == ["Policy-3"]
+        project.preview("--expect-no-changes")
+
+    def test_a_second_key_leaves_the_first_alone(self, project):
+        project.up()
+        before = project.outputs()
+        project.configure({"accessKeys": [{"label": "1"}, {"label": "2"}]})
+        project.up()
+        both = project.outputs()
+        project.configure({"accessKeys": [{"label": "1", "status": "Inactive"}, {"label": "2"}]})
+
+        counts = changes(project.up())
+
+        after = project.outputs()
+        assert both["accessKeys"]["1"] == before["accessKeys"]["1"]
+        assert both["accessKeyId"] == both["accessKeys"]["2"]["id"]
+        assert counts.get("updated") == 1
+        assert after["accessKeys"]["1"] == {**before["accessKeys"]["1"], "status": "Inactive"}
+        assert after["accessKeys"]["2"] == both["accessKeys"]["2"]
+
+
+class TestDrift:
+    def test_what_somebody_removed_by_hand_is_made_again(self, project, aws_client):
+        project.up()
+        iam = aws_client(project.accounts.trusting, "iam")
+        arn = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+        iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+        iam.delete_role(RoleName="Assume-Role-1")
+
+        project.up("--refresh")
+
+        assert iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+
+    def test_what_somebody_changed_by_hand_is_changed_back(self, project, aws_client):
+        project.up()
+        iam = aws_client(project.accounts.trusting, "iam")
+        iam.update_assume_role_policy(
+            RoleName="Assume-Role-1",
+            PolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+                }
+            ),
+        )
+
+        project.up("--refresh")
+
+        document = iam.get_role(RoleName="Assume-Role-1")["Role"]["AssumeRolePolicyDocument"]
+        assert document["Statement"][0]["Principal"] == {"AWS": root_arn(project.accounts.trusted)}
+
+    def test_a_name_that_is_taken(self, project, aws_client):
+        aws_client(project.accounts.trusted, "iam").create_user(UserName="user-1")
+
+        done = project.up(check=False)
+
+        assert done.returncode != 0
+        assert "CreateUser, EntityAlreadyExists" in done.stdout + done.stderr
+        assert "user-1" in done.stdout + done.stderr
+        assert '"aws:iam/user:User"' not in project.state()
+
+
+class TestDestroy:
+    def test_leaves_both_accounts_empty(self, project, aws_client):
+        project.configure({"accessKeys": [{"label": "1"}, {"label": "2", "status": "Inactive"}], "tags": {"a": "b"}})
+        project.up()
+        # Attached by hand: must not hold up the end.
+        iam = aws_client(project.accounts.trusting, "iam")
+        policy = iam.create_policy(
+            PolicyName="by-hand",
+            PolicyDocument=json.dumps(
+                {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+            ),
+        )["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName="Assume-Role-1", PolicyArn=policy)
+
+        project.destroy()
+
+        iam.delete_policy(PolicyArn=policy)
+        for account_id in (project.accounts.trusting, project.accounts.trusted):
+            client = aws_client(account_id, "iam")
+            assert client.list_roles()["Roles"] == []
+            assert client.list_users()["Users"] == []
+            assert client.list_policies(Scope="Local")["Policies"] == []
+
+    def test_up_again_afterwards(self, project):
+        project.up()
+        first = project.outputs()["accessKeyId"]
+        project.destroy()
+        project.up()
+
+        assert project.outputs()["accessKeyId"] != first
+
+
+class TestImport:
+    """`pulumi import` on its own; adopting a whole relationship is tested with its tool."""
+
+    def provider(self, project):
+        resources = json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        return next(item["urn"] for item in resources if item["urn"].endswith("pulumi:providers:aws::trusting"))
+
+    def test_a_role_by_its_name(self, deployed, aws_client):
+        iam = aws_client(deployed.accounts.trusting, "iam")
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+        }
+        iam.create_role(RoleName="By-Hand", AssumeRolePolicyDocument=json.dumps(trust), MaxSessionDuration=7200)
+        flags = [
+            "--yes",
+            "--generate-code=false",
+            "--protect=false",
+            "--provider",
+            f"trusting={self.provider(deployed)}",
+        ]
+
+        deployed.pulumi("import", "aws:iam/role:Role", "by-hand", "By-Hand", *flags)
+
+        resources = json.loads(deployed.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        (role,) = [item for item in resources if item["urn"].endswith("::by-hand")]
+        assert role["id"] == "By-Hand"
+        assert role["inputs"]["maxSessionDuration"] == 7200
+        assert json.loads(role["inputs"]["assumeRolePolicy"]) == trust
+        deployed.up()  # the program does not know it, so it goes
+        assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Assume-Role-1"]
+
+    def test_a_role_that_does_not_exist(self, deployed):
+        done = deployed.pulumi(
+            *("import", "aws:iam/role:Role", "nobody", "No-Such-Role", "--yes", "--generate-code=false"),
+            *("--provider", f"trusting={self.provider(deployed)}"),
+            check=False,
+        )
+
+        assert done.returncode != 0
+        assert "No-Such-Role): not found in this account" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_a_stopped_emulator_is_named(project, command, free_port):
+    project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})
+
+    done = project.pulumi(command, *(["--yes", "--skip-preview"] if command == "up" else []), check=False)
+
+    assert done.returncode != 0
+    assert "the AWS emulator does not answer at http://127.0.0.1:" in done.stdout + done.stderr

@@ -1,0 +1,149 @@
+"""The embedded AWS: starts once where the endpoint says, is found again, and keeps or reports its state."""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from local import LocalError
+from local.checkout import Checkout
+from local.emulator import ensure_running, stop
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    yield Checkout(tmp_path)
+    stop(Checkout(tmp_path))
+
+
+@pytest.fixture
+def endpoint(free_port):
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def iam(endpoint):
+    return boto3.client(
+        "iam",
+        aws_access_key_id="111111111111",
+        aws_secret_access_key="any",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def process_id(checkout):
+    return json.loads((checkout.emulator / "running.json").read_text())["pid"]
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
+    ensure_running(checkout, endpoint)
+    first = process_id(checkout)
+    iam(endpoint).create_user(UserName="kept")
+    key = iam(endpoint).create_access_key(UserName="kept")["AccessKey"]
+    ensure_running(checkout, endpoint)
+    assert process_id(checkout) == first
+
+    assert stop(checkout)
+    assert not stop(checkout)
+    ensure_running(checkout, endpoint)
+
+    (found,) = iam(endpoint).list_access_keys(UserName="kept")["AccessKeyMetadata"]
+    assert found["AccessKeyId"] == key["AccessKeyId"]
+    assert process_id(checkout) != first
+    assert capfd.readouterr().err == ""
+
+
+def test_says_that_it_lost_its_state(checkout, endpoint, capfd):
+    ensure_running(checkout, endpoint)
+    iam(endpoint).create_user(UserName="lost")
+    os.kill(process_id(checkout), signal.SIGKILL)
+    wait_until(lambda: not _answers(endpoint))
+
+    ensure_running(checkout, endpoint)
+
+    assert "what it had not saved is lost. `make up` creates again what is gone." in capfd.readouterr().err
+    assert iam(endpoint).list_users()["Users"] == []
+
+
+def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulator, capfd):
+    ensure_running(checkout, emulator)
+
+    assert "this checkout did not start it" in capfd.readouterr().err
+    assert not stop(checkout)
+    iam(emulator).list_users()
+
+
+def test_something_else_listens_there(checkout, endpoint):
+    server = http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(LocalError, match=rf"Something other than the embedded AWS listens at {endpoint}\. Stop it"):
+            ensure_running(checkout, endpoint)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_emulator_that_lets_everybody_in(checkout, endpoint):
+    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": endpoint.rpartition(":")[2], "PATH": os.environ["PATH"]}
+    with subprocess.Popen(
+        [ROOT / ".venv/bin/ministack"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            wait_until(lambda: _answers(endpoint))
+            with pytest.raises(LocalError, match="lets everybody in"):
+                ensure_running(checkout, endpoint)
+        finally:
+            process.terminate()
+
+
+def test_an_address_that_it_cannot_listen_on(checkout):
+    with pytest.raises(
+        LocalError, match=r"listens on http://127\.0\.0\.1 only, and endpoint is 'https://\[::1\]:4599'"
+    ):
+        ensure_running(checkout, "https://[::1]:4599")
+
+
+def test_commands_at_the_same_time_start_one(checkout, endpoint):
+    threads = [threading.Thread(target=ensure_running, args=(checkout, endpoint)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert stop(checkout)
+    assert not stop(checkout)
+    with pytest.raises(OSError, match="Connection refused"):
+        _connect(endpoint)
+
+
+def _connect(endpoint):
+    socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), timeout=1).close()
+
+
+def _answers(endpoint):
+    try:
+        _connect(endpoint)
+    except OSError:
+        return False
+    return True

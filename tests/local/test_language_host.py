@@ -1,0 +1,94 @@
+"""The stand-in language host: what a program does or raises reaches the user as with the official one."""
+
+import sys
+
+import pytest
+
+
+def replace_program(project, text):
+    (project.path / "__main__.py").write_text(text)
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(project):
+    """These tests are about the stand-in; with an official CLI it is not there."""
+    if not list((project.path / ".local/pulumi-home/plugins").glob("language-python-*")):
+        pytest.skip("an official Pulumi CLI with its own language host is installed")
+
+
+def test_a_program_that_prints_and_exports(project):
+    replace_program(
+        project,
+        "import sys, pulumi\nprint('from', sys.argv[0])\nprint('to stderr', file=sys.stderr)\n"
+        "import components.arns\npulumi.export('stack', pulumi.get_stack())\n"
+        "pulumi.export('ids', pulumi.Config().require_object('trusting'))",
+    )
+
+    done = project.up()
+
+    assert "from" in done.stdout
+    assert "to stderr" in done.stdout
+    assert project.outputs() == {"stack": "test", "ids": {"accountId": project.accounts.trusting}}
+
+
+def test_an_exception_shows_the_programs_own_lines_once(project):
+    replace_program(project, "def broken():\n    return {}['missing']\n\nbroken()\n")
+
+    done = project.preview(check=False)
+
+    assert done.returncode != 0
+    diagnostics = done.stdout.partition("Diagnostics:")[2]
+    assert diagnostics.count("KeyError: 'missing'") == 1
+    assert '__main__.py", line 2, in broken' in done.stdout
+    assert "runpy" not in done.stdout
+    assert "language_host" not in done.stdout
+
+
+def test_a_syntax_error(project):
+    replace_program(project, "def broken(:\n")
+
+    done = project.preview(check=False)
+
+    assert done.returncode != 0
+    assert "SyntaxError: invalid syntax" in done.stdout
+
+
+def test_an_error_of_pulumis_own_kind_shows_its_message_alone(project):
+    replace_program(project, "import pulumi\nraise pulumi.RunError('choose another region')")
+
+    done = project.preview(check=False)
+
+    assert done.returncode != 0
+    assert "error: choose another region" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(("code", "succeeds"), [("0", True), ("3", False)])
+def test_a_program_that_exits(project, code, succeeds):
+    replace_program(project, f"import sys\nsys.exit({code})")
+
+    done = project.preview(check=False)
+
+    assert (done.returncode == 0) is succeeds
+    if not succeeds:
+        assert "the program exited with 3" in done.stdout
+
+
+def test_a_failure_in_an_apply_fails_the_run(project):
+    replace_program(project, "import pulumi\npulumi.export('x', pulumi.Output.from_input(1).apply(lambda v: v / 0))")
+
+    done = project.preview(check=False)
+
+    assert done.returncode != 0
+    assert "ZeroDivisionError" in done.stdout
+
+
+def test_about_names_the_python(project):
+    done = project.run("pulumi", "about")
+
+    assert sys.version.split()[0] in done.stdout
+    assert "pulumi-aws" in done.stdout or "pulumi_aws" in done.stdout
+
+
+def test_no_warning_about_ambient_plugins(project):
+    assert "from $PATH" not in project.preview().stdout + project.preview().stderr

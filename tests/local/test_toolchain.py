@@ -1,0 +1,239 @@
+"""Commands find, download or build what they need, once; and leave stacks for real AWS alone."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import LocalError
+from local.checkout import Checkout
+from local.cli import BUILT_VERSION, find_cli
+from local.plugins import place_aws_plugin, place_language_host
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def script(file, text):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path / "checkout")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Return the environment of a machine with nothing but a shell's commands and an empty Pulumi home."""
+    return {
+        "PATH": os.pathsep.join([str(tmp_path / "bin"), "/usr/bin", "/bin"]),
+        "HOME": str(tmp_path / "home"),
+        "PULUMI_HOME": str(tmp_path / "home" / "pulumi"),
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+FAKE_GO = """
+case "$1 $2" in
+  "env GOVERSION") echo go1.25.1;;
+  "list -deps") echo one; echo two;;
+  "mod download") echo "# get https://proxy/one";;
+  "build -v") echo two; while [ "$1" != -o ]; do shift; done; echo "#!/bin/sh" > "$2"; chmod +x "$2";;
+esac
+"""
+
+
+class TestCli:
+    def test_the_users_own(self, checkout, machine, tmp_path):
+        own = script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
+
+        assert find_cli(checkout, machine) == own
+
+    def test_one_that_is_too_old_is_named_and_passed_over(self, checkout, machine, tmp_path, capsys):
+        old = script(tmp_path / "bin" / "pulumi", "echo v3.90.0")
+        script(tmp_path / "bin" / "go", FAKE_GO)
+
+        assert find_cli(checkout, machine) != old
+        assert f"Not using {old}: its version is v3.90.0, older than v3.200.0" in capsys.readouterr().err
+
+    def test_is_built_with_progress_and_then_found(self, checkout, machine, tmp_path, capsys):
+        go = script(tmp_path / "bin" / "go", FAKE_GO)
+
+        built = find_cli(checkout, machine)
+
+        assert built == tmp_path / "home" / "pulumi" / "built" / f"v{BUILT_VERSION}" / "pulumi"
+        shown = capsys.readouterr().err
+        assert "building it from its Go module" in shown
+        assert "Compiling 2 packages (3 to 6 minutes on 2 cores)" in shown
+        go.unlink()
+        assert find_cli(checkout, machine) == built
+        assert capsys.readouterr().err == ""
+
+    def test_a_failed_build_leaves_nothing_and_says_why(self, checkout, machine, tmp_path):
+        failing = FAKE_GO.replace("echo two; while", "echo 'dial tcp: no route to host'; exit 1; while")
+        script(tmp_path / "bin" / "go", failing)
+
+        with pytest.raises(
+            LocalError, match=r"(?s)Check that this machine reaches a Go module proxy.*no route to host"
+        ):
+            find_cli(checkout, machine)
+
+        script(tmp_path / "bin" / "go", FAKE_GO)
+        assert find_cli(checkout, machine).exists()
+
+    def test_without_go(self, checkout, machine):
+        with pytest.raises(
+            LocalError, match=r"there is no Go\. Install Pulumi \(https://www\.pulumi\.com/docs/install\)"
+        ):
+            find_cli(checkout, machine)
+
+    def test_with_a_go_that_is_too_old(self, checkout, machine, tmp_path):
+        script(tmp_path / "bin" / "go", FAKE_GO.replace("go1.25.1", "go1.19"))
+
+        with pytest.raises(LocalError, match=r"go is go1\.19, too old to build the Pulumi CLI\. Install Pulumi"):
+            find_cli(checkout, machine)
+
+
+class TestPlugins:
+    def test_stand_ins_beside_a_built_cli(self, checkout, machine, tmp_path):
+        cli = script(tmp_path / "built" / "pulumi", "")
+
+        place_language_host(checkout, cli, machine)
+        place_aws_plugin(checkout, cli, machine)
+
+        plugins = {file.relative_to(checkout.pulumi_home / "plugins").as_posix() for file in _files(checkout)}
+        assert plugins == {
+            "language-python-v0.0.0/pulumi-language-python",
+            "resource-aws-v7.51.1/pulumi-resource-aws",
+        }
+        assert all(os.access(file, os.X_OK) for file in _files(checkout))
+
+    def test_the_official_language_host_is_used_where_there_is_one(self, checkout, machine, tmp_path):
+        cli = script(tmp_path / "official" / "pulumi", "")
+        place_language_host(checkout, cli, machine)
+        script(cli.with_name("pulumi-language-python"), "")
+
+        place_language_host(checkout, cli, machine)
+
+        assert list(_files(checkout)) == []
+
+    def test_the_official_plugin_is_used_as_soon_as_the_user_has_it(self, checkout, machine, tmp_path):
+        cli = script(tmp_path / "built" / "pulumi", "")
+        place_aws_plugin(checkout, cli, machine)
+        official = tmp_path / "home/pulumi/plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        official.parent.mkdir(parents=True)
+        official.write_bytes(b"\x7fELF")
+
+        place_aws_plugin(checkout, cli, machine)
+        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        assert placed.read_bytes() == b"\x7fELF"
+
+        official.unlink()
+        official.parent.rmdir()
+        place_aws_plugin(checkout, cli, machine)
+        assert b"local.aws_plugin" in placed.read_bytes()
+
+
+class TestRun:
+    def run(self, project, *words, environment, stack="real"):
+        return subprocess.run(
+            [project / ".venv/bin/python", "-m", "local", "run", "--stack", stack, "--", *words],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @pytest.fixture
+    def copy(self, tmp_path):
+        folder = tmp_path / "copy"
+        folder.mkdir()
+        (folder / "local").symlink_to(ROOT / "local")
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        # Not through the link: the checkout is the folder that the code lies in.
+        (folder / "local").unlink()
+        subprocess.run(["cp", "-r", ROOT / "local", folder / "local"], check=True)
+        return folder
+
+    def test_a_stack_for_real_aws_gets_the_users_environment_and_nothing_else(self, copy, machine, tmp_path):
+        script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
+        (copy / "Pulumi.real.yaml").write_text("config:\n  assume-role:trusting:\n    accountId: '111122223333'\n")
+        environment = machine | {"AWS_PROFILE": "mine", "PULUMI_BACKEND_URL": "s3://mine"}
+
+        done = self.run(copy, "env", environment=environment)
+
+        seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        assert {name: seen[name] for name in environment} == environment
+        assert seen.keys() - environment.keys() <= {"_", "PWD", "SHLVL", "LC_CTYPE", "OLDPWD"}
+        assert not (copy / ".local").exists()
+
+    def test_a_stack_for_real_aws_without_pulumi(self, copy, machine):
+        done = self.run(copy, "true", environment=machine)
+
+        assert done.returncode == 1
+        assert done.stderr == (
+            "error: Stack real has no endpoint, so it is for real AWS and needs your own Pulumi CLI, and there is none "
+            "on PATH. Install it: https://www.pulumi.com/docs/install\n"
+        )
+
+    def test_a_stack_file_that_cannot_be_read(self, copy, machine):
+        (copy / "Pulumi.real.yaml").write_text("config: [")
+
+        done = self.run(copy, "true", environment=machine)
+
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
+
+    def test_an_unknown_command(self, copy, machine, tmp_path):
+        script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
+
+        done = self.run(copy, "no-such-command", environment=machine)
+
+        assert (done.returncode, done.stderr) == (1, "error: There is no command 'no-such-command' on PATH.\n")
+
+
+class TestEnvironment:
+    def test_settings_for_real_aws_do_not_reach_the_embedded_one(self, project):
+        environment = {
+            "AWS_PROFILE": "mine",
+            "AWS_ENDPOINT_URL": "http://192.0.2.1",
+            "PULUMI_CONFIG_PASSPHRASE": "secret",
+        }
+
+        done = project.run(*("python", "-m", "local", "run", "--stack", "test", "--", "env"), environment=environment)
+
+        seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        assert "AWS_PROFILE" not in seen
+        assert "AWS_ENDPOINT_URL" not in seen
+        assert seen["PULUMI_CONFIG_PASSPHRASE"] == ""
+
+    def test_env_prints_export_lines_and_nothing_else(self, project):
+        done = project.run("make", "-s", "env", "STACK=test")
+
+        assert all(line.startswith("export ") for line in done.stdout.splitlines())
+        shown = project.run("sh", "-c", f"{done.stdout}\npulumi stack --show-name", environment={"PULUMI_HOME": ""})
+        assert shown.stdout == "test\n"
+
+    def test_a_set_up_checkout_is_clean_to_git(self, project):
+        (project.path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+        for command in (["init", "-q"], ["add", "."]):
+            project.run("git", *command)
+        project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all")
+        project.up()
+
+        assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def _files(checkout):
+    return (file for file in checkout.pulumi_home.rglob("*") if file.is_file())
+
+
+def test_python_runs_the_tests_with_the_checkouts_environment():
+    assert Path(sys.prefix) == ROOT / ".venv"
