@@ -1,12 +1,17 @@
 """The program: settings -> two providers, one per account -> one relationship -> stack outputs."""
 
+import os
+
 import pulumi
 
 from components.providers import account_provider
 from components.relationship import Relationship, RelationshipArgs
-from components.settings import load_settings
+from components.settings import PROJECT_FOLDER, load_settings
+from components.stack_encryption import refuse_weak_passphrase
 
 settings = load_settings()
+if settings.endpoint is None:
+    refuse_weak_passphrase(PROJECT_FOLDER / f"Pulumi.{pulumi.get_stack()}.yaml", os.environ)
 for warning in settings.warnings():
     pulumi.log.warn(warning)
 

@@ -8,6 +8,7 @@ a time; here they are known before anything is created.
 import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +34,11 @@ MIN_EXTERNAL_ID_LENGTH = 2
 MAX_EXTERNAL_ID_LENGTH = 1224
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html: how long an MFA session can live
 MAX_MFA_AGE = timedelta(hours=36)
+
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+MAX_SECRET_NAME_LENGTH = 512
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html (1,011 with the ARN before it)
+MAX_PARAMETER_NAME_LENGTH = 900
 
 ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):(?P<service>iam|sts)::(?P<account>[0-9]{12}|aws):(?P<resource>.+)")
 
@@ -103,9 +109,10 @@ def path(value: object) -> str:
     """Return an IAM path: ``/``, or printable ASCII between two slashes."""
     text = _text(value)
     if not re.fullmatch(r"/|/[\x21-\x7e]+/", text) or "//" in text:
+        usable = "/".join(re.findall(r"[\x21-\x2e\x30-\x7e]+", text))
         raise ValueError(
-            "an IAM path is / or begins and ends with /, with printable characters and no spaces between. "
-            f"Write it like /{text.strip('/ ') or 'division'}/"
+            "an IAM path is / or begins and ends with /, with printable ASCII characters and no spaces between. "
+            f"Write it like /{usable or 'division'}/"
         )
     if len(text) > MAX_PATH_LENGTH:
         raise ValueError(f"an IAM path has at most {MAX_PATH_LENGTH} characters, this has {len(text)}. Shorten it")
@@ -219,6 +226,56 @@ def arn_like(arn: str, pattern: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn) is not None
 
 
+def secret_name(kind: object, value: object) -> str:
+    """Return the name of a secret in Secrets Manager, or of a parameter in Systems Manager's parameter store.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+    """
+    text = _text(value)
+    if kind == "ssm":
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+){1,15}", text):
+            raise ValueError(
+                "a parameter name is made of letters, digits and _.- and, if it has levels, begins with / and has at "
+                "most 15 of them. Write it like /assume-role/user-1"
+            )
+        if re.match(r"/?(aws|ssm)", text, re.IGNORECASE):
+            raise ValueError("a parameter name does not begin with aws or ssm. Choose another")
+        if len(text) > MAX_PARAMETER_NAME_LENGTH:
+            raise ValueError(
+                f"a parameter name has at most {MAX_PARAMETER_NAME_LENGTH} characters, this has {len(text)}. Shorten it"
+            )
+        return text
+    if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]+", text):
+        raise ValueError("a secret's name is made of letters, digits and /_+=.@- only. Choose such a name")
+    if len(text) > MAX_SECRET_NAME_LENGTH:
+        raise ValueError(
+            f"a secret's name has at most {MAX_SECRET_NAME_LENGTH} characters, this has {len(text)}. Shorten it"
+        )
+    if re.search(r"-[A-Za-z0-9]{6}$", text):
+        raise ValueError(
+            "a secret's name does not end in a hyphen and six letters or digits: AWS adds such an end itself, and "
+            "could not tell one from the other. Choose another"
+        )
+    return text
+
+
+def kms_key_id(value: object) -> str:
+    """Return a KMS key as its id, its ARN, or the name or ARN of an alias.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+    """
+    text = _text(value)
+    key = r"(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    alias = r"alias/[A-Za-z0-9/_-]+"
+    if not re.fullmatch(rf"{key}|{alias}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:(key/{key}|{alias})", text):
+        raise ValueError(
+            "this is not a KMS key: give its id, its ARN or its alias. Write it like alias/NAME, and look it up with: "
+            "aws kms list-aliases"
+        )
+    return text
+
+
 def organization_id(value: object) -> str:
     """Return the id of an AWS organization."""
     text = _text(value)
@@ -270,7 +327,7 @@ def _tag_value(name: object, value: object) -> str:
 
 
 def _tag_characters(name: object, text: str) -> None:
-    strange = next((c for c in text if not (c.isalpha() or c.isnumeric() or c.isspace() or c in "_.:/=+-@")), None)
+    strange = next((c for c in text if unicodedata.category(c)[0] not in "LNZ" and c not in "_.:/=+-@"), None)
     if strange is not None:
         raise ValueError(
             f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r} from the tag {name!r}"
@@ -308,11 +365,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def identity_policy(file: Path) -> dict[str, object]:
-    """Return the identity policy in a JSON file.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-    """
+def identity_policy_file(file: Path) -> dict[str, object]:
+    """Return the identity policy in a JSON file."""
     try:
         content = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -324,14 +378,22 @@ def identity_policy(file: Path) -> dict[str, object]:
         document: object = json.loads(content, object_pairs_hook=_without_duplicates)
     except ValueError as error:
         raise ValueError(f"the policy file is not JSON: {error}. Correct it there") from None
-    size = len("".join(json.dumps(document, ensure_ascii=False).split()))
+    return identity_policy(document)
+
+
+def identity_policy(document: object) -> dict[str, object]:
+    """Return an identity policy document.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+    """
+    size = len("".join(json.dumps(document).split()))  # as it is sent: a character outside ASCII counts six
     if size > MAX_POLICY_CHARACTERS:
         raise ValueError(
             f"a managed policy has at most {MAX_POLICY_CHARACTERS:,} characters without white space, "
             f"this has {size:,}. Shorten it, for example with wildcards"
         )
     if fault := _policy_fault(document):
-        raise ValueError(f"the policy file is not an IAM identity policy: {fault}. Correct it there")
+        raise ValueError(f"this is not an IAM identity policy: {fault}. Correct it in the policy's JSON")
     return cast("dict[str, object]", document)
 
 

@@ -9,7 +9,7 @@ def aws_config(
     *,
     profile: str,
     access_key_id: str,
-    secret_access_key: str,
+    secret_access_key: str | None,
     role_arn: str,
     trusting_region: str,
     trusted_region: str,
@@ -19,13 +19,14 @@ def aws_config(
 ) -> str:
     """Return the text of an AWS config file with two profiles, ready to append to ``~/.aws/config``.
 
-    ``profile`` acts as the role and is the one to use; ``profile``-user holds the key that it starts from.
+    ``profile`` acts as the role and is the one to use; ``profile``-user holds the key that it starts from. Where the
+    secret is not to be had here, a comment in the text says how to add it.
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
 
     Args:
         profile: name of the profile that acts as the role.
         access_key_id: the user's access key.
-        secret_access_key: its secret.
+        secret_access_key: its secret; None where the stack does not have it in plain text, or does not hand it out.
         role_arn: the role to assume.
         trusting_region: region of the role's profile.
         trusted_region: region of the key's profile.
@@ -33,8 +34,9 @@ def aws_config(
         mfa_serial: the user's MFA device, if the role asks for one; AWS tools then ask for its code.
         endpoint: the emulator that stands in for AWS, if one does.
     """
+    # Half a key pair in a profile is an error to AWS tools, so without the secret neither half is there.
     user = {
-        "aws_access_key_id": access_key_id,
+        "aws_access_key_id": access_key_id if secret_access_key else None,
         "aws_secret_access_key": secret_access_key,
         "region": trusted_region,
         "endpoint_url": endpoint,
@@ -47,7 +49,15 @@ def aws_config(
         "region": trusting_region,
         "endpoint_url": endpoint,
     }
-    return _section(f"profile {profile}-user", user) + "\n" + _section(f"profile {profile}", role)
+    hint = "" if secret_access_key else _key_hint(profile, access_key_id)
+    return hint + _section(f"profile {profile}-user", user) + "\n" + _section(f"profile {profile}", role)
+
+
+def _key_hint(profile: str, access_key_id: str) -> str:
+    return (
+        f"# Give the profile {profile}-user its key pair, once you have read the secret. This asks for it:\n"
+        f"#   aws configure --profile {profile}-user     (access key id: {access_key_id})\n"
+    )
 
 
 def _section(name: str, entries: dict[str, str | None]) -> str:

@@ -8,7 +8,8 @@ import pulumi_aws as aws
 
 from components.arns import iam_arn
 from components.handover import aws_config, switch_role_url
-from components.settings import Settings
+from components.secret_store import SecretStore, SecretStoreArgs
+from components.settings import SecretStoreSettings, Settings
 from components.trusted_user import TrustedUser, TrustedUserArgs
 from components.trusting_role import TrustingRole, TrustingRoleArgs
 
@@ -58,10 +59,11 @@ class Relationship(pulumi.ComponentResource):
                 role_arn=self.role.arn,
                 user=settings.user,
                 access_keys=settings.access_keys,
+                pgp_key=settings.pgp_key,
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        self._outputs = {**self._names(settings), **self._keys(args), "terms": self._terms(settings)}
+        self._outputs = {**self._names(settings), **self._keys(name, args), "terms": self._terms(settings)}
         self.register_outputs(self._outputs)
 
     def outputs(self) -> dict[str, Any]:
@@ -84,29 +86,45 @@ class Relationship(pulumi.ComponentResource):
             ),
         }
 
-    def _keys(self, args: RelationshipArgs) -> dict[str, pulumi.Output[Any]]:
+    def _keys(self, name: str, args: RelationshipArgs) -> dict[str, pulumi.Output[Any]]:
         """Return the keys: all of them, the one in use (the last that is active), and how to use it."""
-        keys = self.user.access_keys
+        keys, settings = self.user.access_keys, args.settings
         outputs: dict[str, pulumi.Output[Any]] = {
-            "accessKeys": pulumi.Output.secret(
-                {
-                    label: {"id": key.id, "status": key.status, "secret": pulumi.Output.secret(key.secret)}
-                    for label, key in keys.items()
-                }
-            )
+            "accessKeys": pulumi.Output.secret({label: _key_output(key, settings) for label, key in keys.items()})
         }
-        active = [key.label for key in args.settings.access_keys if key.status == "Active"]
-        if not active:
+        active = [keys[key.label] for key in settings.access_keys if key.status == "Active"]
+        current = active[-1] if active else None
+        if settings.secret_store is not None:
+            store = self._store(f"{name}-secret-store", args, settings.secret_store, current)
+            if store.location is not None:
+                outputs["secretLocation"] = store.location
+        if current is None:
             return outputs
-        key = keys[active[-1]]
-        secret = pulumi.Output.secret(key.secret)
-        return outputs | {
-            "accessKeyId": key.id,
-            "secretAccessKey": secret,
-            "awsConfig": pulumi.Output.all(key.id, secret).apply(
-                lambda pair: _handover(args, self.role.arn, access_key_id=pair[0], secret_access_key=pair[1])
+        outputs["accessKeyId"] = current.id
+        secret: pulumi.Output[str | None] = pulumi.Output.from_input(None)
+        if settings.pgp_key:
+            outputs["encryptedSecretAccessKey"] = current.encrypted_secret
+        elif not settings.secret_store:
+            secret = outputs["secretAccessKey"] = pulumi.Output.secret(current.secret)
+        outputs["awsConfig"] = pulumi.Output.secret(
+            pulumi.Output.all(current.id, secret).apply(lambda pair: _handover(args, self.role.arn, *pair))
+        )
+        return outputs
+
+    def _store(
+        self, name: str, args: RelationshipArgs, store: SecretStoreSettings, key: aws.iam.AccessKey | None
+    ) -> SecretStore:
+        pair = {"accessKeyId": key.id, "secretAccessKey": pulumi.Output.secret(key.secret)} if key else None
+        return SecretStore(
+            name,
+            SecretStoreArgs(
+                provider=args.trusted,
+                store=store,
+                description=f"The access key of IAM user {args.settings.user.name}, which may assume {self.role.arn}.",
+                key_pair=pulumi.Output.json_dumps(pair) if pair else None,
             ),
-        }
+            pulumi.ResourceOptions(parent=self),
+        )
 
     def _terms(self, settings: Settings) -> dict[str, Any]:
         """Return under which terms the role can be assumed and what it then allows, for whoever checks it."""
@@ -126,7 +144,17 @@ class Relationship(pulumi.ComponentResource):
         return {term: value for term, value in terms.items() if value is not None}
 
 
-def _handover(args: RelationshipArgs, role_arn: str, *, access_key_id: str, secret_access_key: str) -> str:
+def _key_output(key: aws.iam.AccessKey, settings: Settings) -> dict[str, pulumi.Output[Any]]:
+    """Return what the outputs say of one key: with its secret only where the stack is what hands it out."""
+    shown: dict[str, pulumi.Output[Any]] = {"id": key.id, "status": key.status}
+    if settings.pgp_key:
+        shown["encryptedSecret"] = key.encrypted_secret
+    elif not settings.secret_store:
+        shown["secret"] = pulumi.Output.secret(key.secret)
+    return shown
+
+
+def _handover(args: RelationshipArgs, role_arn: str, access_key_id: str, secret_access_key: str | None) -> str:
     settings = args.settings
     mfa_serial = iam_arn(
         "mfa",

@@ -12,10 +12,18 @@ from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
-from components import aws_rules
+from components import aws_rules, pgp
 from components.arns import iam_arn
 
 NAMESPACE = "assume-role"
@@ -54,11 +62,11 @@ class AccountSettings(Section):
 
 
 def _policy_document(value: object) -> object:
-    """Turn the name of a policy file into the document in it; a document passes as it is."""
+    """Turn the name of a policy file into the document in it; a document is checked and passes as it is."""
     if isinstance(value, str | Path):
-        return aws_rules.identity_policy(PROJECT_FOLDER / value)
+        return aws_rules.identity_policy_file(PROJECT_FOLDER / value)
     if isinstance(value, Mapping):
-        return cast("object", value)
+        return aws_rules.identity_policy(dict(cast("Mapping[str, object]", value)))
     raise ValueError("this is not the name of a file. Name a JSON file, relative to the folder of Pulumi.yaml")
 
 
@@ -117,6 +125,28 @@ class AccessKeySettings(Section):
     status: Literal["Active", "Inactive"] = "Active"
 
 
+class SecretStoreSettings(Section):
+    """Where the trusted account keeps the key pair, instead of the stack's outputs."""
+
+    kind: Literal["secretsmanager", "ssm"] = Field(description="Secrets Manager, or a SecureString parameter of SSM.")
+    name: str = Field(description="Name of the secret or parameter.")
+    kms_key_id: Annotated[str, BeforeValidator(aws_rules.kms_key_id)] | None = Field(
+        default=None, description="The KMS key that encrypts it; without one, AWS's own key of the service."
+    )
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _name(cls, value: object, info: ValidationInfo) -> str:
+        return aws_rules.secret_name(info.data.get("kind"), value)
+
+
+def _pgp_public_key(value: object) -> str:
+    """Turn the name of a PGP key file into the key in it."""
+    if isinstance(value, str):
+        return pgp.public_key(PROJECT_FOLDER / value)
+    raise ValueError("this is not the name of a file. Name a PGP key file, relative to the folder of Pulumi.yaml")
+
+
 class Settings(Section):
     """Everything that one stack says about its relationship."""
 
@@ -126,6 +156,12 @@ class Settings(Section):
     trust: TrustSettings = TrustSettings()
     user: UserSettings = UserSettings()
     access_keys: tuple[AccessKeySettings, ...] = (AccessKeySettings(label="1"),)
+    pgp_key: Annotated[str, BeforeValidator(_pgp_public_key)] | None = Field(
+        default=None,
+        alias="pgpKeyFile",
+        description="PGP public key, base64, that the secret is encrypted to: it then exists nowhere in plain text.",
+    )
+    secret_store: SecretStoreSettings | None = None
     tags: Annotated[dict[str, str], BeforeValidator(aws_rules.tags)] = Field(default_factory=dict[str, str])
     endpoint: Annotated[str, BeforeValidator(aws_rules.loopback_endpoint)] | None = None
 
@@ -171,7 +207,7 @@ def load_settings() -> Settings:
     own = {key.removeprefix(f"{NAMESPACE}:"): key for key in config if key.startswith(f"{NAMESPACE}:")}
     values = {name: _decode(str(config[key])) for name, key in own.items()}
     secret_keys = frozenset(name for name, key in own.items() if pulumi.runtime.is_config_secret(key))
-    return parse_settings({name: value for name, value in values.items() if value != ""}, secret_keys)
+    return parse_settings({name: value for name, value in values.items() if value not in ("", {})}, secret_keys)
 
 
 def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = frozenset()) -> Settings:
@@ -280,7 +316,8 @@ def _secrets(secret_keys: frozenset[str]) -> Iterator[Fault]:
 
 def _faults_between_keys(values: Mapping[str, object]) -> Iterator[Fault]:
     """Yield what is wrong between settings, each of which may be right; they are as the user wrote them."""
-    ids = {side: str(_at(values, side, "accountId") or "") for side in ("trusting", "trusted")}
+    # An id that is wrong by itself is one fault, not one more for every ARN that is right.
+    ids = {side: _account_id(_at(values, side, "accountId")) for side in ("trusting", "trusted")}
     if ids["trusting"] and ids["trusting"] == ids["trusted"]:
         yield Fault(
             "trusted.accountId",
@@ -304,9 +341,23 @@ def _faults_between_keys(values: Mapping[str, object]) -> Iterator[Fault]:
             _at(values, "trust", "mfaMaxAge"),
             f"this needs MFA. Set it with: pulumi config set --path {NAMESPACE}:trust.requireMfa true",
         )
+    if _at(values, "pgpKeyFile") and _at(values, "secretStore"):
+        yield Fault(
+            "secretStore",
+            _at(values, "secretStore"),
+            "this stores the secret in plain text, which with pgpKeyFile no stack ever has. Remove one of the two.",
+        )
     yield from _foreign_arns(values, ids)
-    yield from _locked_out_user(values)
+    yield from _locked_out_user(values, ids["trusted"])
     yield from _access_key_faults(_at(values, "accessKeys"))
+
+
+def _account_id(value: object) -> str:
+    """Return an account id where it is one, else an empty text."""
+    try:
+        return aws_rules.account_id(value)
+    except ValueError:
+        return ""
 
 
 def _foreign_arns(values: Mapping[str, object], ids: Mapping[str, str]) -> Iterator[Fault]:
@@ -339,16 +390,15 @@ def _foreign_arns(values: Mapping[str, object], ids: Mapping[str, str]) -> Itera
         )
 
 
-def _locked_out_user(values: Mapping[str, object]) -> Iterator[Fault]:
+def _locked_out_user(values: Mapping[str, object], account_id: str) -> Iterator[Fault]:
     """Yield a fault where the trust is narrowed to principals that leave this stack's own user out."""
     principals = _at(values, "trust", "principalArns")
-    account_id = _at(values, "trusted", "accountId")
     if not isinstance(principals, list) or not principals or not account_id:
         return
     user_arn = iam_arn(
         "user",
         partition=aws_rules.partition(str(_at(values, "trusted", "region") or DEFAULT_REGION)),
-        account_id=str(account_id),
+        account_id=account_id,
         path=str(_at(values, "user", "path") or "/"),
         name=str(_at(values, "user", "name") or DEFAULT_USER_NAME),
     )

@@ -21,6 +21,7 @@ class TrustedUserArgs:
     role_arn: str  # the one role the user may assume; it need not exist yet
     user: UserSettings
     access_keys: tuple[AccessKeySettings, ...]  # oldest first
+    pgp_key: str | None = None  # base64; the secrets are then encrypted to it, and nothing else has them
 
 
 class TrustedUser(pulumi.ComponentResource):
@@ -78,6 +79,7 @@ class TrustedUser(pulumi.ComponentResource):
                 f"{name}-key-{key.label}",
                 user=self.user.name,
                 status=key.status,
+                pgp_key=args.pgp_key,
                 opts=child,
             )
             for key in args.access_keys

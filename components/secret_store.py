@@ -1,0 +1,61 @@
+"""Where the trusted account keeps the user's key pair, for stacks that do not hand it out themselves."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.settings import SecretStoreSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretStoreArgs:
+    """What a ``SecretStore`` is made from."""
+
+    provider: aws.Provider  # of the trusted account
+    store: SecretStoreSettings
+    description: str
+    key_pair: pulumi.Output[str] | None  # a secret: JSON with accessKeyId and secretAccessKey; None: no key is active
+
+
+class SecretStore(pulumi.ComponentResource):
+    """One key pair, as one JSON value, in Secrets Manager or in Systems Manager's parameter store.
+
+    Creates, under its own name: ``-secret`` and ``-secret-version`` (``aws.secretsmanager``), or ``-parameter``
+    (``aws.ssm.Parameter``, a ``SecureString``). While no key is active there is no version and no parameter.
+    """
+
+    location: pulumi.Output[str] | None = None
+    """The ARN of the secret or parameter; None while there is none."""
+
+    def __init__(self, name: str, args: SecretStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("assume-role:index:SecretStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        store = args.store
+        if store.kind == "secretsmanager":
+            secret = aws.secretsmanager.Secret(
+                f"{name}-secret",
+                name=store.name,
+                description=args.description,
+                kms_key_id=store.kms_key_id,
+                # The key itself is deleted with the stack, so there is nothing to recover, and a secret that waits for
+                # its deletion keeps its name from the next `pulumi up`.
+                recovery_window_in_days=0,
+                opts=child,
+            )
+            if args.key_pair is not None:
+                aws.secretsmanager.SecretVersion(
+                    f"{name}-secret-version", secret_id=secret.id, secret_string=args.key_pair, opts=child
+                )
+            self.location = secret.arn
+        elif args.key_pair is not None:
+            self.location = aws.ssm.Parameter(
+                f"{name}-parameter",
+                name=store.name,
+                description=args.description,
+                type="SecureString",
+                key_id=store.kms_key_id,
+                value=args.key_pair,
+                opts=child,
+            ).arn
+        self.register_outputs({"location": self.location})

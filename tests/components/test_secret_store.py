@@ -1,0 +1,72 @@
+"""The settings of the store, and what protects the stack itself."""
+
+import pytest
+
+from components.settings import SettingsError, parse_settings
+from components.stack_encryption import passphrase_fault
+
+ACCOUNTS = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}
+SALTED = "encryptionsalt: v1:abc\nconfig: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        ({"kind": "vault", "name": "x"}, "secretStore.kind = \"vault\": this must be 'secretsmanager' or 'ssm'"),
+        ({"kind": "ssm"}, "secretStore.name: this is required"),
+        ({"kind": "ssm", "name": "a/b"}, 'secretStore.name = "a/b": a parameter name is made of'),
+        ({"kind": "ssm", "name": "/" + "a/" * 16}, "has at most 15 of them"),
+        ({"kind": "ssm", "name": "/aws/x"}, "a parameter name does not begin with aws or ssm"),
+        ({"kind": "ssm", "name": "a" * 901}, "a parameter name has at most 900 characters, this has 901"),
+        ({"kind": "secretsmanager", "name": "key-abc123"}, "does not end in a hyphen and six letters or digits"),
+        ({"kind": "secretsmanager", "name": "a b"}, "a secret's name is made of letters, digits and /_+=.@- only"),
+        ({"kind": "secretsmanager", "name": "a" * 513}, "a secret's name has at most 512 characters, this has 513"),
+        ({"kind": "ssm", "name": "/x", "kmsKeyId": "my key"}, 'secretStore.kmsKeyId = "my key": this is not a KMS key'),
+        ({"kind": "ssm", "name": "/x", "kmsKey": "a"}, "there is no such setting. Did you mean kmsKeyId?"),
+        ("ssm", "this must be an object with the keys kind, name, kmsKeyId"),
+    ],
+)
+def test_a_store_that_will_not_do(store, problem):
+    with pytest.raises(SettingsError) as refusal:
+        parse_settings(ACCOUNTS | {"secretStore": store})
+
+    assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "alias/mine",
+        "12345678-1234-1234-1234-123456789012",
+        "arn:aws:kms:us-east-1:444455556666:key/12345678-1234-1234-1234-123456789012",
+        "arn:aws:kms:us-east-1:444455556666:alias/mine",
+        "mrk-1234567890abcdef1234567890abcdef",
+    ],
+)
+def test_every_form_of_a_kms_key(key):
+    store = {"kind": "secretsmanager", "name": "assume-role/user-1", "kmsKeyId": key}
+
+    assert parse_settings(ACCOUNTS | {"secretStore": store}).secret_store.kms_key_id == key
+
+
+def test_a_store_and_a_pgp_key_exclude_each_other():
+    with pytest.raises(SettingsError, match=r"with pgpKeyFile no stack ever has\. Remove one of the two\."):
+        parse_settings(ACCOUNTS | {"secretStore": {"kind": "ssm", "name": "/x"}, "pgpKeyFile": "missing.asc"})
+
+
+@pytest.mark.parametrize("passphrase", ["", " ", "passphrase", "Password", "pulumi"])
+def test_a_passphrase_that_protects_nothing(passphrase):
+    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase})
+
+
+@pytest.mark.parametrize(
+    ("stack_file", "environment"),
+    [
+        (SALTED, {"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"}),
+        (SALTED, {}),  # typed at the prompt
+        ("secretsprovider: awskms://alias/mine\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
+        ("config: {}\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
+    ],
+)
+def test_what_is_not_a_weak_passphrase(stack_file, environment):
+    assert passphrase_fault(stack_file, environment) is None

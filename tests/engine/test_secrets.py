@@ -1,0 +1,166 @@
+"""Who has the secret: the stack, the holder of a PGP key alone, or a store in the trusted account."""
+
+import base64
+import json
+
+import boto3
+import pysequoia
+import pytest
+
+
+@pytest.fixture(scope="module")
+def private_key():
+    return pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
+
+
+def caller(outputs, access_key_id, secret):
+    sts = boto3.client(
+        "sts",
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        endpoint_url=outputs["terms"]["endpoint"],
+    )
+    return sts.get_caller_identity()["Arn"]
+
+
+@pytest.mark.parametrize("form", ["armored", "binary"])
+def test_with_a_pgp_key_the_plain_secret_exists_nowhere(project, private_key, form):
+    public_key = private_key.extract_certificate()
+    content = str(public_key).encode() if form == "armored" else bytes(public_key)
+    (project.path / "reader.asc").write_bytes(content)
+    project.configure({"pgpKeyFile": "reader.asc"})
+
+    shown = project.up("--diff", "--logtostderr", "-v=3")
+
+    outputs = project.outputs()
+    message = base64.b64decode(outputs["encryptedSecretAccessKey"])
+    secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
+    assert caller(outputs, outputs["accessKeyId"], secret) == outputs["userArn"]
+    assert "secretAccessKey" not in outputs
+    assert outputs["accessKeys"]["1"] == {
+        "id": outputs["accessKeyId"],
+        "status": "Active",
+        "encryptedSecret": outputs["encryptedSecretAccessKey"],
+    }
+    everything = [
+        shown.stdout,
+        shown.stderr,
+        json.dumps(outputs),
+        project.pulumi("stack", "export", "--show-secrets").stdout,
+        project.state(),
+    ]
+    assert all(secret not in text for text in everything)
+    assert (
+        f"aws configure --profile assume-role-test-user     (access key id: {outputs['accessKeyId']})"
+        in (outputs["awsConfig"])
+    )
+    project.preview("--expect-no-changes")
+
+
+def test_a_private_key_is_refused_before_anything_is_created(project, aws_client, private_key):
+    (project.path / "reader.asc").write_text(str(private_key))
+    project.configure({"pgpKeyFile": "reader.asc"})
+
+    done = project.up(check=False)
+
+    assert done.returncode != 0
+    assert 'pgpKeyFile = "reader.asc": this file holds a PRIVATE key' in done.stdout
+    assert aws_client(project.accounts.trusted, "iam").list_users()["Users"] == []
+
+
+STORES = {
+    "secretsmanager": {"kind": "secretsmanager", "name": "assume-role/user-1"},
+    "ssm": {"kind": "ssm", "name": "/assume-role/user-1"},
+}
+
+
+def read_store(aws_client, account_id, kind, location):
+    if kind == "secretsmanager":
+        return aws_client(account_id, "secretsmanager").get_secret_value(SecretId=location)["SecretString"]
+    name = location.partition(":parameter")[2]
+    return aws_client(account_id, "ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_store_in_the_trusted_account_holds_the_pair_and_follows_rotation(project, aws_client, kind):
+    project.configure({"secretStore": STORES[kind], "tags": {"team": "a"}})
+
+    shown = project.up("--diff")
+
+    outputs = project.outputs()
+    assert "secretAccessKey" not in outputs
+    assert "secret" not in outputs["accessKeys"]["1"]
+    location = outputs["secretLocation"]
+    assert f":{project.accounts.trusted}:" in location
+    pair = json.loads(read_store(aws_client, project.accounts.trusted, kind, location))
+    assert pair.keys() == {"accessKeyId", "secretAccessKey"}
+    assert caller(outputs, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
+    for text in (shown.stdout, shown.stderr, project.state(), json.dumps(outputs)):
+        assert pair["secretAccessKey"] not in text
+    project.preview("--expect-no-changes")
+
+    project.configure({"accessKeys": [{"label": "1"}, {"label": "2"}]})
+    project.up()
+
+    outputs = project.outputs()
+    pair = json.loads(read_store(aws_client, project.accounts.trusted, kind, outputs["secretLocation"]))
+    assert pair["accessKeyId"] == outputs["accessKeys"]["2"]["id"]
+    assert caller(outputs, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
+
+    project.destroy()
+    project.up()  # under the same name, at once
+    project.configure({"accessKeys": [{"label": "1", "status": "Inactive"}]})
+    project.up()
+    assert "accessKeyId" not in project.outputs()
+    project.destroy()
+
+
+class TestStackEncryption:
+    """The example of the README: a stack with a passphrase of its own."""
+
+    def test_a_stack_for_real_accounts_with_an_empty_passphrase(self, project):
+        project.configure({"endpoint": None})
+
+        done = project.preview(check=False)
+
+        assert done.returncode != 0
+        assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
+        assert "pulumi stack change-secrets-provider passphrase" in done.stdout
+
+    def test_a_passphrase_file_that_everybody_knows(self, project, tmp_path):
+        file = tmp_path / "passphrase.txt"
+        file.write_text("Password\n")
+        self.new_passphrase(project, "Password")
+        project.configure({"endpoint": None})
+        environment = {key: value for key, value in project.environment.items() if key != "PULUMI_CONFIG_PASSPHRASE"}
+
+        done = project.run(
+            *("env", "-u", "PULUMI_CONFIG_PASSPHRASE", "pulumi", "preview", "--non-interactive", "--stack", "test"),
+            environment=environment | {"PULUMI_CONFIG_PASSPHRASE_FILE": str(file)},
+            check=False,
+        )
+
+        assert done.returncode != 0
+        assert f"encrypted with the well-known passphrase in {file}" in done.stdout
+
+    def test_another_passphrase(self, project):
+        project.up()
+        secret = project.outputs()["secretAccessKey"]
+        self.new_passphrase(project, "correct horse battery staple")
+
+        refused = project.pulumi("stack", "output", "--show-secrets", check=False)
+        done = project.run(
+            *("pulumi", "stack", "output", "secretAccessKey", "--show-secrets", "--stack", "test"),
+            environment={"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"},
+        )
+
+        assert refused.returncode != 0
+        assert "incorrect passphrase" in refused.stderr
+        assert done.stdout.strip() == secret
+
+    def new_passphrase(self, project, passphrase):
+        project.run(
+            *("pulumi", "stack", "change-secrets-provider", "passphrase", "--stack", "test", "--non-interactive"),
+            input=passphrase,
+        )
