@@ -1,0 +1,908 @@
+"""The stand-in AWS plugin, driven over gRPC as the engine drives it, against the embedded AWS."""
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import grpc
+import pulumi.runtime.rpc
+import pysequoia
+import pytest
+from botocore.exceptions import ClientError
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import provider_pb2 as proto
+from pulumi.runtime.proto import status_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
+
+from local.aws_plugin import wire
+from local.aws_plugin.resource import DEFAULTS
+from local.aws_plugin.wire import UNKNOWN, decode, encode
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE, POLICY, USER = "aws:iam/role:Role", "aws:iam/policy:Policy", "aws:iam/user:User"
+KEY = "aws:iam/accessKey:AccessKey"
+ROLE_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+USER_ATTACHMENT = "aws:iam/userPolicyAttachment:UserPolicyAttachment"
+SECRET = "aws:secretsmanager/secret:Secret"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+PARAMETER = "aws:ssm/parameter:Parameter"
+SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")
+
+
+def trust(account: str, **condition: str) -> str:
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    if condition:
+        statement["Condition"] = {"StringEquals": condition}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def allow(*actions: str) -> str:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+TRUST, S3 = trust("arn:aws:iam::222222222222:root"), allow("s3:*")
+
+
+@dataclass
+class Made:
+    """A resource as the engine's state has it."""
+
+    token: str
+    id: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+@dataclass
+class Engine:
+    """The engine's side of a plugin: what it asks, in the order in which it does."""
+
+    stub: ResourceProviderStub
+    endpoint: str
+
+    def configure(self, account: str, endpoint: str | None = None, **more: Any) -> None:
+        self.stub.Configure(proto.ConfigureRequest(args=self.settings(account, endpoint, **more)))
+
+    def settings(self, account: str, endpoint: str | None = None, **more: Any) -> Any:
+        values = {
+            "allowedAccountIds": [account],
+            "endpoints": [dict.fromkeys(SERVICES, endpoint or self.endpoint)],
+            "skipCredentialsValidation": True,
+        } | more
+        # The SDK sends everything that is not a string as a JSON string.
+        sent = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        return encode({"accessKey": account, "secretKey": "any", "region": "us-east-1"} | sent)
+
+    def check_config(self, account: str, endpoint: str | None = None, **more: Any) -> dict[str, str]:
+        answer = self.stub.CheckConfig(proto.CheckRequest(news=self.settings(account, endpoint, **more)))
+        return {failure.property: failure.reason for failure in answer.failures}
+
+    def check(
+        self, token: str, inputs: dict[str, Any], old: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        request = proto.CheckRequest(type=token, name="thing", news=encode(inputs), olds=encode(old or {}))
+        answer = self.stub.Check(request)
+        return decode(answer.inputs), {failure.property: failure.reason for failure in answer.failures}
+
+    def make(self, token: str, **inputs: Any) -> Made:
+        checked, failures = self.check(token, inputs)
+        assert not failures
+        answer = self.stub.Create(proto.CreateRequest(type=token, properties=encode(checked)))
+        return Made(token, answer.id, checked, decode(answer.properties))
+
+    def preview(self, token: str, **inputs: Any) -> Any:
+        checked, _ = self.check(token, inputs)
+        return self.stub.Create(proto.CreateRequest(type=token, properties=encode(checked), preview=True)).properties
+
+    def diff(self, made: Made, **changes: Any) -> Any:
+        checked, failures = self.check(made.token, _changed(made, changes), made.inputs)
+        assert not failures
+        return self.stub.Diff(
+            proto.DiffRequest(
+                type=made.token,
+                id=made.id,
+                olds=encode(made.outputs),
+                news=encode(checked),
+                old_inputs=encode(made.inputs),
+            )
+        )
+
+    def update(self, made: Made, **changes: Any) -> None:
+        checked, failures = self.check(made.token, _changed(made, changes), made.inputs)
+        assert not failures
+        answer = self.stub.Update(
+            proto.UpdateRequest(type=made.token, id=made.id, olds=encode(made.outputs), news=encode(checked))
+        )
+        made.inputs, made.outputs = checked, decode(answer.properties)
+
+    def refresh(self, made: Made) -> Made:
+        request = proto.ReadRequest(
+            type=made.token, id=made.id, properties=encode(made.outputs), inputs=encode(made.inputs)
+        )
+        answer = self.stub.Read(request)
+        return Made(made.token, answer.id, decode(answer.inputs), decode(answer.properties))
+
+    def adopt(self, token: str, identifier: str) -> Made:
+        answer = self.stub.Read(proto.ReadRequest(type=token, id=identifier))
+        return Made(token, answer.id, decode(answer.inputs), decode(answer.properties))
+
+    def delete(self, made: Made) -> None:
+        self.stub.Delete(proto.DeleteRequest(type=made.token, id=made.id, properties=encode(made.outputs)))
+
+
+def _changed(made: Made, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return what a program says: its inputs without what the plugin filled in; None takes an input away."""
+    filled_in = {DEFAULTS, "tagsAll", *made.inputs.get(DEFAULTS, ())}
+    said = {key: value for key, value in made.inputs.items() if key not in filled_in} | changes
+    return {key: value for key, value in said.items() if value is not None}
+
+
+@contextmanager
+def refused(*parts: str) -> Iterator[list[grpc.RpcError]]:
+    """Expect an error in one sentence that has all `parts`."""
+    caught: list[grpc.RpcError] = []
+    with pytest.raises(grpc.RpcError) as error:
+        yield caught
+    caught.append(error.value)
+    text = error.value.details()
+    assert all(part in text for part in parts), text
+    assert "Traceback" not in text
+    assert "Exception calling application" not in text
+
+
+def recorded(error: grpc.RpcError) -> proto.ErrorResourceInitFailed | None:
+    """Return the object that the engine records in spite of the error, if there is one."""
+    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    if details is None:
+        return None
+    created = proto.ErrorResourceInitFailed()
+    assert status_pb2.Status.FromString(details).details[0].Unpack(created)
+    return created
+
+
+@contextmanager
+def process(endpoint: str, stderr: int | None = None) -> Iterator[tuple[Engine, subprocess.Popen[str]]]:
+    """Run a plugin as the engine does: the port is its first line; at the end it is killed."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "local.aws_plugin", "127.0.0.1:1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+    assert child.stdout
+    with child.stdout as output, grpc.insecure_channel(f"127.0.0.1:{int(output.readline())}") as channel:
+        try:
+            yield Engine(ResourceProviderStub(channel), endpoint), child
+        finally:
+            child.kill()
+            child.wait()
+
+
+@pytest.fixture(scope="module")
+def plugin(emulator: str) -> Iterator[Engine]:
+    with process(emulator) as (engine, _):
+        yield engine
+
+
+@pytest.fixture
+def account(accounts: Any) -> str:
+    return accounts.trusting
+
+
+@pytest.fixture
+def engine(plugin: Engine, account: str) -> Engine:
+    """Return the engine with the shared plugin, configured anew: it has no other memory."""
+    plugin.configure(account)
+    return plugin
+
+
+@pytest.fixture
+def iam(aws_client: Callable[[str, str], Any], account: str) -> Any:
+    return aws_client(account, "iam")
+
+
+# A proxy in front of the emulator that does what an emulator does not: throttle, lose answers, be slow.
+
+
+@dataclass
+class Faults:
+    """What to do with the next requests of an IAM or STS action."""
+
+    url: str = ""
+    planned: dict[str, list[str]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+THROTTLED = (
+    b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+    b"<Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+)
+
+
+@pytest.fixture
+def faults(emulator: str) -> Iterator[Faults]:
+    plan = Faults()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            action = parse_qs(body.decode())["Action"][0]
+            plan.seen.append(action)
+            fault = plan.planned[action].pop(0) if plan.planned.get(action) else ""
+            if fault == "throttle":
+                return self.answer(400, THROTTLED)
+            if fault == "web page":
+                return self.answer(200, b"<html><body>Hello<br></body></html>")
+            if fault == "wait":
+                plan.arrived.set()
+                assert plan.go_on.wait(20)
+            connection = HTTPConnection(urlsplit(emulator).netloc, timeout=20)
+            connection.request("POST", self.path, body, dict(self.headers))
+            response = connection.getresponse()
+            content = response.read()
+            connection.close()
+            if fault == "lose":
+                self.close_connection = True
+                return None
+            return self.answer(response.status, content)
+
+        def answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_arguments: object) -> None:
+            """Say nothing: a plugin that is killed hangs up."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        plan.url = f"http://127.0.0.1:{server.server_port}"
+        yield plan
+        server.shutdown()
+
+
+# The process
+
+
+def test_marks_of_the_protocol_are_those_of_the_sdk() -> None:
+    names = ("UNKNOWN", "_special_sig_key", "_special_secret_sig", "_special_output_value_sig")
+    assert [getattr(pulumi.runtime.rpc, name) for name in names] == [
+        wire.UNKNOWN,
+        wire.SIGNATURE,
+        wire.SECRET,
+        wire.OUTPUT,
+    ]
+
+
+def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable() -> None:
+    code = (
+        "import sys, local.aws_plugin.__main__; print(sorted({'pulumi', 'pysequoia', 'boto3'} & {*sys.modules}))"
+        "; import pulumi; pulumi.ResourceOptions(); from pulumi.runtime.proto import provider_pb2"
+        "; assert provider_pb2 is sys.modules['local.aws_plugin.protocol'].provider_pb2"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_interrupt_lets_a_create_in_flight_end(emulator: str, account: str, faults: Faults, iam: Any) -> None:
+    faults.planned = {"CreateUser": ["wait"]}
+    with process(emulator) as (engine, child):
+        engine.configure(account, faults.url)
+        inputs, _ = engine.check(USER, {"name": "slow"})
+        answer = engine.stub.Create.future(proto.CreateRequest(type=USER, properties=encode(inputs)))
+        assert faults.arrived.wait(10)
+        engine.stub.Cancel(Empty())
+        child.send_signal(signal.SIGINT)
+        faults.go_on.set()
+        assert answer.result(timeout=10).id == "slow"
+        assert child.wait(10) == 0
+    assert iam.get_user(UserName="slow")
+
+
+def test_plugin_ends_when_its_engine_was_killed() -> None:
+    code = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', 'local.aws_plugin'], "
+        "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    orphan = Path(f"/proc/{int(done.stdout)}/stat")
+    until = time.monotonic() + 10
+    while orphan.exists() and orphan.read_text().split()[2] != "Z":
+        assert time.monotonic() < until, "the plugin still runs"
+        threading.Event().wait(0.05)
+
+
+# The provider
+
+
+def test_wrong_account_is_refused(plugin: Engine, accounts: Any) -> None:
+    with refused(f"AWS account ID not allowed: {accounts.trusting}", accounts.trusted):
+        plugin.configure(accounts.trusting, allowedAccountIds=[accounts.trusted])
+
+
+def test_user_configuration_does_not_matter_with_keys(
+    emulator: str, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with process(emulator) as (engine, _):
+        engine.configure(account)
+        with refused("'gone'"):
+            engine.stub.Configure(
+                proto.ConfigureRequest(args=encode({"endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)])}))
+            )
+
+
+def test_profile_with_keys(emulator: str, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text(f"[one]\naws_access_key_id = {account}\naws_secret_access_key = any\n")
+    config = tmp_path / "config"
+    config.write_text("[profile other]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = one\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    settings = {
+        "endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)]),
+        "allowedAccountIds": json.dumps([account]),
+    }
+    with process(emulator) as (engine, _):
+        engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "one"})))
+        with refused("does not cover credentials of the kind 'assume-role'"):
+            engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "other"})))
+        with refused("missing", "could not be found"):
+            engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "missing"})))
+
+
+def test_credentials_are_never_fetched_from_elsewhere(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/")
+    with process(emulator) as (engine, _), refused("no AWS credentials found", "accessKey and secretKey"):
+        engine.stub.Configure(
+            proto.ConfigureRequest(args=encode({"endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)])}))
+        )
+
+
+def test_assume_roles(plugin: Engine, accounts: Any, aws_client: Callable[[str, str], Any]) -> None:
+    administrator, other = aws_client(accounts.trusting, "iam"), aws_client(accounts.trusted, "iam")
+    document = trust(accounts.trusted, **{"sts:ExternalId": "x-1"})
+    arn = administrator.create_role(RoleName="deploy", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    administrator.put_role_policy(RoleName="deploy", PolicyName="all", PolicyDocument=allow("*"))
+    other.create_user(UserName="ci")
+    other.put_user_policy(UserName="ci", PolicyName="assume", PolicyDocument=allow("sts:AssumeRole"))
+    key = other.create_access_key(UserName="ci")["AccessKey"]
+    keys = {"accessKey": key["AccessKeyId"], "secretKey": key["SecretAccessKey"]}
+    role = {"roleArn": arn, "sessionName": "deploy-1", "externalId": "x-1"}
+    plugin.configure(accounts.trusting, assumeRoles=[role], **keys)
+    with refused(f"cannot assume the IAM Role {arn}", "AccessDenied"):
+        plugin.configure(accounts.trusting, assumeRoles=[role | {"externalId": "wrong"}], **keys)
+    with refused("GetCallerIdentity", "SignatureDoesNotMatch"):
+        plugin.configure(accounts.trusted, **(keys | {"secretKey": "wrong"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "reason"),
+    [
+        (
+            {"endpoints": [{"iam": "https://iam.amazonaws.com", "sts": "http://127.0.0.1:1"}]},
+            "endpoints.iam",
+            "loopback",
+        ),
+        ({"endpoints": [dict.fromkeys(SERVICES, "http://127.0.0.1@10.0.0.1")]}, "endpoints.sts", "loopback"),
+        ({"endpoints": []}, "endpoints", "no endpoint for iam and sts"),
+        ({"skipRequestingAccountId": True}, "skipRequestingAccountId", "does not cover skipRequestingAccountId"),
+        ({"assumeRoles": [{"roleArn": "r", "duration": "1h"}]}, "assumeRoles[0].duration", "does not cover duration"),
+        ({"assumeRoles": [{"roleArn": "r", "sessionName": "x"}]}, "assumeRoles[0].sessionName", "2 to 64"),
+        ({"defaultTags": "{"}, "", "defaultTags of aws:Provider is not valid JSON"),
+    ],
+)
+def test_provider_settings_that_cannot_work(
+    plugin: Engine, account: str, settings: dict[str, Any], name: str, reason: str
+) -> None:
+    assert reason in plugin.check_config(account, **settings)[name]
+    with refused(reason):
+        plugin.configure(account, **settings)
+
+
+def test_good_provider_settings_have_no_failures(plugin: Engine, account: str) -> None:
+    assert plugin.check_config(account, defaultTags={"tags": {"a": "b"}}, endpoints=UNKNOWN) == {}
+    assert plugin.check_config(account) == {}
+
+
+def test_dead_endpoint_is_told_at_once(plugin: Engine, account: str, free_port: Callable[[], int]) -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    before = time.monotonic()
+    with refused(f"does not answer at {endpoint}", "Start the emulator there"):
+        plugin.configure(account, endpoint)
+    assert time.monotonic() - before < 2
+
+
+def test_something_else_at_the_endpoint(plugin: Engine, account: str, faults: Faults) -> None:
+    faults.planned = {"GetCallerIdentity": ["web page"], "CreateUser": ["web page"]}
+    with refused("GetCallerIdentity", faults.url, "Does something else"):
+        plugin.configure(account, faults.url)
+    plugin.configure(account, faults.url)
+    with refused("creating IAM User (user-1)", "Does something else"):
+        plugin.make(USER, name="user-1")
+
+
+def test_throttled_calls_are_repeated(plugin: Engine, account: str, faults: Faults) -> None:
+    plugin.configure(account, faults.url)
+    faults.planned = {"CreateUser": ["throttle"] * 2, "GetUser": ["throttle"]}
+    assert plugin.make(USER, name="user-1").outputs["arn"].endswith(":user/user-1")
+    assert faults.seen[-5:] == ["CreateUser"] * 3 + ["GetUser"] * 2
+
+
+def test_throttling_without_end_is_told(plugin: Engine, account: str, faults: Faults) -> None:
+    plugin.configure(account, faults.url, maxRetries=1)
+    faults.planned = {"CreateUser": ["throttle"] * 2}
+    with refused("creating IAM User (user-1): operation error IAM: CreateUser, Throttling: Rate exceeded"):
+        plugin.make(USER, name="user-1")
+
+
+def test_create_with_a_lost_answer_says_how_to_recover(plugin: Engine, account: str, faults: Faults) -> None:
+    plugin.configure(account, faults.url)
+    faults.planned = {"CreateRole": ["lose"]}
+    with refused(
+        "CreateRole, EntityAlreadyExists", "repeated after a lost answer", "import aws:iam/role:Role", "name of role-1"
+    ) as errors:
+        plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
+    assert recorded(errors[0]) is None
+    adopted = plugin.adopt(ROLE, "role-1")
+    assert not plugin.diff(adopted, assumeRolePolicy=TRUST).diffs
+
+
+# Check
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "name", "reason"),
+    [
+        (ROLE, {"name": "a b", "assumeRolePolicy": TRUST}, "name", "'a b'; AWS allows only"),
+        (ROLE, {"name": "r" * 65, "assumeRolePolicy": TRUST}, "name", "65 characters; AWS allows 1 to 64"),
+        (ROLE, {"name": "r"}, "assumeRolePolicy", "required"),
+        (ROLE, {"name": "r", "assumeRolePolicy": "{"}, "assumeRolePolicy", "invalid JSON policy"),
+        (ROLE, {"name": "r", "assumeRolePolicy": "[]"}, "assumeRolePolicy", "object with a Statement"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "maxSessionDuration": 3599}, "maxSessionDuration", "3600 to"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "maxSessionDuration": 43201}, "maxSessionDuration", "3600 to"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "path": "team"}, "path", "'team'"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "description": "x" * 1001}, "description", "0 to 1000"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "description": "“quoted”"}, "description", "AWS allows only"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "permissionsBoundary": "x" * 20}, "permissionsBoundary", "x"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "inlinePolicies": []}, "inlinePolicies", "does not cover"),
+        (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "tags": {"aws:x": "y"}}, "tags", "not starting with aws:"),
+        (POLICY, {"name": "p" * 129, "policy": S3}, "name", "1 to 128"),
+        (POLICY, {"name": "p", "policy": allow("s3:" + "x" * 6144)}, "policy", "AWS allows 6144"),
+        (USER, {"name": "ü"}, "name", "AWS allows only"),
+        (KEY, {"user": "u", "status": "Off"}, "status", "Active or Inactive"),
+        (KEY, {"user": "u", "pgpKey": "keybase:me"}, "pgpKey", "keybase.io"),
+        (ROLE_ATTACHMENT, {"role": "r", "policyArn": "p"}, "policyArn", "20 to 2048"),
+        (SECRET, {"name": "s", "recoveryWindowInDays": 3}, "recoveryWindowInDays", "7 to 30, or 0"),
+        (PARAMETER, {"name": "p", "type": "Text", "value": "v"}, "type", "SecureString"),
+    ],
+)  # fmt: skip
+def test_check_refuses_what_aws_would(
+    engine: Engine, token: str, inputs: dict[str, Any], name: str, reason: str
+) -> None:
+    _, failures = engine.check(token, inputs)
+    assert list(failures) == [name]
+    assert reason in failures[name]
+
+
+def test_check_takes_what_is_not_known_yet(engine: Engine) -> None:
+    inputs, failures = engine.check(ROLE_ATTACHMENT, {"role": UNKNOWN, "policyArn": UNKNOWN})
+    assert (inputs, failures) == ({"role": UNKNOWN, "policyArn": UNKNOWN}, {})
+    inputs, failures = engine.check(USER, {"name": "u", "tags": {"team": UNKNOWN}})
+    assert (inputs["tagsAll"], failures) == ({"team": UNKNOWN}, {})
+
+
+def test_automatic_names_stay(engine: Engine) -> None:
+    first, _ = engine.check(USER, {})
+    again, _ = engine.check(USER, {}, first)
+    assert first["name"] == again["name"]
+    assert first["name"].startswith("thing-")
+    assert engine.check(USER, {})[0]["name"] != first["name"]
+
+
+def test_what_is_not_covered_is_refused_by_name(engine: Engine) -> None:
+    with refused("does not cover the resource type aws:s3/bucket:Bucket"):
+        engine.check("aws:s3/bucket:Bucket", {})
+    with refused("does not cover the function aws:index/getCallerIdentity"):
+        engine.stub.Invoke(proto.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity"))
+    with refused("--generate-code=false"):
+        engine.stub.GetSchema(proto.GetSchemaRequest())
+
+
+# Preview and diff
+
+
+def test_preview_knows_inputs_and_not_what_aws_chooses(engine: Engine) -> None:
+    role = decode(engine.preview(ROLE, name="role-1", assumeRolePolicy=TRUST))
+    assert (role["name"], role["assumeRolePolicy"], role["maxSessionDuration"]) == ("role-1", TRUST, 3600)
+    assert role["arn"] == role["uniqueId"] == UNKNOWN
+    key = engine.preview(KEY, user="user-1")
+    assert key["secret"][wire.SIGNATURE] == wire.SECRET
+    assert decode(key)["secret"] == UNKNOWN
+
+
+def test_diff_of_a_role(engine: Engine) -> None:
+    role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST, tags={"a": "1"})
+    same = json.dumps(
+        {
+            "Statement": {"Principal": {"AWS": ["222222222222"]}, "Action": ["sts:AssumeRole"], "Effect": "Allow"},
+            "Version": "2012-10-17",
+        },
+        indent=2,
+    )
+    unchanged = engine.diff(role, assumeRolePolicy=same)
+    assert (unchanged.changes, list(unchanged.diffs)) == (proto.DiffResponse.DIFF_NONE, [])
+    for change in (
+        {"assumeRolePolicy": trust("333333333333")},
+        {"assumeRolePolicy": trust("222222222222", **{"sts:ExternalId": "x"})},
+        {"maxSessionDuration": 7200},
+        {"description": "d"},
+    ):
+        found = engine.diff(role, **change)
+        assert found.changes == proto.DiffResponse.DIFF_SOME
+        assert (list(found.diffs), list(found.replaces)) == (list(change), [])
+    tagged = engine.diff(role, tags={"a": "2"})
+    assert (sorted(tagged.diffs), list(tagged.replaces)) == (["tags", "tagsAll"], [])
+    assert set(tagged.detailedDiff) == {"tags.a", "tagsAll.a"}
+    renamed = engine.diff(role, name="role-2")
+    assert (list(renamed.replaces), renamed.deleteBeforeReplace) == (["name"], False)
+    assert renamed.detailedDiff["name"].kind == proto.PropertyDiff.UPDATE_REPLACE
+    moved = engine.diff(role, path="/team/")
+    assert (list(moved.replaces), moved.deleteBeforeReplace) == (["path"], True)
+
+
+def test_diff_of_the_others(engine: Engine) -> None:
+    policy = engine.make(POLICY, name="policy-1", policy=S3)
+    assert list(engine.diff(policy, policy=allow("s3:Get*")).replaces) == []
+    for change in ({"name": "policy-2"}, {"path": "/p/"}, {"description": "d"}):
+        found = engine.diff(policy, **change)
+        assert (list(found.replaces), found.deleteBeforeReplace) == (list(change), "name" not in change)
+    # A user's name changes in place, as AWS can: it is for the program to replace on changes.
+    user = engine.make(USER, name="user-1")
+    assert list(engine.diff(user, name="user-2").diffs) == ["name"]
+    assert list(engine.diff(user, name="user-2", path="/p/", forceDestroy=True).replaces) == []
+    key = engine.make(KEY, user="user-1")
+    assert list(engine.diff(key, status="Inactive").replaces) == []
+    assert list(engine.diff(key, pgpKey="x").replaces) == ["pgpKey"]
+    # The user is being replaced, so that its name is not known: the key must follow.
+    assert list(engine.diff(key, user=UNKNOWN).replaces) == ["user"]
+    attachment = engine.make(USER_ATTACHMENT, user="user-1", policyArn=policy.id)
+    assert list(engine.diff(attachment, user=UNKNOWN).replaces) == ["user"]
+    for made in (user, key, attachment):
+        assert engine.diff(made).changes == proto.DiffResponse.DIFF_NONE
+
+
+# Life of each resource type
+
+
+def test_role(engine: Engine, iam: Any) -> None:
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=S3)["Policy"]["Arn"]
+    role = engine.make(
+        ROLE, name="role-1", path="/team/", assumeRolePolicy=TRUST, description="one", permissionsBoundary=boundary
+    )
+    found = iam.get_role(RoleName="role-1")["Role"]
+    assert (role.id, role.outputs["arn"], role.outputs["uniqueId"]) == ("role-1", found["Arn"], found["RoleId"])
+    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    engine.update(
+        role,
+        assumeRolePolicy=trust("333333333333"),
+        maxSessionDuration=7200,
+        description="two",
+        permissionsBoundary=None,
+        tags={"a": "1"},
+    )
+    found = iam.get_role(RoleName="role-1")["Role"]
+    assert found["AssumeRolePolicyDocument"] == json.loads(trust("333333333333"))
+    assert (found["MaxSessionDuration"], found["Description"]) == (7200, "two")
+    assert found["Tags"] == [{"Key": "a", "Value": "1"}]
+    assert "PermissionsBoundary" not in found
+    assert engine.refresh(role) == role
+    engine.delete(role)
+    assert iam.list_roles()["Roles"] == []
+    engine.delete(role)  # what is gone is deleted
+    assert engine.refresh(role).id == ""
+
+
+def test_policy_keeps_to_five_versions(engine: Engine, iam: Any) -> None:
+    policy = engine.make(POLICY, name="policy-1", policy=S3)
+    for number in range(6):
+        engine.update(policy, policy=allow(f"s3:Get{number}*"))
+    assert iam.get_policy(PolicyArn=policy.id)["Policy"]["DefaultVersionId"] == "v7"
+    versions = iam.list_policy_versions(PolicyArn=policy.id)["Versions"]
+    assert sorted(version["VersionId"] for version in versions) == ["v3", "v4", "v5", "v6", "v7"]
+    engine.update(policy, policy=json.dumps(json.loads(allow("s3:Get5*")), indent=1), tags={"a": "1"})
+    assert len(iam.list_policy_versions(PolicyArn=policy.id)["Versions"]) == 5
+    assert engine.refresh(policy) == policy
+    engine.delete(policy)
+    assert iam.list_policies(Scope="Local")["Policies"] == []
+
+
+def test_attachments(engine: Engine, iam: Any) -> None:
+    engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
+    engine.make(USER, name="user-1")
+    policy = engine.make(POLICY, name="policy-1", policy=S3)
+    on_role = engine.make(ROLE_ATTACHMENT, role="role-1", policyArn=policy.id)
+    on_user = engine.make(USER_ATTACHMENT, user="user-1", policyArn=policy.id)
+    assert (on_role.id, on_user.id) == (f"role-1/{policy.id}", f"user-1/{policy.id}")
+    for attachment in (on_role, on_user):
+        assert engine.refresh(attachment) == attachment
+        assert engine.adopt(attachment.token, attachment.id).outputs == attachment.outputs
+    iam.detach_role_policy(RoleName="role-1", PolicyArn=policy.id)
+    assert engine.refresh(on_role).id == ""
+    engine.delete(on_role)
+    engine.delete(on_user)
+    assert iam.list_attached_user_policies(UserName="user-1")["AttachedPolicies"] == []
+    with refused("'role-1' is not the id of an attachment: it must be NAME/POLICY-ARN"):
+        engine.adopt(ROLE_ATTACHMENT, "role-1")
+
+
+def test_access_key(engine: Engine, iam: Any, emulator: str) -> None:
+    engine.make(USER, name="user-1")
+    checked, _ = engine.check(KEY, {"user": "user-1"})
+    answer = engine.stub.Create(proto.CreateRequest(type=KEY, properties=encode(checked)))
+    for name in ("secret", "sesSmtpPasswordV4"):
+        assert answer.properties[name][wire.SIGNATURE] == wire.SECRET
+    key = Made(KEY, answer.id, checked, decode(answer.properties))
+    sts = boto3.client(
+        "sts",
+        aws_access_key_id=key.id,
+        aws_secret_access_key=key.outputs["secret"],
+        region_name="us-east-1",
+        endpoint_url=emulator,
+    )
+    assert sts.get_caller_identity()["Arn"].endswith(":user/user-1")
+    secret = key.outputs["secret"]
+    engine.update(key, status="Inactive")
+    assert (key.outputs["status"], key.outputs["secret"]) == ("Inactive", secret)
+    assert iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"][0]["Status"] == "Inactive"
+    assert engine.refresh(key).outputs == key.outputs
+    imported = engine.adopt(KEY, key.id)
+    assert (imported.outputs["user"], imported.outputs["status"]) == ("user-1", "Inactive")
+    assert "secret" not in imported.outputs
+    engine.delete(key)
+    assert engine.refresh(key).id == ""
+    assert engine.make(KEY, user="user-1", status="Inactive").outputs["status"] == "Inactive"
+
+
+def test_access_key_for_a_pgp_key(engine: Engine, emulator: str) -> None:
+    engine.make(USER, name="user-1")
+    holder = pysequoia.Tsk.generate("somebody@example.org")
+    public = holder.extract_certificate()
+    key = engine.make(KEY, user="user-1", pgpKey=base64.b64encode(bytes(public)).decode())
+    assert not {"secret", "sesSmtpPasswordV4"} & key.outputs.keys()
+    sealed = base64.b64decode(key.outputs["encryptedSecret"])
+    secret = pysequoia.decrypt(decryptor=holder.decryptor(), bytes=sealed).bytes.decode()
+    sts = boto3.client(
+        "sts",
+        aws_access_key_id=key.id,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        endpoint_url=emulator,
+    )
+    assert sts.get_caller_identity()["Arn"].endswith(":user/user-1")
+    assert key.outputs["keyFingerprint"] == public.fingerprint
+    assert engine.refresh(key) == key
+
+
+def test_bad_pgp_key_leaves_a_recorded_key(engine: Engine, iam: Any) -> None:
+    engine.make(USER, name="user-1")
+    with refused("creating IAM Access Key (user-1)", "pgpKey", "The access key was created") as errors:
+        engine.make(KEY, user="user-1", pgpKey=base64.b64encode(b"not a key").decode())
+    created = recorded(errors[0])
+    assert created
+    assert [created.id] == [key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
+    outputs = decode(created.properties)
+    assert outputs["user"] == "user-1"
+    assert not {"secret", "encryptedSecret"} & outputs.keys()
+    key = Made(KEY, created.id, decode(created.inputs), outputs)
+    # The engine tries an object with an init error again by an update: this one cannot be mended.
+    with refused("--replace"):
+        engine.update(key)
+    assert list(engine.diff(key, pgpKey=None).replaces) == ["pgpKey"]
+    engine.delete(key)
+    assert iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"] == []
+
+
+def test_create_that_fails_half_way_is_recorded(plugin: Engine, account: str, faults: Faults) -> None:
+    plugin.configure(account, faults.url, maxRetries=0)
+    faults.planned = {"GetRole": ["throttle"]}
+    with refused("creating IAM Role (role-1)", "GetRole, Throttling") as errors:
+        plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
+    created = recorded(errors[0])
+    assert created
+    assert created.id == "role-1"
+    role = Made(ROLE, created.id, decode(created.inputs), decode(created.properties))
+    plugin.update(role)
+    assert role.outputs["arn"] == f"arn:aws:iam::{account}:role/role-1"
+
+
+def test_user(engine: Engine, iam: Any) -> None:
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=S3)["Policy"]["Arn"]
+    user = engine.make(USER, name="user-1", path="/p/", permissionsBoundary=boundary, tags={"a": "1", "b": "2"})
+    assert iam.get_user(UserName="user-1")["User"]["Path"] == "/p/"
+    engine.update(user, permissionsBoundary=None, tags={"b": "3"}, forceDestroy=True)
+    found = iam.get_user(UserName="user-1")["User"]
+    assert found["Tags"] == [{"Key": "b", "Value": "3"}]
+    assert "PermissionsBoundary" not in found
+    assert engine.refresh(user) == user
+    # AWS can rename a user, the emulator cannot: the message tells the two apart.
+    with refused("updating IAM User (user-1)", "UpdateUser", "limit of the AWS emulator"):
+        engine.update(user, name="user-2")
+
+
+def test_secret_and_its_version(engine: Engine, aws_client: Callable[[str, str], Any], account: str) -> None:
+    manager = aws_client(account, "secretsmanager")
+    secret = engine.make(SECRET, name="team/key", recoveryWindowInDays=0, tags={"a": "1"})
+    checked, _ = engine.check(SECRET_VERSION, {"secretId": secret.id, "secretString": "hidden"})
+    answer = engine.stub.Create(proto.CreateRequest(type=SECRET_VERSION, properties=encode(checked)))
+    assert answer.properties["secretString"][wire.SIGNATURE] == wire.SECRET
+    version = Made(SECRET_VERSION, answer.id, checked, decode(answer.properties))
+    assert manager.get_secret_value(SecretId="team/key")["SecretString"] == "hidden"
+    engine.update(secret, description="d", tags={"b": "2"})
+    assert (manager.describe_secret(SecretId="team/key")["Description"], secret.outputs["tags"]) == ("d", {"b": "2"})
+    assert engine.refresh(secret) == secret
+    assert engine.refresh(version) == version
+    assert list(engine.diff(version, secretString="other").replaces) == ["secretString"]
+    newer = engine.make(SECRET_VERSION, secretId=secret.id, secretString="other")
+    engine.delete(version)
+    assert manager.get_secret_value(SecretId="team/key")["SecretString"] == "other"
+    engine.delete(newer)
+    engine.delete(secret)
+    assert engine.refresh(secret).id == ""
+    engine.make(SECRET, name="team/key")  # deleted at once: the name is free again
+
+
+def test_parameter(engine: Engine, aws_client: Callable[[str, str], Any], account: str) -> None:
+    ssm = aws_client(account, "ssm")
+    parameter = engine.make(PARAMETER, name="/team/key", type="SecureString", value="hidden", tags={"a": "1"})
+    engine.update(parameter, value="other", tags={"b": "2"})
+    assert ssm.get_parameter(Name="/team/key", WithDecryption=True)["Parameter"]["Value"] == "other"
+    assert parameter.outputs["tagsAll"] == {"b": "2"}
+    assert engine.refresh(parameter).outputs == parameter.outputs
+    assert engine.diff(parameter).changes == proto.DiffResponse.DIFF_NONE  # the key that AWS chose stands
+    assert engine.adopt(PARAMETER, "/team/key").outputs["value"] == "other"
+    with refused("PutParameter, ParameterAlreadyExists"):
+        engine.make(PARAMETER, name="/team/key", type="String", value="x")
+    engine.delete(parameter)
+    assert engine.refresh(parameter).id == ""
+
+
+# Tags, conflicts, import, deletion
+
+
+def test_default_tags(plugin: Engine, account: str, iam: Any) -> None:
+    plugin.configure(account, defaultTags={"tags": {"owner": "us", "stage": "dev"}})
+    user = plugin.make(USER, name="user-1", tags={"stage": "test"})
+    tags = {tag["Key"]: tag["Value"] for tag in iam.get_user(UserName="user-1")["User"]["Tags"]}
+    assert tags == user.outputs["tagsAll"] == {"owner": "us", "stage": "test"}
+    assert user.outputs["tags"] == {"stage": "test"}
+    assert plugin.refresh(user) == user
+    assert plugin.diff(user).changes == proto.DiffResponse.DIFF_NONE
+    assert plugin.adopt(USER, "user-1").outputs["tags"] == {"stage": "test"}
+    plugin.configure(account, defaultTags={"tags": {"owner": "them"}})
+    assert list(plugin.diff(user).diffs) == ["tagsAll"]
+    plugin.update(user)
+    assert user.outputs["tagsAll"] == {"owner": "them", "stage": "test"}
+    plugin.configure(account, defaultTags={"tags": {f"key-{number}": "x" for number in range(51)}})
+    assert "51 tags" in plugin.check(USER, {"name": "user-2"})[1]["tagsAll"]
+
+
+def test_name_conflict_leaves_nothing_in_the_state(engine: Engine) -> None:
+    made = {
+        ROLE: {"name": "role-1", "assumeRolePolicy": TRUST},
+        POLICY: {"name": "policy-1", "policy": S3},
+        USER: {"name": "user-1"},
+    }
+    for token, inputs in made.items():
+        engine.make(token, **inputs)
+        call = f"Create{token.rsplit(':', 1)[1]}, EntityAlreadyExists"
+        with refused(f"({inputs['name']})", call, f"pulumi import {token}") as errors:
+            engine.make(token, **inputs)
+        assert recorded(errors[0]) is None
+        assert "lost answer" not in errors[0].details()
+
+
+def test_import(engine: Engine, iam: Any) -> None:
+    iam.create_role(RoleName="role-1", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=7200)
+    iam.create_user(UserName="user-1")
+    policy = iam.create_policy(PolicyName="policy-1", PolicyDocument=S3)["Policy"]["Arn"]
+    role = engine.adopt(ROLE, "role-1")
+    assert (role.inputs["name"], role.inputs["maxSessionDuration"]) == ("role-1", 7200)
+    assert json.loads(role.inputs["assumeRolePolicy"]) == json.loads(TRUST)
+    assert engine.diff(role, assumeRolePolicy=TRUST).changes == proto.DiffResponse.DIFF_NONE
+    assert list(engine.diff(role, maxSessionDuration=3600).diffs) == ["maxSessionDuration"]
+    assert engine.diff(engine.adopt(USER, "user-1")).changes == proto.DiffResponse.DIFF_NONE
+    assert engine.diff(engine.adopt(POLICY, policy), policy=S3).changes == proto.DiffResponse.DIFF_NONE
+
+
+@pytest.mark.parametrize(
+    ("token", "identifier", "form"),
+    [
+        (ROLE, "nobody", "name"),
+        (POLICY, "arn:aws:iam::{account}:policy/none", "ARN"),
+        (USER, "nobody", "name"),
+        (KEY, "AKIAIOSFODNN7EXAMPLE", "access key id"),
+        (ROLE_ATTACHMENT, "nobody/arn:aws:iam::aws:policy/ReadOnlyAccess", "ROLE/POLICY-ARN"),
+        (PARAMETER, "/none", "name"),
+    ],
+)
+def test_import_of_what_does_not_exist(engine: Engine, account: str, token: str, identifier: str, form: str) -> None:
+    with refused("importing", "not found in this account", f"imported by its {form}"):
+        engine.adopt(token, identifier.format(account=account))
+
+
+def test_update_of_what_is_gone_says_refresh(engine: Engine, iam: Any) -> None:
+    role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
+    iam.delete_role(RoleName="role-1")
+    with refused("updating IAM Role (role-1)", "UpdateRole, NoSuchEntity", "`pulumi refresh`"):
+        engine.update(role, maxSessionDuration=7200)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_role_with_a_policy_from_elsewhere(engine: Engine, iam: Any, *, force: bool) -> None:
+    foreign = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
+    role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=force)
+    iam.attach_role_policy(RoleName="role-1", PolicyArn=foreign)
+    iam.put_role_policy(RoleName="role-1", PolicyName="inline", PolicyDocument=S3)
+    if force:
+        engine.delete(role)
+        assert iam.list_roles()["Roles"] == []
+    else:
+        with refused("deleting IAM Role (role-1)", "DeleteRole, DeleteConflict", "forceDetachPolicies"):
+            engine.delete(role)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_user_with_a_key_from_elsewhere(engine: Engine, iam: Any, *, force: bool) -> None:
+    user = engine.make(USER, name="user-1", forceDestroy=force)
+    iam.create_access_key(UserName="user-1")
+    if force:
+        device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device-1")["VirtualMFADevice"]["SerialNumber"]
+        iam.enable_mfa_device(
+            UserName="user-1", SerialNumber=device, AuthenticationCode1="123456", AuthenticationCode2="654321"
+        )
+        engine.delete(user)
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            iam.get_user(UserName="user-1")
+        assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    else:
+        with refused("deleting IAM User (user-1)", "DeleteConflict", "forceDestroy"):
+            engine.delete(user)
+
+
+def test_policy_in_use_cannot_be_deleted(engine: Engine, iam: Any) -> None:
+    policy = engine.make(POLICY, name="policy-1", policy=S3)
+    iam.create_user(UserName="user-1")
+    iam.attach_user_policy(UserName="user-1", PolicyArn=policy.id)
+    with refused("deleting IAM Policy", "DeletePolicy, DeleteConflict"):
+        engine.delete(policy)
