@@ -10,6 +10,8 @@ SHELL := /bin/bash
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m local run --stack $(STACK) --
+# The last proof is kept for the diagram.
+VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack $(STACK) --save .local/proof-$(STACK).json
 EMBEDDED := $(shell grep -qs '^ *assume-role:endpoint: *[^ ]' Pulumi.$(STACK).yaml && echo yes)
 # Nobody is asked about pretend accounts, and what they lost with the emulator is made again. Real ones: YES=1.
 UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh,$(if $(YES),--yes --skip-preview))
@@ -33,8 +35,8 @@ help: ## list the commands
 .PHONY: up
 up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
 	@$(RUN) pulumi up --stack $(STACK) --suppress-outputs $(UP_FLAGS) $(ARGS)
-	@$(RUN) $(PYTHON) -m tools.verify --stack $(STACK)
-	@$(RUN) pulumi stack output --stack $(STACK)
+	@status=0; $(VERIFY) || status=$$?; \
+		$(RUN) pulumi stack output --stack $(STACK); exit $$status
 
 .PHONY: preview
 preview: .venv/installed ## show what `make up` would change, all policy documents included
@@ -46,7 +48,7 @@ outputs: .venv/installed ## print the stack's outputs (JSON=1 for JSON), secrets
 
 .PHONY: verify
 verify: .venv/installed ## prove that the right one gets in and the wrong one does not (ARGS="--write --json ...")
-	@$(RUN) $(PYTHON) -m tools.verify --stack $(STACK) $(ARGS)
+	@$(VERIFY) $(ARGS)
 
 .PHONY: profile
 profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
@@ -57,8 +59,8 @@ adopt: .venv/installed ## take over a relationship that was made by hand, under 
 	@$(RUN) $(PYTHON) -m tools.adopt --stack $(STACK) $(ARGS)
 
 .PHONY: diagram
-diagram: .venv/installed ## draw the deployed relationship as SVG (ARGS="--output FILE")
-	@$(RUN) $(PYTHON) -m tools.diagram --stack $(STACK) $(ARGS)
+diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
+	@$(RUN) $(PYTHON) -m tools.diagram --stack $(STACK) $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
 
 .PHONY: rotate
 rotate: .venv/installed ## replace the access key without a gap, a step at a time
@@ -97,4 +99,5 @@ lint: .venv/installed ## check style and types
 
 .PHONY: bench
 bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS
-	@$(PYTHON) -m tests.bench
+	@$(PYTHON) -m local setup
+	@$(PYTHON) -m pytest -q tests/bench.py

@@ -1,13 +1,17 @@
 """The environment in which plain ``pulumi`` works on a stack that has an ``endpoint``: its parts, put together."""
 
+import json
 import os
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local import LocalError
 from local.checkout import Checkout
 from local.cli import NO_DOWNLOADS, find_cli
+from local.console import say
 from local.emulator import ensure_running
 from local.locks import exclusive
 from local.plugins import place_aws_plugin, place_language_host
@@ -63,6 +67,7 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
         environment = kept | additions(checkout, user.get("PATH", os.defpath))
         _make_stack(checkout, stack, environment)
+        _drop_stale_locks(checkout, stack)
     return environment
 
 
@@ -89,3 +94,23 @@ def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) 
     )
     if done.returncode != 0 and "already exists" not in done.stderr:
         raise LocalError(f"The stack {stack} could not be made: {done.stderr.strip()}")
+
+
+def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
+    """Take away the locks of runs that were killed: the file backend keeps them until somebody runs `pulumi cancel`."""
+    for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
+        lock: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if lock.get("hostname") == socket.gethostname() and not _runs(int(lock["pid"])):
+            file.unlink(missing_ok=True)
+            file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+            say(f"The last command on stack {stack} (process {lock['pid']}) was killed: going on where it stopped.")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True

@@ -88,7 +88,8 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
         ) from None
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).removeprefix("error: ")
-        raise StackError(f"`{shown}` failed: {words}")
+        advice = ". See the stacks with: pulumi stack ls" if "no stack named" in words else ""
+        raise StackError(f"`{shown}` failed: {words}{advice}")
     return done.stdout
 
 

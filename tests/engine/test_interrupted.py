@@ -1,0 +1,72 @@
+"""A run that was killed, a machine that lost its state: the same command again goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+WAIT_SECONDS = 30
+
+
+def wait_until(condition):
+    end = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+def kill_an_up(project, condition):
+    """Start `pulumi up` and kill the engine, which cannot clean up, as soon as the condition holds."""
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test"],
+        cwd=project.path,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_until(condition)
+        process.send_signal(signal.SIGKILL)
+
+
+def test_an_up_that_was_killed(project):
+    locks = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
+    kill_an_up(project, lambda: locks.exists() and list(locks.glob("*.json")))
+    assert "currently locked" in project.up(check=False).stderr
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "was killed: going on where it stopped." in done.stderr
+    assert "Stack test is proven" in done.stdout
+    assert list(locks.glob("*.json")) == []
+
+
+def test_the_lock_of_a_run_that_still_runs_is_kept(project):
+    locks = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
+    kill_an_up(project, lambda: locks.exists() and list(locks.glob("*.json")))
+    (lock,) = locks.glob("*.json")
+    lock.write_text(json.dumps(json.loads(lock.read_text()) | {"pid": os.getpid()}))
+
+    done = project.run("make", "up", "STACK=test", check=False)
+
+    assert done.returncode != 0
+    assert "currently locked by 1 lock(s)" in done.stderr
+
+
+def test_an_embedded_aws_that_lost_everything(project, aws_client):
+    """As after a power cut: `make up` makes again what the state file still knows and AWS does not."""
+    project.up()
+    trusting, trusted = (aws_client(a, "iam") for a in (project.accounts.trusting, project.accounts.trusted))
+    policy = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=policy)
+    trusting.delete_role(RoleName="Assume-Role-1")
+    trusting.delete_policy(PolicyArn=policy)
+    policy = f"arn:aws:iam::{project.accounts.trusted}:policy/Custom-Assume-Role-Policy"
+    trusted.detach_user_policy(UserName="user-1", PolicyArn=policy)
+    trusted.delete_access_key(UserName="user-1", AccessKeyId=project.outputs()["accessKeyId"])
+    trusted.delete_user(UserName="user-1")
+    trusted.delete_policy(PolicyArn=policy)
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "Stack test is proven" in done.stdout
