@@ -1,11 +1,16 @@
 """boto3 sessions for the tools: as the holder of a key, or as the administrator of one of the two accounts."""
 
+import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
+from pydantic import SecretStr
 
 from tools.stack import StackError
 
@@ -27,19 +32,29 @@ def client_config(*, attempts: int = 3, endpoint: str | None = None) -> Config:
         read_timeout=READ_TIMEOUT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": attempts},
         s3={"addressing_style": "path" if endpoint else "auto"},
+        proxies={} if endpoint else None,  # a proxy for the internet must not be asked for this machine
     )
 
 
 def key_session(
     access_key_id: str, secret_access_key: str, *, region: str, session_token: str | None = None
 ) -> boto3.Session:
-    """Return a session that acts with exactly this key."""
+    """Return a session that acts with exactly this key, whatever ``AWS_PROFILE`` says."""
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    core.register_component("data_loader", _descriptions())
     return boto3.Session(
+        botocore_session=core,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
         aws_session_token=session_token,
         region_name=region,
     )
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return one reader of the AWS services' descriptions for all sessions: reading them is most of what one costs."""
+    return create_loader()
 
 
 def administrator_session(side: Literal["trusting", "trusted"], config: Mapping[str, Any]) -> boto3.Session:
@@ -83,3 +98,32 @@ def administrator_session(side: Literal["trusting", "trusted"], config: Mapping[
             f"Set the right profile: pulumi config set --path assume-role:{side}.profile NAME"
         )
     return session
+
+
+def stored_key(location: str, session: boto3.Session, endpoint: str | None) -> tuple[str, SecretStr]:
+    """Return the access key that a stack has put into a store: its id and its secret.
+
+    Args:
+        location: the stack's output ``secretLocation``, the ARN of a Secrets Manager secret or an SSM parameter.
+        session: an administrator's of the trusted account.
+        endpoint: the stack's emulator, if it has one.
+
+    Raises:
+        StackError: what is there is no key pair.
+        ClientError: it is not there, or not to be read.
+    """
+    region, config = location.split(":")[3], client_config(endpoint=endpoint)
+    if ":ssm:" in location:
+        ssm = session.client("ssm", region_name=region, endpoint_url=endpoint, config=config)
+        text = ssm.get_parameter(Name=location, WithDecryption=True)["Parameter"].get("Value", "")
+    else:
+        store = session.client("secretsmanager", region_name=region, endpoint_url=endpoint, config=config)
+        text = store.get_secret_value(SecretId=location).get("SecretString", "")
+    try:
+        pair = json.loads(text)
+        return str(pair["accessKeyId"]), SecretStr(pair["secretAccessKey"])
+    except (ValueError, KeyError, TypeError):
+        # Not the value itself: it may well be the secret.
+        raise StackError(
+            f"{location} does not hold JSON with accessKeyId and secretAccessKey any more. Deploy again."
+        ) from None

@@ -1,0 +1,149 @@
+"""The handover: the config text works as it is, and is written without touching what is not ours."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from tools.profile import ProfileError, config_file, write_profiles
+
+TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
+THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"
+WHO_AM_I = """
+import sys, boto3
+session = boto3.Session(profile_name=sys.argv[1])
+session.client("s3").list_buckets()
+print(session.client("sts").get_caller_identity()["Arn"], session.region_name)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "aws" / "config"
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def backups(file):
+    return sorted(file.parent.glob("config.before-assume-role-*"))
+
+
+class TestHandover:
+    """The output ``awsConfig``, and ``make profile``."""
+
+    def test_the_text_appended_to_an_empty_file_acts_as_the_role(self, project, tmp_path):
+        project.configure(
+            {
+                "trust": {"externalId": "for-profile-1"},
+                "trusting": {"accountId": project.accounts.trusting, "region": "eu-west-1"},
+            }
+        )
+        project.up()
+        by_hand, written = tmp_path / "by-hand", tmp_path / "home" / ".aws" / "config"
+        by_hand.write_text(project.outputs()["awsConfig"])
+        done = project.run(
+            "python", "-m", "tools.profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
+        )
+        secret = project.outputs()["secretAccessKey"]
+        assert secret not in done.stdout + done.stderr
+        assert secret in written.read_text()
+        assert (mode(written), mode(written.parent)) == (0o600, 0o700)
+        for config in (by_hand, written):
+            settings = {"AWS_CONFIG_FILE": str(config)}
+
+            who = project.run("python", "-c", WHO_AM_I, "assume-role-test", environment=settings).stdout
+            arn, region = who.split()
+            assert arn.startswith(f"arn:aws:sts::{project.accounts.trusting}:assumed-role/Assume-Role-1/")
+            assert region == "eu-west-1"
+
+    def test_a_stack_that_is_not_there_is_one_sentence(self, deployed):
+        done = deployed.python("-m", "tools.profile", "--stack", "nosuch", "--file", "config", check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert "nosuch" in done.stderr
+        assert not (deployed.path / "config").exists()
+
+
+class TestWriting:
+    """What happens to the file."""
+
+    def test_everybody_elses_lines_stay_as_they_are_to_the_byte(self, file):
+        file.parent.mkdir()
+        file.write_bytes(THEIRS.encode())
+        write_profiles(file, stack="dev", text=TEXT)
+        write_profiles(file, stack="other", text=TEXT.replace("dev", "other"))
+        write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
+        content = file.read_bytes().decode()
+        assert content.startswith(THEIRS)
+        assert content.count("[profile assume-role-dev]") == 1
+        assert content.count("us-west-2") == 2
+        assert content.index("dev-user") < content.index("other-user")
+        assert content.count("region = us-east-1") == 2
+        assert mode(file) == 0o600
+
+    def test_each_change_keeps_the_file_as_it_was(self, file):
+        file.parent.mkdir()
+        file.write_bytes(THEIRS.encode())
+        file.chmod(0o644)
+        done = write_profiles(file, stack="dev", text=TEXT)
+        (backup,) = backups(file)
+        assert str(backup) in done
+        assert backup.read_bytes() == THEIRS.encode()
+        assert mode(backup) == 0o600
+        once = file.read_bytes()
+        write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
+        assert [kept.read_bytes() for kept in backups(file)] == [THEIRS.encode(), once]
+
+    def test_a_second_time_changes_nothing_and_says_so(self, file):
+        write_profiles(file, stack="dev", text=TEXT)
+        before = file.stat()
+        assert "already" in write_profiles(file, stack="dev", text=TEXT)
+        assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert backups(file) == []
+
+    def test_a_link_stays_a_link(self, tmp_path, file):
+        real = tmp_path / "dotfiles" / "config"
+        real.parent.mkdir()
+        real.write_text("[default]\n")
+        file.parent.mkdir()
+        file.symlink_to(real)
+        write_profiles(file, stack="dev", text=TEXT)
+        assert file.is_symlink()
+        assert "assume-role-dev" in real.read_text()
+
+    @pytest.mark.parametrize(
+        "section", ["[profile assume-role-dev]", "[ profile  'assume-role-dev' ]", '[profile "assume-role-dev-user"]']
+    )
+    def test_a_profile_of_the_same_name_that_is_not_ours_is_kept_and_named(self, file, section):
+        file.parent.mkdir()
+        file.write_text(f"{section}\nregion = x\n")
+        with pytest.raises(ProfileError, match="assume-role-dev"):
+            write_profiles(file, stack="dev", text=TEXT)
+        assert file.read_text() == f"{section}\nregion = x\n"
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_damaged_marks_are_not_guessed_at(self, file):
+        write_profiles(file, stack="dev", text=TEXT)
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+        with pytest.raises(ProfileError, match="# end of profiles"):
+            write_profiles(file, stack="dev", text=TEXT)
+        assert file.read_text() == "".join(lines[:-1])
+
+    def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(self, file, monkeypatch):
+        file.parent.mkdir()
+        file.write_text(THEIRS)
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            write_profiles(file, stack="dev", text=TEXT)
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_the_file_is_where_aws_tools_look(self):
+        assert config_file({"AWS_CONFIG_FILE": "~/x"}) == Path.home() / "x"
+        assert config_file({}) == Path.home() / ".aws" / "config"

@@ -1,0 +1,634 @@
+"""Verify, through its command against the embedded AWS; what that cannot show, with AWS's answers made up."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pydantic import SecretStr
+
+from tools import verify
+from tools.checks import ASSUME, key_checks, session_checks
+from tools.deployed import age_checks, key_facts
+from tools.proof import REFUSALS, Caller, Case, Granted, Mfa, Patience, Row, Verdict, refused, run
+from tools.refusals import refusal_checks
+from tools.stack import Outputs, read_outputs
+
+EXTERNAL_ID = "for-verify-1"
+TRUSTING, TRUSTED = "111122223333", "444455556666"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str, resource: str = "*") -> str:
+    return policy({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+@pytest.fixture(scope="module")
+def relation(tmp_path_factory: pytest.TempPathFactory, next_accounts, make_project) -> Any:
+    """Return a deployed project whose role asks for an external id; whoever breaks it repairs it."""
+    project = make_project(tmp_path_factory.mktemp("relation"), next_accounts())
+    trusting = {"accountId": project.accounts.trusting, "region": "eu-west-1"}
+    project.configure({"trust": {"externalId": EXTERNAL_ID}, "trusting": trusting})
+    project.up()
+    return project
+
+
+def proof(project, *options: str, **given: Any) -> tuple[int, dict[str, dict[str, Any]], str]:
+    """Return the exit code, the rows by check, and all that was printed."""
+    done = project.python("-m", "tools.verify", "--stack", "test", "--json", *options, check=False, **given)
+    assert done.stdout, done.stderr
+    rows = {row["check"]: row for row in json.loads(done.stdout)["rows"]}
+    return done.returncode, rows, done.stdout + done.stderr
+
+
+# --- A relationship that is right ---
+
+
+def test_what_is_right_is_proven_with_no_secret_shown_and_nothing_left_behind(relation, aws_client) -> None:
+    code, rows, printed = proof(relation, "--write", "--save", "proofs/test.json")
+    assert {row["verdict"] for row in rows.values()} == {"proven"}, rows
+    assert code == 0
+    assert {"key 1", ASSUME, "session", "allowed: s3:ListAllMyBuckets", "not allowed", "write to S3"} <= rows.keys()
+    assert {"wrong external id", "no external id", "another account", "another user", "another role"} <= rows.keys()
+
+    outputs, report = relation.outputs(), json.loads((relation.path / "proofs/test.json").read_text())
+    assert outputs["secretAccessKey"] not in printed
+    assert (report["stack"], report["verdict"], list(rows.values())) == ("test", "proven", report["rows"])
+    assert datetime.now(UTC) - datetime.fromisoformat(report["time"]) < timedelta(minutes=1)
+    (key,) = report["keys"]
+    assert (key["label"], key["id"], key["status"], key["ageDays"]) == ("1", outputs["accessKeyId"], "Active", 0)
+
+    trusting = relation.accounts.trusting
+    assert aws_client(trusting, "s3").list_buckets()["Buckets"] == []
+    assert [role["RoleName"] for role in aws_client(trusting, "iam").list_roles()["Roles"]] == ["Assume-Role-1"]
+    users = aws_client(relation.accounts.trusted, "iam").list_users()["Users"]
+    assert [user["UserName"] for user in users] == ["user-1"]
+
+
+# --- Broken on purpose ---
+
+
+@contextlib.contextmanager
+def policy_detached_from_role(trusting, _trusted, outputs) -> Iterator[None]:
+    arn = f"arn:aws:iam::{outputs['trustingAccountId']}:policy/Custom-Policy-For-Role-1"
+    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+    yield
+    trusting.attach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+
+
+@contextlib.contextmanager
+def policy_detached_from_user(_trusting, trusted, outputs) -> Iterator[None]:
+    arn = f"arn:aws:iam::{outputs['trustedAccountId']}:policy/Custom-Assume-Role-Policy"
+    trusted.detach_user_policy(UserName="user-1", PolicyArn=arn)
+    yield
+    trusted.attach_user_policy(UserName="user-1", PolicyArn=arn)
+
+
+@contextlib.contextmanager
+def other_trust(trusting, outputs, trust: str) -> Iterator[None]:
+    trusting.update_assume_role_policy(RoleName="Assume-Role-1", PolicyDocument=trust)
+    yield
+    deployed = json.dumps(outputs["terms"]["trustPolicy"])
+    trusting.update_assume_role_policy(RoleName="Assume-Role-1", PolicyDocument=deployed)
+
+
+def trust(principal: str, **condition: Any) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    return policy(statement | ({"Condition": condition} if condition else {}))
+
+
+def another_account_trusted(trusting, _trusted, outputs) -> Any:
+    condition = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+    return other_trust(trusting, outputs, trust("arn:aws:iam::999999999999:root", **condition))
+
+
+def everybody_trusted(trusting, _trusted, outputs) -> Any:
+    return other_trust(trusting, outputs, trust("*", StringEquals={"sts:ExternalId": EXTERNAL_ID}))
+
+
+def external_id_dropped(trusting, _trusted, outputs) -> Any:
+    return other_trust(trusting, outputs, trust(f"arn:aws:iam::{outputs['trustedAccountId']}:root"))
+
+
+@contextlib.contextmanager
+def key_inactive(_trusting, trusted, outputs) -> Iterator[None]:
+    key = outputs["accessKeyId"]
+    trusted.update_access_key(UserName="user-1", AccessKeyId=key, Status="Inactive")
+    yield
+    trusted.update_access_key(UserName="user-1", AccessKeyId=key, Status="Active")
+
+
+@contextlib.contextmanager
+def other_document(iam, arn: str, document: str) -> Iterator[None]:
+    version = iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
+    right = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    yield
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(right), SetAsDefault=True)
+    iam.delete_policy_version(PolicyArn=arn, VersionId=version["PolicyVersion"]["VersionId"])
+
+
+def role_may_do_anything(trusting, _trusted, outputs) -> Any:
+    arn = f"arn:aws:iam::{outputs['trustingAccountId']}:policy/Custom-Policy-For-Role-1"
+    return other_document(trusting, arn, allow("*"))
+
+
+def user_may_assume_any_role(_trusting, trusted, outputs) -> Any:
+    arn = f"arn:aws:iam::{outputs['trustedAccountId']}:policy/Custom-Assume-Role-Policy"
+    return other_document(trusted, arn, allow("sts:AssumeRole"))
+
+
+@contextlib.contextmanager
+def user_has_another_policy(_trusting, trusted, _outputs) -> Iterator[None]:
+    trusted.put_user_policy(UserName="user-1", PolicyName="more", PolicyDocument=allow("s3:*"))
+    yield
+    trusted.delete_user_policy(UserName="user-1", PolicyName="more")
+
+
+@contextlib.contextmanager
+def user_in_a_group(_trusting, trusted, _outputs) -> Iterator[None]:
+    trusted.create_group(GroupName="people")
+    trusted.add_user_to_group(GroupName="people", UserName="user-1")
+    yield
+    trusted.remove_user_from_group(GroupName="people", UserName="user-1")
+    trusted.delete_group(GroupName="people")
+
+
+@contextlib.contextmanager
+def second_key(_trusting, trusted, _outputs) -> Iterator[None]:
+    key = trusted.create_access_key(UserName="user-1")["AccessKey"]["AccessKeyId"]
+    yield
+    trusted.delete_access_key(UserName="user-1", AccessKeyId=key)
+
+
+@contextlib.contextmanager
+def longer_sessions(trusting, _trusted, _outputs) -> Iterator[None]:
+    trusting.update_role(RoleName="Assume-Role-1", MaxSessionDuration=43200)
+    yield
+    trusting.update_role(RoleName="Assume-Role-1", MaxSessionDuration=3600)
+
+
+BREAKAGES = {
+    policy_detached_from_role: {"role's policies", "allowed: s3:ListAllMyBuckets"},
+    policy_detached_from_user: {"user's policies", ASSUME},
+    another_account_trusted: {"trust policy", ASSUME},
+    everybody_trusted: {"trust policy", "another account"},
+    external_id_dropped: {"trust policy", "wrong external id", "no external id"},
+    key_inactive: {"key 1", "user's keys"},
+    role_may_do_anything: {"role's policies", "not allowed"},
+    user_may_assume_any_role: {"user's policies", "another role"},
+    user_has_another_policy: {"user's policies", "key alone: s3:ListAllMyBuckets"},
+    user_in_a_group: {"user's limits"},
+    second_key: {"user's keys"},
+    longer_sessions: {"role's limits"},
+}
+
+
+@pytest.mark.parametrize("broken", BREAKAGES, ids=lambda broken: broken.__name__)
+def test_what_is_broken_is_named(broken, relation, aws_client) -> None:
+    trusting, trusted = (
+        aws_client(account, "iam") for account in (relation.accounts.trusting, relation.accounts.trusted)
+    )
+    with broken(trusting, trusted, relation.outputs()):
+        code, rows, _ = proof(relation, "--timeout", "0")
+    disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
+    assert disproven == BREAKAGES[broken], rows
+    assert code == 1
+    assert all(row["advice"] for row in rows.values() if row["verdict"] != "proven")
+
+
+def test_a_policy_that_only_denies_is_a_warning(relation, aws_client) -> None:
+    iam = aws_client(relation.accounts.trusting, "iam")
+    older = {"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}
+    deny = policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": older})
+    iam.put_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions", PolicyDocument=deny)
+    code, rows, _ = proof(relation)
+    iam.delete_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions")
+    assert (code, rows["role's policies"]["verdict"]) == (0, "warning"), rows  # and all breakages are repaired
+
+
+def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_client) -> None:
+    iam = aws_client(relation.accounts.trusted, "iam")
+    with key_inactive(None, iam, relation.outputs()):
+        process = subprocess.Popen(
+            ["python", "-m", "tools.verify", "--stack", "test", "--timeout", "60"],
+            cwd=relation.path,
+            env=relation.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr
+        said = process.stderr.readline()  # comes once the key was refused
+    printed, _ = process.communicate(timeout=60)
+    assert "InvalidClientTokenId" in said
+    assert "asking for" in said
+    assert process.returncode == 0, printed
+    assert printed.splitlines()[0].startswith("proven          key 1: ")
+    assert printed.splitlines()[-1].startswith("Stack test is proven (")
+    assert relation.outputs()["secretAccessKey"] not in printed
+
+
+# --- What cannot be told ---
+
+
+def test_no_stack_cannot_be_told(relation) -> None:
+    done = relation.python("-m", "tools.verify", "--stack", "nosuch", "--json", check=False)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["verdict"], report["keys"]) == (2, "could not tell", [])
+    assert "nosuch" in report["rows"][0]["advice"]
+
+
+def test_on_a_terminal_the_rows_are_a_table(relation) -> None:
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        ["python", "-m", "tools.verify", "--stack", "nosuch"],
+        cwd=relation.path,
+        env={**relation.environment, "TERM": "xterm", "COLUMNS": "100"},
+        stdout=its,
+        stderr=subprocess.DEVNULL,
+    ):
+        os.close(its)
+        shown = b"".join(read_until_closed(ours)).decode()
+    headings = shown.splitlines()[1]
+    assert [word for word in ("check", "expected", "observed", "seconds", "verdict") if word not in headings] == []
+    assert "could not tell" in shown
+
+
+def read_until_closed(terminal: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+        while chunk := os.read(terminal, 4096):
+            yield chunk
+    os.close(terminal)
+
+
+def test_a_report_that_cannot_be_saved_is_one_sentence(relation) -> None:
+    done = relation.python("-m", "tools.verify", "--stack", "nosuch", "--save", "Makefile/proof.json", check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Makefile/proof.json cannot be written")
+
+
+def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
+    code, rows, _ = proof(project)
+    assert code == 2
+    assert "make up" in rows["stack"]["advice"]
+
+
+def test_a_stopped_emulator_cannot_be_told_and_soon(
+    relation, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    outputs = outputs_of(relation, monkeypatch)
+    terms = outputs.terms.model_copy(update={"endpoint": nobody})
+    monkeypatch.setattr(verify, "read_outputs", lambda _: outputs.model_copy(update={"terms": terms}))
+    start = datetime.now(UTC)
+    assert verify.main(["--stack", "test"]) == 2
+    assert datetime.now(UTC) - start < timedelta(seconds=15)
+    printed = capsys.readouterr().out
+    assert f"No AWS emulator answers at {nobody}. Start it and deploy: make up STACK=test" in printed
+
+
+def test_mfa_is_proven_as_far_as_an_emulator_can(project) -> None:
+    project.configure({"trust": {"requireMfa": True}})
+    project.up()
+    code, rows, _ = proof(project)
+    assert code == 2
+    assert rows["no MFA"]["verdict"] == "proven"
+    assert rows[ASSUME]["verdict"] == "could not tell"
+    assert "only real AWS" in rows[ASSUME]["advice"]
+    assert "mfa_serial = arn:aws:iam::" in project.outputs()["awsConfig"]
+
+
+# --- Secrets that the stack does not have ---
+
+
+def outputs_of(relation, monkeypatch: pytest.MonkeyPatch) -> Outputs:
+    """Return the outputs, read in this process from here on, as the commands do."""
+    monkeypatch.chdir(relation.path)
+    for name, value in relation.environment.items():
+        monkeypatch.setenv(name, value)
+    return read_outputs("test")
+
+
+def without_secret(outputs: Outputs, **more: Any) -> Outputs:
+    keys = {label: key.model_copy(update={"secret": None}) for label, key in outputs.access_keys.items()}
+    return outputs.model_copy(update={"access_keys": keys, "secret_access_key": None, **more})
+
+
+def test_a_decrypted_secret_comes_on_standard_input(
+    relation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = outputs_of(relation, monkeypatch)
+    monkeypatch.setattr(verify, "read_outputs", lambda _: without_secret(outputs, encrypted_secret_access_key="wcBMA0"))
+    assert verify.main(["--stack", "test"]) == 2
+    assert "gpg --decrypt | python -m tools.verify --stack test --secret-stdin" in capsys.readouterr().out
+
+    assert outputs.secret_access_key
+    given = outputs.secret_access_key.get_secret_value()
+    for text, code in ((f"{given}\n", 0), ("wrong-" + given, 1), ("", 2)):
+        with subprocess.Popen(["printf", "%s", text], stdout=subprocess.PIPE, text=True) as source:
+            monkeypatch.setattr("sys.stdin", source.stdout)
+            assert verify.main(["--stack", "test", "--secret-stdin"]) == code
+        printed = capsys.readouterr()
+        assert given not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("kind", ["secretsmanager", "ssm"])
+def test_a_stored_secret_is_read_from_its_store(
+    kind: str,
+    relation,
+    aws_client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outputs = outputs_of(relation, monkeypatch)
+    assert outputs.secret_access_key
+    given = outputs.secret_access_key.get_secret_value()
+    store = aws_client(relation.accounts.trusted, kind)
+
+    def put(name: str, key_id: str | None) -> str:
+        text = json.dumps({"accessKeyId": key_id, "secretAccessKey": given})
+        if kind == "secretsmanager":
+            return store.create_secret(Name=name, SecretString=text)["ARN"]
+        store.put_parameter(Name=f"/{name}", Value=text, Type="SecureString")
+        return store.get_parameter(Name=f"/{name}")["Parameter"]["ARN"]
+
+    for name, key_id, code in (("right", outputs.access_key_id, 0), ("other", "AKIAOTHER", 1)):
+        stored = without_secret(outputs, secret_location=put(name, key_id))
+        monkeypatch.setattr(verify, "read_outputs", lambda _, stored=stored: stored)
+        assert verify.main(["--stack", "test"]) == code
+        printed = capsys.readouterr()
+        assert "stored key" in printed.out
+        assert given not in printed.out + printed.err
+
+
+# --- What an emulator cannot show ---
+
+
+class Aws:
+    """A client whose calls answer, or fail with, what was made up for them: the last answer stays."""
+
+    def __init__(self, **answers: list[Any]) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**parameters: Any) -> Any:
+            self.calls.append((name, parameters))
+            answers = self.answers[name]
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+    def get_paginator(self, operation: str) -> Any:
+        return type("Paginator", (), {"paginate": lambda _, **parameters: [getattr(self, operation)(**parameters)]})()
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def patience(self, seconds: float = 90.0) -> Patience:
+        return Patience(seconds=seconds, tell=self.said.append, clock=lambda: self.now, sleep=self.sleep)
+
+
+def fails(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
+
+
+def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **terms: Any) -> Case:
+    """Return a case whose key and role call made-up clients."""
+    outputs = Outputs.model_validate(
+        {
+            "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
+            "roleName": "Assume-Role-1",
+            "userArn": f"arn:aws:iam::{TRUSTED}:user/user-1",
+            "userName": "user-1",
+            "trustingAccountId": TRUSTING,
+            "trustedAccountId": TRUSTED,
+            "switchRoleUrl": "https://signin.aws.amazon.com/switchrole",
+            "accessKeyId": "AKIAONE",
+            "accessKeys": {"1": {"id": "AKIAONE", "status": "Active"}},
+            "terms": {
+                "partition": "aws",
+                "trustingRegion": "eu-west-1",
+                "trustedRegion": "us-east-1",
+                "maxSessionDuration": 3600,
+                "trustPolicy": {},
+                "permissionPolicy": json.loads(allow("s3:*")),
+                "assumePolicy": {},
+                **terms,
+            },
+        }
+    )
+    case = Case(stack="test", outputs=outputs, config={}, patience=time.patience(), secrets={"1": SecretStr("s")})
+    services = ("sts", "s3", "iam")
+    session: Any = None
+    if key:
+        case._keys["1"] = Caller(session, None, dict.fromkeys(services, key))  # noqa: SLF001
+    if role:
+        case.granted = Granted(caller=Caller(session, None, dict.fromkeys(services, role)), seconds=3600)
+    return case
+
+
+def row(case: Case, name: str) -> Row:
+    checks = [*key_checks(case), *session_checks(case), *refusal_checks(case), *age_checks(case)]
+    return run(next(check for check in checks if check.name == name), case)
+
+
+def test_a_new_key_is_asked_again_with_growing_pauses_until_aws_knows_it() -> None:
+    time = Time()
+    identity = {"Arn": f"arn:aws:iam::{TRUSTED}:user/user-1", "Account": TRUSTED}
+    sts = Aws(get_caller_identity=[*[fails("InvalidClientTokenId")] * 4, identity])
+    assert row(made_up(time, key=sts), "key 1").verdict is Verdict.PROVEN
+    assert time.now == 0.5 + 1 + 2 + 4
+    assert len(time.said) == 4
+    assert "86 s more" in time.said[-1]  # 3.5 of 90 s have passed
+
+
+def test_positive_checks_wait_no_longer_than_the_bound_in_all() -> None:
+    time = Time()
+    case = made_up(
+        time, key=Aws(get_caller_identity=[fails("InvalidClientTokenId")], assume_role=[fails("AccessDenied")])
+    )
+    assert row(case, "key 1").verdict is Verdict.DISPROVEN
+    assert time.now == 90
+    assert row(case, ASSUME).verdict is Verdict.DISPROVEN
+    assert time.now == 90
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for() -> None:
+    time = Time()
+    wrong = row(made_up(time, key=Aws(get_caller_identity=[fails("SignatureDoesNotMatch")])), "key 1")
+    busy = row(made_up(time, key=Aws(get_caller_identity=[fails("Throttling")])), "key 1")
+    assert (wrong.verdict, busy.verdict, time.now) == (Verdict.DISPROVEN, Verdict.UNKNOWN, 0)
+
+
+def test_the_key_of_somebody_else_is_disproven() -> None:
+    sts = Aws(get_caller_identity=[{"Arn": f"arn:aws:iam::{TRUSTED}:user/other", "Account": TRUSTED}])
+    assert row(made_up(Time(), key=sts), "key 1").verdict is Verdict.DISPROVEN
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict", "calls"),
+    [
+        ([fails("AccessDenied")], Verdict.PROVEN, REFUSALS),
+        ([fails("UnauthorizedOperation")], Verdict.PROVEN, REFUSALS),
+        ([fails("AccessDenied"), fails("AccessDenied"), {}], Verdict.DISPROVEN, 3),
+        ([{}], Verdict.DISPROVEN, 1),
+        ([fails("AccessDenied"), fails("ServiceUnavailable")], Verdict.UNKNOWN, 2),
+        ([fails("InvalidClientTokenId"), fails("InvalidAccessKeyId"), fails("AccessDenied")], Verdict.PROVEN, 5),
+        ([fails("InvalidClientTokenId")], Verdict.UNKNOWN, 14),  # a key that this service never heard of
+    ],
+)
+def test_a_negative_check_must_be_refused_every_time_and_in_so_many_words(
+    answers: list[Any], verdict: Verdict, calls: int
+) -> None:
+    iam = Aws(list_users=list(answers))
+    assert refused(made_up(Time()), iam.list_users, advice="x").verdict is verdict
+    assert len(iam.calls) == calls
+
+
+def test_a_negative_check_counts_only_after_the_positive_one_passed() -> None:
+    case = made_up(
+        Time(), key=Aws(get_caller_identity=[fails("InvalidClientTokenId")], list_users=[fails("AccessDenied")])
+    )
+    rows = {
+        row.check: row for row in verify.prove(case, [*key_checks(case), *session_checks(case), *refusal_checks(case)])
+    }
+    assert rows["key 1"].verdict is Verdict.DISPROVEN
+    assert {row.verdict for name, row in rows.items() if name != "key 1"} == {Verdict.UNKNOWN}
+    assert "'key 1'" in rows[ASSUME].advice
+
+
+def test_a_session_is_asked_for_with_the_code_of_mfa() -> None:
+    granted = {
+        "Credentials": {
+            "AccessKeyId": "ASIA",
+            "SecretAccessKey": "s",
+            "SessionToken": "t",
+            "Expiration": datetime(2026, 1, 1, 13, tzinfo=UTC),
+        },
+        "ResponseMetadata": {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 12:00:00 GMT"}},
+    }
+    sts = Aws(assume_role=[granted])
+    case = made_up(Time(), key=sts, requireMfa=True, externalId="x-1")
+    assert "--mfa-serial arn:aws:iam::444455556666:mfa/NAME --mfa-code CODE" in row(case, ASSUME).advice
+    assert sts.calls == []
+    case.mfa = Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456")
+    assert row(case, ASSUME).verdict is Verdict.PROVEN
+    ((_, sent),) = sts.calls
+    assert (sent["SerialNumber"], sent["TokenCode"], sent["ExternalId"]) == (case.mfa.serial, "123456", "x-1")
+    assert row(case, "session length").observed == "3600 s"  # by AWS's clock, not by this machine's
+
+    sts.answers["assume_role"] = [fails("AccessDenied")]
+    assert row(case, "no MFA").verdict is Verdict.PROVEN
+    assert "TokenCode" not in sts.calls[-1][1]
+
+
+def test_a_used_up_code_of_mfa_is_neither_waited_for_nor_blamed_on_the_role() -> None:
+    time = Time()
+    message = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+    case = made_up(time, key=Aws(assume_role=[fails("AccessDenied", message)]), requireMfa=True)
+    case.mfa = Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456")
+    found = row(case, ASSUME)
+    assert (found.verdict, time.now) == (Verdict.UNKNOWN, 0)
+    assert "next code" in found.advice
+
+
+def test_an_address_that_is_not_let_in_proves_nothing() -> None:
+    case = made_up(Time(), key=Aws(assume_role=[fails("AccessDenied")]))
+    case.config = {"trust": {"sourceIps": ["192.0.2.0/24"]}}
+    found = row(case, ASSUME)
+    assert (found.verdict, "192.0.2.0/24" in found.advice) == (Verdict.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [(fails("ValidationError"), Verdict.PROVEN), ({}, Verdict.DISPROVEN), (fails("Throttling"), Verdict.UNKNOWN)],
+)
+def test_on_aws_a_longer_session_than_allowed_must_be_refused(answer, verdict: Verdict) -> None:
+    sts = Aws(assume_role=[answer])
+    found = row(made_up(Time(), key=sts, role=Aws()), "session length")
+    assert found.verdict is verdict
+    assert sts.calls[0][1]["DurationSeconds"] == 3601
+
+
+def test_another_call_is_tried_where_the_policy_allows_to_list_users() -> None:
+    permission = json.loads(policy({"Effect": "Allow", "Action": ["iam:List*", "s3:Get*"], "Resource": "*"}))
+    role = Aws(list_buckets=[fails("AccessDenied")])
+    found = row(made_up(Time(), role=role, permissionPolicy=permission), "not allowed")
+    assert found.verdict is Verdict.PROVEN
+    assert found.observed.startswith("the policy allows iam:ListUsers; s3:ListAllMyBuckets refused")
+
+
+def test_services_without_a_harmless_read_are_named_and_do_no_harm() -> None:
+    permission = json.loads(policy({"Effect": "Allow", "Action": ["s3:GetObject", "braket:*"], "Resource": "*"}))
+    found = row(made_up(Time(), permissionPolicy=permission), "other permissions")
+    assert found.verdict is Verdict.NOT_CHECKED
+    assert "braket, s3" in found.observed
+
+
+def test_the_bucket_is_removed_when_writing_fails() -> None:
+    s3 = Aws(create_bucket=[{}], put_object=[fails("InternalError")], delete_object=[{}], delete_bucket=[{}])
+    case = made_up(Time(), role=s3)
+    case.write = True
+    assert row(case, "write to S3").verdict is Verdict.UNKNOWN
+    made, *_, removed = s3.calls
+    assert made[1]["CreateBucketConfiguration"] == {"LocationConstraint": "eu-west-1"}
+    assert removed == ("delete_bucket", {"Bucket": made[1]["Bucket"]})
+
+
+def test_a_bucket_that_cannot_be_removed_is_named() -> None:
+    s3 = Aws(create_bucket=[fails("InternalError")], delete_bucket=[fails("SlowDown")])
+    case = made_up(Time(), role=s3)
+    case.write = True
+    found = row(case, "write to S3")
+    assert found.verdict is Verdict.UNKNOWN
+    assert f"Remove bucket {s3.calls[0][1]['Bucket']} by hand" in found.advice
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(90, Verdict.PROVEN), (91, Verdict.WARNING)])
+def test_an_old_key_is_a_warning_which_does_not_fail(days: int, verdict: Verdict) -> None:
+    created, used = datetime.now(UTC) - timedelta(days=days), datetime(2026, 1, 2, tzinfo=UTC)
+    iam = Aws(
+        list_access_keys=[{"AccessKeyMetadata": [{"AccessKeyId": "AKIAONE", "CreateDate": created}]}],
+        get_access_key_last_used=[{"AccessKeyLastUsed": {"LastUsedDate": used}}],
+    )
+    case = made_up(Time())
+    session: Any = None
+    case._administrators["trusted"] = Caller(session, None, {"iam": iam})  # noqa: SLF001
+    found = row(case, "age of key 1")
+    assert found.verdict is verdict
+    assert found.observed == f"{days} days, last used: 2026-01-02"
+    assert verify.overall([found]) is Verdict.PROVEN
+    (fact,) = key_facts(case)
+    assert (fact.created, fact.last_used) == (created, used)
+
+
+def test_disproven_outweighs_what_could_not_be_told() -> None:
+    def of(*verdicts: Verdict) -> Verdict:
+        return verify.overall(
+            [Row(check="c", expected="e", observed="o", seconds=0, verdict=verdict) for verdict in verdicts]
+        )
+
+    assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.DISPROVEN) is Verdict.DISPROVEN
+    assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.WARNING) is Verdict.UNKNOWN
+    assert of(Verdict.PROVEN, Verdict.WARNING, Verdict.NOT_CHECKED) is Verdict.PROVEN
