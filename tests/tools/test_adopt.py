@@ -1,0 +1,282 @@
+"""Adoption: a relationship made by hand, by the eight steps, becomes the stack's own without a replacement."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from tools.adopt import (
+    Found,
+    Planned,
+    UserKey,
+    agreed,
+    import_document,
+    key_advice,
+    planned_resources,
+    replacements,
+    report,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
+
+    from tests.conftest import Accounts, Project
+
+ROLE, ROLE_POLICY = "Assume-Role-1", "Custom-Policy-For-Role-1"
+USER, USER_POLICY = "user-1", "Custom-Assume-Role-Policy"
+
+
+def document(**statement: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+class ByHand:
+    """The eight steps, as AWS's own guides tell them."""
+
+    def __init__(self, accounts: Accounts, aws_client: Callable[[str, str], Any]) -> None:
+        self.trusting, self.trusted = aws_client(accounts.trusting, "iam"), aws_client(accounts.trusted, "iam")
+        self.role_arn = f"arn:aws:iam::{accounts.trusting}:role/{ROLE}"
+        self.trust = document(Principal={"AWS": [f"arn:aws:iam::{accounts.trusted}:root"]}, Action=["sts:AssumeRole"])
+
+    def role(self, *, policy: dict[str, str] | None = None, **role: object) -> None:
+        self.trusting.create_role(RoleName=ROLE, **{"AssumeRolePolicyDocument": self.trust} | role)
+        made = self.trusting.create_policy(
+            PolicyName=ROLE_POLICY, PolicyDocument=document(Action=["s3:*"], Resource="*"), **policy or {}
+        )
+        self.trusting.attach_role_policy(RoleName=ROLE, PolicyArn=made["Policy"]["Arn"])
+
+    def user(self) -> None:
+        self.trusted.create_user(UserName=USER)
+        made = self.trusted.create_policy(
+            PolicyName=USER_POLICY, PolicyDocument=document(Action="sts:AssumeRole", Resource=self.role_arn)
+        )
+        self.trusted.attach_user_policy(UserName=USER, PolicyArn=made["Policy"]["Arn"])
+
+    def key(self) -> dict[str, str]:
+        return self.trusted.create_access_key(UserName=USER)["AccessKey"]
+
+
+@pytest.fixture
+def by_hand(accounts: Accounts, aws_client: Callable[[str, str], Any]) -> ByHand:
+    return ByHand(accounts, aws_client)
+
+
+def adopt(project: Project, *arguments: str, check: bool = True) -> CompletedProcess[str]:
+    return project.python("-m", "tools.adopt", "--stack", "test", *arguments, check=check)
+
+
+def planned_operations(project: Project) -> dict[str, str]:
+    steps = json.loads(project.preview("--json").stdout)["steps"]
+    return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
+
+
+def assume(project: Project, by_hand: ByHand, key_id: str, secret: str) -> str:
+    sts = boto3.client(
+        "sts",
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        endpoint_url=project.endpoint,
+    )
+    return sts.assume_role(RoleArn=by_hand.role_arn, RoleSessionName="test")["AssumedRoleUser"]["Arn"]
+
+
+def test_what_was_made_by_hand_is_adopted_and_deployed_without_a_replacement(project: Project, by_hand: ByHand) -> None:
+    by_hand.role()
+    by_hand.user()
+    old = by_hand.key()
+    role_id = by_hand.trusting.get_role(RoleName=ROLE)["Role"]["RoleId"]
+    user_id = by_hand.trusted.get_user(UserName=USER)["User"]["UserId"]
+
+    done = adopt(project, "--yes")
+
+    assert "Adopted 6 resources. Nothing in AWS was changed, and nothing will be replaced." in done.stdout
+    assert "changes its" not in done.stdout  # one text or a list of one, a document means the same
+    assert f"{old['AccessKeyId']} (Active)" in done.stdout
+    assert f"update-access-key --user-name {USER} --access-key-id {old['AccessKeyId']} --status Inactive" in done.stdout
+    assert old["SecretAccessKey"] not in done.stdout + done.stderr + project.state()
+    # Whether to detach forcibly on destroy is Pulumi's own note; AWS does not know it, so no import can bring it.
+    assert planned_operations(project) == {
+        "assume-role-trusting-role": "update",
+        "assume-role-trusted-key-1": "create",
+    }
+
+    project.up()
+    project.preview("--expect-no-changes")
+
+    assert by_hand.trusting.get_role(RoleName=ROLE)["Role"]["RoleId"] == role_id
+    assert by_hand.trusted.get_user(UserName=USER)["User"]["UserId"] == user_id
+    outputs = project.outputs()
+    new = (outputs["accessKeyId"], outputs["secretAccessKey"])
+    for key_id, secret in (new, (old["AccessKeyId"], old["SecretAccessKey"])):
+        assert f"assumed-role/{ROLE}" in assume(project, by_hand, key_id, secret)
+
+    again = adopt(project, "--yes")
+    assert "Nothing to adopt: stack test has the role" in again.stdout
+    assert f"--access-key-id {old['AccessKeyId']} --status Inactive" in again.stdout  # and still says how to end it
+    assert new[0] not in again.stdout
+
+
+def test_without_yes_it_shows_the_differences_and_imports_nothing(
+    project: Project, by_hand: ByHand, accounts: Accounts
+) -> None:
+    trust = document(
+        Principal={"AWS": f"arn:aws:iam::{accounts.trusted}:root"},
+        Action="sts:AssumeRole",
+        Condition={"StringEquals": {"sts:ExternalId": "theirs"}},
+    )
+    by_hand.role(AssumeRolePolicyDocument=trust, Description="By hand", MaxSessionDuration=7200)
+    by_hand.trusting.attach_role_policy(RoleName=ROLE, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    by_hand.trusting.put_role_policy(
+        RoleName=ROLE, PolicyName="inline", PolicyDocument=document(Action="s3:*", Resource="*")
+    )
+
+    done = adopt(project)
+
+    assert f"adopt role {ROLE}" in done.stdout
+    assert '"theirs"' in done.stdout
+    assert 'description: "By hand" becomes none (to keep it, set assume-role:role.description)' in done.stdout
+    assert "7200 becomes 3600" in done.stdout
+    assert "stays as it is, outside the stack: attached policy arn:aws:iam::aws:policy/ReadOnlyAccess" in done.stdout
+    assert "stays as it is, outside the stack: inline policy inline" in done.stdout
+    assert f"policy/{ROLE_POLICY}" not in done.stdout  # the stack's own attachment is no stranger
+    assert f"Not there: User {USER}." in done.stdout
+    assert "Nothing was imported." in done.stdout
+    assert ROLE not in project.state()
+
+
+def test_what_would_be_replaced_is_refused_with_the_setting_that_keeps_it(project: Project, by_hand: ByHand) -> None:
+    by_hand.role(Path="/division/", policy={"Description": "By hand"})
+
+    refused = adopt(project, "--yes", check=False)
+
+    assert refused.returncode == 1
+    assert "pulumi config set --path assume-role:role.path /division/" in refused.stdout
+    assert "pulumi config set --path assume-role:role.policy.name NEW-NAME" in refused.stdout
+    assert ROLE not in project.state()
+
+    project.configure({"role": {"path": "/division/", "policy": {"name": "Of-The-Program"}}})
+    done = adopt(project, "--yes")
+
+    assert f"outside the stack: attached policy arn:aws:iam::{project.accounts.trusting}:policy/{ROLE_POLICY}" in (
+        done.stdout
+    )
+    operations = planned_operations(project)
+    assert operations["assume-role-trusting-role"] == "update"
+    assert operations["assume-role-trusting-role-policy"] == "create"
+
+
+def test_it_goes_on_where_it_was_interrupted(project: Project, by_hand: ByHand) -> None:
+    by_hand.role()
+    adopt(project, "--yes")
+    by_hand.user()  # as if the first run had been stopped after the first account
+
+    done = adopt(project, "--yes")
+
+    assert "Adopted 3 resources." in done.stdout
+    assert ROLE_POLICY not in done.stdout
+    assert "create assume-role-trusted-key-1" in done.stdout
+    assert done.stdout.count("  create ") == 1
+
+
+def test_a_stack_that_cannot_be_read_is_expected_2(project: Project) -> None:
+    absent = project.python("-m", "tools.adopt", "--stack", "absent", check=False)
+    assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (2, True)
+
+    project.configure({"role": {"nme": "x"}})
+    wrong = adopt(project, check=False)
+    assert (wrong.returncode, "Did you mean name?" in wrong.stderr) == (2, True)
+    assert "Traceback" not in absent.stderr + wrong.stderr
+
+
+def planned(name: str, type: str = "aws:iam/role:Role", **inputs: object) -> Planned:  # noqa: A002 - Pulumi's word
+    return Planned(name=name, type=type, side="trusting", inputs=inputs)
+
+
+def test_the_import_keeps_parents_and_providers_and_leaves_out_what_does_not_exist() -> None:
+    generated = {
+        "nameTable": {"trusted": "urn:..."},
+        "resources": [
+            {"type": "assume-role:index:Relationship", "name": "assume-role", "component": True},
+            {"type": "pulumi:providers:aws", "name": "trusting", "inputs": {"region": "us-east-1"}},
+            {"type": "aws:iam/role:Role", "name": "roleRole", "logicalName": "role", "id": "<PLACEHOLDER>"},
+            {"type": "aws:iam/policy:Policy", "name": "policy", "id": "<PLACEHOLDER>"},
+            {"type": "aws:iam/accessKey:AccessKey", "name": "key", "id": "<PLACEHOLDER>"},
+        ],
+    }
+    found = [Found(planned=planned("role"), title="role R", id="R")]
+
+    resources = import_document(generated, found)["resources"]
+
+    assert [(item["name"], item.get("id")) for item in resources] == [
+        ("assume-role", None),
+        ("trusting", None),
+        ("roleRole", "R"),
+    ]
+    assert import_document(generated, found)["nameTable"] == generated["nameTable"]
+
+
+def test_a_replacement_is_told_with_its_reason() -> None:
+    step = {"op": "replace", "urn": "urn:pulumi:s::p::t$aws:iam/role:Role::role", "replaceReasons": ["path"]}
+    assert replacements([step, {"op": "update", "urn": "urn:pulumi:s::p::t::other"}]) == ["role (path)"]
+
+
+def test_resources_come_in_the_order_of_the_steps_by_hand_with_their_account() -> None:
+    def step(type: str, name: str, provider: str) -> dict[str, Any]:  # noqa: A002 - Pulumi's word
+        state = {"type": type, "provider": f"urn:pulumi:s::p::pulumi:providers:aws::{provider}::id", "inputs": {}}
+        return {"op": "create", "urn": f"urn:pulumi:s::p::{type}::{name}", "newState": state}
+
+    found = planned_resources(
+        [step("aws:iam/user:User", "user", "trusted"), step("aws:iam/role:Role", "role", "trusting")]
+    )
+    assert [(item.name, item.side) for item in found] == [("role", "trusting"), ("user", "trusted")]
+
+
+def test_what_is_in_the_way_and_what_is_missing_are_told() -> None:
+    there = Found(planned=planned("role"), title="role R", id="R", obstacles=("its path is /x/",))
+    lines = list(report([there.planned, planned("other")], [there], {"trusting": "111122223333"}))
+    assert lines == [
+        "In the trusting account 111122223333:",
+        "  cannot adopt role R",
+        "      in the way: its path is /x/",
+        "Not there: Role other. The next `pulumi up` creates it.",
+    ]
+
+
+ACTIVE, INACTIVE = UserKey(id="AKIAACTIVE", status="Active"), UserKey(id="AKIAINACTIVE", status="Inactive")
+
+
+def advice(*keys: UserKey, new: int = 1) -> list[str]:
+    return list(key_advice("s", "u", keys, new, {"trusted": {"profile": "admin"}}))
+
+
+def test_with_room_for_the_new_key_it_is_made_before_the_old_one_ends() -> None:
+    lines = "\n".join(advice(ACTIVE))
+    assert lines.index("pulumi up --stack s") < lines.index("--status Inactive") < lines.index("delete-access-key")
+    assert "aws iam --profile admin" in lines
+
+
+def test_with_two_keys_the_inactive_one_goes_first() -> None:
+    lines = "\n".join(advice(ACTIVE, INACTIVE))
+    assert lines.index("delete-access-key --user-name u --access-key-id AKIAINACTIVE") < lines.index("pulumi up")
+    assert lines.index("pulumi up") < lines.index("delete-access-key --user-name u --access-key-id AKIAACTIVE")
+
+
+def test_without_keys_made_by_hand_there_is_nothing_to_say() -> None:
+    assert advice() == []
+
+
+@pytest.mark.parametrize(
+    ("terminal", "answer", "expected"), [("yes", "y", True), ("yes", "", False), ("no", "y", False)]
+)
+def test_it_asks_at_a_terminal_and_takes_silence_for_no(
+    monkeypatch: pytest.MonkeyPatch, terminal: str, answer: str, expected: object
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal == "yes"))
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    assert agreed(2, "s") is expected

@@ -1,0 +1,287 @@
+"""The picture: it shows what is deployed, nothing leaves its box, and no secret is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tools import diagram
+from tools.stack import Outputs, StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Project
+
+TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+KEY, OLD_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
+TRUSTING, TRUSTED = "111122223333", "444455556666"
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+def policy(**statement: object) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+
+
+def trust(**condition: dict[str, object]) -> dict[str, Any]:
+    named = {"Principal": {"AWS": f"arn:aws:iam::{TRUSTED}:root"}, "Action": "sts:AssumeRole"}
+    return policy(**named, **({"Condition": condition} if condition else {}))
+
+
+def outputs(role: str = "Assume-Role-1", user: str = "user-1") -> Outputs:
+    role_arn = f"arn:aws:iam::{TRUSTING}:role/{role}"
+    return Outputs.model_validate(
+        {
+            "roleArn": role_arn,
+            "roleName": role,
+            "userArn": f"arn:aws:iam::{TRUSTED}:user/{user}",
+            "userName": user,
+            "trustingAccountId": TRUSTING,
+            "trustedAccountId": TRUSTED,
+            "switchRoleUrl": "https://signin.aws.amazon.com/switchrole",
+            "accessKeyId": KEY,
+            "secretAccessKey": SECRET,
+            "accessKeys": {
+                "old": {"id": OLD_KEY, "status": "Inactive", "secret": SECRET},
+                "new": {"id": KEY, "status": "Active", "secret": SECRET},
+            },
+            "awsConfig": f"aws_secret_access_key = {SECRET}",
+            "terms": {
+                "partition": "aws",
+                "trustingRegion": "us-east-1",
+                "trustedRegion": "eu-west-1",
+                "maxSessionDuration": 5400,
+                "trustPolicy": trust(),
+                "permissionPolicy": policy(Action="s3:*", Resource="*"),
+                "assumePolicy": policy(Action="sts:AssumeRole", Resource=role_arn),
+            },
+        }
+    )
+
+
+def relationship(**changes: Any) -> diagram.Relationship:
+    names = {TRUSTING: "Custom-Policy-For-Role-1", TRUSTED: "Custom-Assume-Role-Policy"}
+    facts = {KEY: (TODAY - timedelta(days=90), TODAY), OLD_KEY: (TODAY - timedelta(days=91, hours=1), None)}
+    return replace(diagram.relationship("prod", outputs(), names, facts, today=TODAY), **changes)
+
+
+def words(shown: diagram.Relationship) -> str:
+    """Return what a viewer reads, without tooltips, a line for each text."""
+    root = ET.fromstring(diagram.draw(shown))  # noqa: S314 - our own text
+    texts = ("".join([text.text or "", *(part.tail or "" for part in text)]) for text in root.iter(f"{NAMESPACE}text"))
+    return "\n".join(texts)
+
+
+def test_the_picture_shows_both_accounts_and_all_that_is_deployed() -> None:
+    shown = words(relationship())
+    for fact in (
+        *(TRUSTING, TRUSTED, "us-east-1", "eu-west-1", "Assume-Role-1", "user-1", "sts:AssumeRole"),
+        *("Custom-Policy-For-Role-1", "may use every action of s3 on every resource", "Custom-Assume-Role-Policy"),
+        *(f"key new: {KEY}, Active", f"key old: {OLD_KEY}, Inactive", "sessions of at most 1 h 30 min"),
+        *("stack prod", f"account {TRUSTED}", "not proven yet"),
+    ):
+        assert fact in shown
+
+
+def test_no_secret_is_in_the_model_or_the_picture() -> None:
+    shown = relationship()
+    assert SECRET not in diagram.draw(shown) + repr(shown)
+    assert "secret" not in diagram.draw(shown).lower()
+
+
+def test_the_same_facts_make_the_same_picture() -> None:
+    assert diagram.draw(relationship()) == diagram.draw(relationship())
+
+
+def test_a_key_older_than_90_days_is_a_warning_and_one_of_90_is_not() -> None:
+    shown = words(relationship())
+    assert shown.count("older than 90 days: rotate it") == 1
+    assert shown.index(OLD_KEY) < shown.index("91 days old, no use recorded") < shown.index("older than 90 days")
+    assert "made 2026-08-26, 90 days old, last used 2026-11-24" in shown.replace("\n", " ").replace("- ", "-")
+
+
+def test_without_credentials_the_age_is_unknown() -> None:
+    unasked = diagram.relationship("prod", outputs(), {}, {}, today=TODAY)
+    assert words(unasked).count("age unknown") == 2
+    assert "2026" not in words(unasked)
+
+
+EVERY_CONDITION = trust(
+    StringEquals={"sts:ExternalId": "x<&>\"'" + "e" * 1200, "aws:PrincipalOrgID": "o-a1b2c3d4e5"},
+    Bool={"aws:MultiFactorAuthPresent": "true"},
+    NumericLessThanEquals={"aws:MultiFactorAuthAge": "900"},
+    ArnLike={"aws:PrincipalArn": [f"arn:aws:iam::{TRUSTED}:user/{'W' * 64}", f"arn:aws:iam::{TRUSTED}:role/ci-*"]},
+    IpAddress={"aws:SourceIp": ["203.0.113.0/24"]},
+    StringLike={"aws:PrincipalTag/" + "t" * 128: "v" * 256},
+)
+
+
+def test_every_condition_of_the_trust_policy_is_shown() -> None:
+    lines = words(relationship(trust_policy=EVERY_CONDITION)).split("\n")
+    for condition in ("external id", "organization", "MFA", "MFA age", "principals", "source IPs"):
+        assert condition in lines
+        assert f"checks {condition}" in lines
+    assert {"o-a1b2c3d4e5", "required", "at most 15 min", "203.0.113.0/24"} <= set(lines)
+    assert any("aws:PrincipalTag/" in line for line in lines)
+
+
+def crowded() -> diagram.Relationship:
+    many = [{"Effect": "Allow", "Action": ["ec2:" + "D" * 60] * 9, "Resource": "r" * 500}] * 9
+    long = diagram.relationship(
+        "s" * 100, outputs(role="R" * 64, user="W" * 64), {TRUSTING: "P" * 128, TRUSTED: "Q" * 128}, {}, today=TODAY
+    )
+    failed = tuple(diagram.ProofRow(check="c" * 300, verdict="disproven", expected="e" * 300) for _ in range(30))
+    return replace(
+        long,
+        trust_policy=EVERY_CONDITION,
+        role_policy=diagram.Policy(name="P" * 128, document={"Statement": many}),
+        endpoint="http://127.0.0.1:4599/" + "x" * 200,
+        keys=(diagram.Key(label="l" * 64, id=KEY, status="Inactive"),) * 2,
+        proof=diagram.Proof(stack="s", time="2026-11-24T11:59:03+00:00", verdict="disproven", rows=failed),
+    )
+
+
+@pytest.mark.parametrize("shown", [relationship(), crowded()], ids=["default", "crowded"])
+def test_no_text_leaves_its_box_however_long_the_names_are(shown: diagram.Relationship) -> None:
+    width = {style.css.split()[-1]: style.advance for style in (diagram.NAME, diagram.CODE, diagram.SMALL_CODE)}
+    width |= {style.css.split()[-1]: style.advance for style in (diagram.NOTE, diagram.MINOR)}
+    root = ET.fromstring(diagram.draw(shown))  # noqa: S314 - our own text
+    boxes = [
+        tuple(float(box.get(side, "0")) for side in ("x", "y", "width", "height"))
+        for box in root.iter(f"{NAMESPACE}rect")
+    ]
+    for text in root.iter(f"{NAMESPACE}text"):
+        line = "".join([text.text or "", *(part.tail or "" for part in text)])
+        css = str(text.get("class")).split()
+        assert "mono" in css or not re.search(
+            r"(\w)\1{9}", line
+        )  # nobody knows how wide that is in a proportional font
+        advance = next((width[name] for name in css if name in width), None)
+        if advance is None:
+            continue  # titles and headings: fixed words
+        x, y, length = float(text.get("x", "0")), float(text.get("y", "0")), len(line) * advance
+        if "middle" in css:
+            assert length <= diagram.GUTTER
+            continue
+        start = x - length if "end" in css else x
+        assert any(
+            left <= start and start + length <= left + wide and top < y < top + high
+            for left, top, wide, high in boxes[1:]
+        ) or (start + length <= diagram.WIDTH and y < diagram.PANEL_TOP), line
+
+
+def test_what_is_shortened_is_whole_in_its_tooltip() -> None:
+    root = ET.fromstring(diagram.draw(crowded()))  # noqa: S314 - our own text
+    for text in root.iter(f"{NAMESPACE}text"):
+        tail = "".join(part.tail or "" for part in text)
+        if diagram.ELLIPSIS in tail + (text.text or ""):
+            tooltip = text.find(f"{NAMESPACE}title")
+            assert tooltip is not None
+            assert tooltip.text
+            assert diagram.ELLIPSIS not in tooltip.text
+
+
+def test_names_cannot_break_the_xml() -> None:
+    nasty = "<script>&\"'\x00\x1b\N{BELL}</svg>"
+    shown = relationship(stack=nasty, role_policy=diagram.Policy(name=nasty, document={}))
+    assert "<script>" not in diagram.draw(shown)
+    assert "<script>&\"'" in words(shown)
+
+
+def test_it_is_accessible_and_readable_in_both_themes() -> None:
+    text = diagram.draw(relationship())
+    root = ET.fromstring(text)  # noqa: S314 - our own text
+    assert root.get("role") == "img"
+    ids = {part.get("id") for part in root if part.tag in (f"{NAMESPACE}title", f"{NAMESPACE}desc")}
+    assert ids == set(str(root.get("aria-labelledby")).split())
+    assert "The user user-1 of account 444455556666 may assume the role Assume-Role-1" in text
+    light, dark = text.split("@media (prefers-color-scheme:dark)")
+    colours = re.compile(r"\.(\w+)\{fill:(#\w+)")
+    assert (
+        dict(colours.findall(light)).keys() == dict(colours.findall(dark)).keys() == {*diagram.FILLED, *diagram.BOXES}
+    )
+    assert not re.search(r"(href|src|url\()", text)  # GitHub shows no picture that loads anything
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ({"Action": "*", "Resource": "*"}, "may use every action of every service on every resource"),
+        (
+            {"Action": ["s3:GetObject", "ec2:*"], "Resource": ["a", "b"]},
+            "may use s3:GetObject, every action of ec2 on a, b",
+        ),
+        ({"NotAction": "iam:*", "Resource": "*"}, "may use everything except iam:* on every resource"),
+        ({"Action": "s3:*", "NotResource": "a"}, "may use every action of s3 on everything except a"),
+        (
+            {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"k": "v"}}},
+            "may not use every action of s3 on every resource, under conditions",
+        ),
+    ],
+)
+def test_a_statement_reads_as_a_sentence(statement: dict[str, Any], sentence: str) -> None:
+    assert diagram.reading({"Statement": {"Effect": "Allow"} | statement}) == [sentence]
+
+
+def proof_text(**changes: object) -> str:
+    rows = [
+        {"check": "the key", "expected": "the user's", "observed": SECRET, "seconds": 0.1, "verdict": "proven"},
+        {"check": "no other policy", "expected": "none", "observed": "one", "seconds": 0.1, "verdict": "disproven"},
+    ]
+    return json.dumps(
+        {"stack": "prod", "time": "2026-11-24T11:00:00+00:00", "verdict": "disproven", "rows": rows} | changes
+    )
+
+
+def test_the_last_proof_is_shown_with_what_failed(tmp_path: Path) -> None:
+    file = tmp_path / "proof.json"
+    file.write_text(proof_text())
+    shown = words(relationship(proof=diagram.read_proof(file, "prod")))
+    assert "disproven, 1 of 2 checks passed" in shown
+    assert "disproven: no other policy (expected: none)" in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "Cannot read the proof"),
+        ("{", "is not what `python -m tools.verify --json` writes"),
+        (proof_text(stack="other"), "is a proof of stack other, not of prod"),
+    ],
+)
+def test_a_wrong_proof_is_refused_with_the_fix(tmp_path: Path, content: str | None, problem: str) -> None:
+    file = tmp_path / "proof.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(StackError, match=problem) as refusal:
+        diagram.read_proof(file, "prod")
+    assert "python -m tools.verify --stack prod" in str(refusal.value)
+
+
+def test_a_deployed_stack_is_drawn(deployed: Project) -> None:
+    done = deployed.python("-m", "tools.diagram", "--stack", "test")
+
+    file = deployed.path / ".local" / "diagram-test.svg"
+    assert done.stdout.strip() == str(file)
+    text = file.read_text()
+    outputs = deployed.outputs()
+    for fact in (outputs["roleArn"], outputs["userArn"], outputs["accessKeyId"], "Custom-Policy-For-Role-1"):
+        assert fact in text
+    assert "0 days old, no use recorded" in text
+    assert outputs["secretAccessKey"] not in text + done.stdout + done.stderr
+
+
+def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(deployed: Project) -> None:
+    absent = deployed.python("-m", "tools.diagram", "--stack", "absent", check=False)
+    assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (1, True)
+    nowhere = deployed.python("-m", "tools.diagram", "--stack", "test", "--output", "/dev/null/x.svg", check=False)
+    assert (nowhere.returncode, "Name another file with --output" in nowhere.stderr) == (1, True)
+    assert "Traceback" not in absent.stderr + nowhere.stderr
