@@ -56,7 +56,7 @@ profile: .venv/installed ## write the stack's two AWS profiles to your AWS confi
 
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names
-	@$(RUN) $(PYTHON) -m tools.adopt --stack $(STACK) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.adopt --stack $(STACK) $(if $(YES),--yes) $(ARGS)
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)

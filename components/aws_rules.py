@@ -213,7 +213,13 @@ def principal_arn(value: object) -> str:
 def _arn(kind: str, resource: str, example: str, value: object) -> str:
     text = _text(value)
     match = ARN.fullmatch(text)
-    if not match or match["service"] != "iam" or not re.fullmatch(resource, match["resource"]):
+    is_awss_own = match is not None and match["account"] == "aws"  # only managed policies are
+    if (
+        not match
+        or match["service"] != "iam"
+        or (is_awss_own and kind != "managed policy")
+        or not re.fullmatch(resource, match["resource"])
+    ):
         raise ValueError(f"this is not the ARN of an IAM {kind}. Write it like {example}")
     return text
 
@@ -290,6 +296,8 @@ def organization_id(value: object) -> str:
 def source_ip(value: object) -> str:
     """Return an IP address range in CIDR notation."""
     text = _text(value)
+    if re.search(r"/.*\.", text):
+        raise ValueError("IAM takes no net masks. Write the length of the prefix, like 203.0.113.0/24")
     try:
         ipaddress.ip_network(text)
     except ValueError as error:

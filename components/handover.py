@@ -2,7 +2,11 @@
 
 from urllib.parse import urlencode
 
-CONSOLE_HOSTS = {"aws-cn": "signin.amazonaws.cn", "aws-us-gov": "signin.amazonaws-us-gov.com"}
+CONSOLE_HOSTS = {
+    "aws": "signin.aws.amazon.com",
+    "aws-cn": "signin.amazonaws.cn",
+    "aws-us-gov": "signin.amazonaws-us-gov.com",
+}
 
 
 def aws_config(
@@ -65,11 +69,15 @@ def _section(name: str, entries: dict[str, str | None]) -> str:
     return "\n".join([f"[{name}]", *lines, ""])
 
 
-def switch_role_url(*, partition: str, account_id: str, role_path: str, role_name: str) -> str:
+def switch_role_url(*, partition: str, account_id: str, role_path: str, role_name: str) -> str | None:
     """Return the link with which a console user of the trusted account takes the role.
+
+    None in partitions whose console is not on the public internet.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-console.html
     """
-    host = CONSOLE_HOSTS.get(partition, "signin.aws.amazon.com")
+    host = CONSOLE_HOSTS.get(partition)
+    if host is None:
+        return None
     query = urlencode({"account": account_id, "roleName": f"{role_path}{role_name}".lstrip("/")})
     return f"https://{host}/switchrole?{query}"

@@ -71,7 +71,7 @@ class Relationship(pulumi.ComponentResource):
         return dict(self._outputs)
 
     def _names(self, settings: Settings) -> dict[str, pulumi.Input[str]]:
-        return {
+        names: dict[str, pulumi.Input[str] | None] = {
             "roleArn": self.role.role_arn,
             "roleName": self.role.role_name,
             "userArn": self.user.user_arn,
@@ -85,6 +85,7 @@ class Relationship(pulumi.ComponentResource):
                 role_name=settings.role.name,
             ),
         }
+        return {name: value for name, value in names.items() if value is not None}
 
     def _keys(self, name: str, args: RelationshipArgs) -> dict[str, pulumi.Output[Any]]:
         """Return the keys: all of them, the one in use (the last that is active), and how to use it."""

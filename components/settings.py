@@ -6,6 +6,7 @@ relationship made without Pulumi configuration obeys the same rules.
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
@@ -185,15 +186,14 @@ class Fault(NamedTuple):
 class SettingsError(pulumi.RunError):
     """The settings are wrong; the message names every fault, and nothing was created."""
 
-    def __init__(self, faults: list[Fault], secret_keys: frozenset[str] = frozenset()) -> None:
+    def __init__(self, faults: list[Fault]) -> None:
         self.faults = faults
-        lines = [f"  - {_describe(fault, secret_keys)}" for fault in faults]
+        lines = [f"  - {_describe(fault)}" for fault in faults]
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
-        fix = f"pulumi config set --path '{NAMESPACE}:{faults[0].key}' VALUE"
         super().__init__(
             f"{count} wrong, so nothing was changed:\n"
             + "\n".join(lines)
-            + f"\nCorrect it in Pulumi.<stack>.yaml, or with: {fix}"
+            + f"\nCorrect Pulumi.<stack>.yaml, or use: pulumi config set --path '{NAMESPACE}:KEY' VALUE"
         )
 
 
@@ -221,13 +221,17 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
         SettingsError: something is wrong with them; all faults are named at once.
     """
     values = {"trusting": {}, "trusted": {}, **values}
-    between_keys = [*_secrets(secret_keys), *_faults_between_keys(values)]
+    faults = list(_faults_between_keys(values))
+    settings = None
     try:
         settings = Settings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise SettingsError([*map(_fault, error.errors()), *between_keys], secret_keys) from None
-    if between_keys:
-        raise SettingsError(between_keys, secret_keys)
+        faults = [*map(_fault, error.errors()), *faults]
+    # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
+    faults = [fault for fault in faults if _top(fault.key) not in secret_keys]
+    faults += _secrets(secret_keys)
+    if settings is None or faults:
+        raise SettingsError(faults)
     return settings
 
 
@@ -241,12 +245,16 @@ def _decode(text: str) -> object:
         return text  # the model says what it should have been
 
 
-def _describe(fault: Fault, secret_keys: frozenset[str]) -> str:
+def _describe(fault: Fault) -> str:
     if fault.value is None:
         return f"{fault.key}: {fault.problem}"
-    top = fault.key.split(".")[0].split("[")[0]
-    shown = "[secret]" if top in secret_keys else _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+    shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
     return f"{fault.key} = {shown}: {fault.problem}"
+
+
+def _top(key: str) -> str:
+    """Return the top-level setting of a key, as ``trust`` of ``trust.sourceIps[0]``."""
+    return re.split(r"[.\[]", key, maxsplit=1)[0]
 
 
 def _shorten(text: str, longest: int = 80) -> str:
@@ -332,10 +340,9 @@ def _faults_between_keys(values: Mapping[str, object]) -> Iterator[Fault]:
             f"this is in another partition than trusting.region ({regions['trusting']}), and no role can be assumed "
             "across partitions. Choose two accounts of one partition.",
         )
-    if _at(values, "trust", "mfaMaxAge") is not None and _at(values, "trust", "requireMfa") not in (
-        True,
-        "true",
-    ):
+    # As pydantic reads it.
+    requires_mfa = str(_at(values, "trust", "requireMfa")).casefold() in ("true", "yes", "on", "1")
+    if _at(values, "trust", "mfaMaxAge") is not None and not requires_mfa:
         yield Fault(
             "trust.mfaMaxAge",
             _at(values, "trust", "mfaMaxAge"),
@@ -375,6 +382,14 @@ def _foreign_arns(values: Mapping[str, object], ids: Mapping[str, str]) -> Itera
     ]
     for side, key, arn in arns:
         match = aws_rules.ARN.fullmatch(str(arn))
+        partition = aws_rules.partition(str(_at(values, side, "region") or DEFAULT_REGION))
+        if match and match["partition"] != partition:
+            yield Fault(
+                key,
+                arn,
+                f"this is in the partition {match['partition']}, and {side}.region is in {partition}. "
+                "Correct one of them.",
+            )
         if not match or not ids[side] or match["account"] in (ids[side], "aws"):
             continue
         other = "trusted" if side == "trusting" else "trusting"

@@ -13,7 +13,6 @@ import contextvars
 import logging
 import os
 import runpy
-import signal
 import subprocess
 import sys
 import traceback
@@ -38,12 +37,13 @@ from pulumi.runtime.proto.language_pb2_grpc import (
     add_LanguageRuntimeServicer_to_server,
 )
 
+from local.plugin_process import serve
+
 VERSION = "0.0.0"  # of a stand-in: the engine only shows it
 # One program runs at a time; the engine asks a few small questions beside it.
 THREADS = 4
 # The SDK's own factor: registrations block a thread each while the engine works on them.
 THREADS_PER_PARALLEL = 4
-MAX_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 
 
 class PythonLanguageHost(LanguageRuntimeServicer):
@@ -203,21 +203,5 @@ def _quiet_when_disconnected(loop: asyncio.AbstractEventLoop, details: dict[str,
         loop.default_exception_handler(details)
 
 
-def main() -> int:
-    """Serve until the engine ends this process; it reads the port from the first line of standard output."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    server = grpc.server(
-        ThreadPoolExecutor(max_workers=THREADS),
-        options=[("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)],
-    )
-    add_LanguageRuntimeServicer_to_server(PythonLanguageHost(), server)
-    sys.stdout.write(f"{server.add_insecure_port('127.0.0.1:0')}\n")
-    server.start()
-    sys.stdout.flush()
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    server.stop(grace=None)
-    os._exit(0)  # threads of a program that hangs must not keep this process
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    serve(partial(add_LanguageRuntimeServicer_to_server, PythonLanguageHost()), threads=THREADS, grace=None)

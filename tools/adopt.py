@@ -584,7 +584,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StackError as error:
         _complain(str(error))
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         _complain("Stopped. What was imported stays imported. Run this again to go on.")
         return 130
 

@@ -54,7 +54,7 @@ class Outputs(_Model):
     user_name: str
     trusting_account_id: str
     trusted_account_id: str
-    switch_role_url: str
+    switch_role_url: str | None = None  # absent in partitions without a public console
     terms: Terms
     access_keys: dict[str, AccessKey] = Field(default_factory=dict[str, AccessKey])
     access_key_id: str | None = None  # absent where no key is active

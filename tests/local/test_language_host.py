@@ -1,6 +1,9 @@
 """The stand-in language host: what a program does or raises reaches the user as with the official one."""
 
+import os
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -92,3 +95,40 @@ def test_about_names_the_python(project):
 
 def test_no_warning_about_ambient_plugins(project):
     assert "from $PATH" not in project.preview().stdout + project.preview().stderr
+
+
+def test_ends_when_its_engine_was_killed(project):
+    """As a parent, a shell that is killed: it cannot tell anybody."""
+    replace_program(
+        project,
+        "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\n"
+        "Path('pid').rename('started')\ntime.sleep(60)",
+    )
+    with subprocess.Popen(
+        ["pulumi", "preview", "--stack", "test", "--non-interactive"],
+        cwd=project.path,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as engine:
+        try:
+            wait_until((project.path / "started").exists)
+        finally:
+            engine.kill()
+
+    wait_until(lambda: not runs(int((project.path / "started").read_text())))
+
+
+def runs(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.02)

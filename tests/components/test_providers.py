@@ -1,0 +1,83 @@
+"""What the two providers are told: one account each, no keys for real AWS, only loopback for an emulator."""
+
+import ipaddress
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from components.settings import SettingsError
+from tests.components.conftest import EVERYTHING, TRUSTED, TRUSTING
+
+SIDES = {"trusting": TRUSTING, "trusted": TRUSTED}
+CREDENTIALS = {"accessKey", "secretKey", "token", "sharedCredentialsFiles", "sharedConfigFiles"}
+
+
+def decoded(registration):
+    """Return a provider's inputs; Pulumi sends all but texts as JSON, and marks credentials as secret."""
+    texts = ("region", "profile")
+    return {
+        name: value["value"] if name in CREDENTIALS else value if name in texts else json.loads(value)
+        for name, value in registration.inputs.items()
+    }
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_plain_provider(default, side):
+    inputs = decoded(default.named(side))
+    assert inputs.pop("skipRegionValidation") is True  # pulumi-aws's own default
+    assert inputs.pop("skipCredentialsValidation") is False
+    assert inputs == {"region": "us-east-1", "allowedAccountIds": [SIDES[side]], "profile": f"{side}-admin"}
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_provider_with_everything_configured(configured, side):
+    inputs = decoded(configured.named(side))
+    assert inputs["allowedAccountIds"] == [SIDES[side]]
+    assert inputs["region"] == EVERYTHING[side]["region"]
+    assert inputs["profile"] == f"{side}-admin"
+    assert inputs["assumeRoles"] == [
+        {"roleArn": f"arn:aws:iam::{SIDES[side]}:role/Deploy", "sessionName": "pulumi-assume-role"}
+    ]
+    assert inputs["defaultTags"] == {"tags": {"team": "audit", "cost center": "42"}}
+
+
+@pytest.mark.parametrize("run", ["default", "configured"])
+@pytest.mark.parametrize("side", SIDES)
+def test_real_aws_gets_no_keys_and_no_endpoint(run, side, request):
+    inputs = request.getfixturevalue(run).named(side).inputs
+    assert inputs["profile"]
+    assert not inputs.keys() & (CREDENTIALS | {"endpoints"})
+    assert "skipRequestingAccountId" not in inputs  # it would switch allowedAccountIds off
+    assert inputs["skipCredentialsValidation"] == "false"
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_emulated_provider(run_program, side):
+    inputs = decoded(run_program(endpoint="http://127.0.0.1:4599").named(side))
+    endpoints = inputs.pop("endpoints")
+    assert endpoints == [dict.fromkeys(("iam", "sts", "s3", "secretsmanager", "ssm"), "http://127.0.0.1:4599")]
+    assert all(ipaddress.ip_address(urlsplit(url).hostname).is_loopback for url in endpoints[0].values())
+    assert inputs == {
+        "region": "us-east-1",
+        "allowedAccountIds": [SIDES[side]],
+        "accessKey": SIDES[side],
+        "secretKey": "embedded",
+        "skipCredentialsValidation": True,
+        "skipMetadataApiCheck": True,
+        "skipRegionValidation": True,
+        "s3UsePathStyle": True,
+    }
+
+
+def test_emulated_provider_keeps_roles_and_tags(run_program):
+    recorded = run_program(endpoint="http://localhost:4599", **EVERYTHING)
+    for side in SIDES:
+        inputs = decoded(recorded.named(side))
+        assert inputs["defaultTags"] == {"tags": EVERYTHING["tags"]}
+        assert inputs["assumeRoles"][0]["roleArn"] == EVERYTHING[side]["assumeRoleArn"]
+
+
+def test_an_endpoint_elsewhere_makes_no_provider(run_program):
+    with pytest.raises(SettingsError, match="not a loopback address"):
+        run_program(endpoint="http://192.0.2.1:4599")

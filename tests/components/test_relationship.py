@@ -1,0 +1,491 @@
+"""What the program creates, in which account, under which names, and what it hands out."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+
+from components.providers import account_provider
+from components.relationship import Relationship, RelationshipArgs
+from components.secret_store import SecretStore, SecretStoreArgs
+from components.settings import SecretStoreSettings, Settings, SettingsError, parse_settings
+from components.trusted_user import TrustedUser, TrustedUserArgs
+from components.trusting_role import TrustingRole, TrustingRoleArgs
+from tests.components.conftest import (
+    ACCOUNTS,
+    EVERYTHING,
+    TRUSTED,
+    TRUSTING,
+    Recorded,
+    RunProgram,
+    key_of,
+    record,
+)
+
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on the wire
+UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+# Logical name -> type, parent, provider. A resource in the wrong account is the fault this project exists to prevent.
+RESOURCES = {
+    "trusting": ("pulumi:providers:aws", "", ""),
+    "trusted": ("pulumi:providers:aws", "", ""),
+    "assume-role": ("assume-role:index:Relationship", "", ""),
+    "assume-role-trusting": ("assume-role:index:TrustingRole", "assume-role", ""),
+    "assume-role-trusting-role": ("aws:iam/role:Role", "assume-role-trusting", "trusting"),
+    "assume-role-trusting-role-policy": ("aws:iam/policy:Policy", "assume-role-trusting", "trusting"),
+    "assume-role-trusting-role-policy-attachment": (
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "assume-role-trusting",
+        "trusting",
+    ),
+    "assume-role-trusted": ("assume-role:index:TrustedUser", "assume-role", ""),
+    "assume-role-trusted-user": ("aws:iam/user:User", "assume-role-trusted", "trusted"),
+    "assume-role-trusted-user-policy": ("aws:iam/policy:Policy", "assume-role-trusted", "trusted"),
+    "assume-role-trusted-user-policy-attachment": (
+        "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+        "assume-role-trusted",
+        "trusted",
+    ),
+    "assume-role-trusted-key-1": ("aws:iam/accessKey:AccessKey", "assume-role-trusted", "trusted"),
+}
+OUTPUTS = {
+    "roleArn",
+    "roleName",
+    "userArn",
+    "userName",
+    "trustingAccountId",
+    "trustedAccountId",
+    "switchRoleUrl",
+    "accessKeys",
+    "accessKeyId",
+    "secretAccessKey",
+    "awsConfig",
+    "terms",
+}
+SECRET_OUTPUTS = {"accessKeys", "secretAccessKey", "awsConfig"}
+
+
+def test_each_resource_has_its_name_type_parent_and_account(default: Recorded) -> None:
+    assert {each.name: (each.type, each.parent, each.provider) for each in default.resources} == RESOURCES
+    assert len(default.resources) == len(RESOURCES)
+
+
+def test_names_in_the_state_do_not_depend_on_the_configuration(configured: Recorded) -> None:
+    named = {each.name: (each.type, each.parent, each.provider) for each in configured.resources}
+    keys = {
+        f"assume-role-trusted-key-{label}": RESOURCES["assume-role-trusted-key-1"] for label in ("spring", "autumn")
+    }
+    assert named == {name: each for name, each in RESOURCES.items() if "-key-" not in name} | keys
+
+
+@pytest.mark.parametrize("run", ["default", "configured"])
+def test_every_aws_resource_names_its_parent_and_its_provider(run: str, request: pytest.FixtureRequest) -> None:
+    recorded: Recorded = request.getfixturevalue(run)
+    made_in_aws = [each for each in recorded.resources if each.type.startswith("aws:")]
+    assert len(made_in_aws) >= 7
+    accounts = {"assume-role-trusting": "trusting", "assume-role-trusted": "trusted"}
+    for each in made_in_aws:
+        assert each.provider == accounts[each.parent], each.name
+        assert each.name.startswith(f"{each.parent}-"), each.name
+
+
+@pytest.mark.parametrize("run", ["default", "configured"])
+def test_each_component_registers_its_outputs_once(run: str, request: pytest.FixtureRequest) -> None:
+    recorded: Recorded = request.getfixturevalue(run)
+    components = [each.name for each in recorded.resources if each.type.startswith("assume-role:index:")]
+    registered = Counter(name for name, _ in recorded.component_outputs)
+    assert components
+    assert {name: registered[name] for name in components} == dict.fromkeys(components, 1)
+
+
+def test_components_register_what_they_offer(default: Recorded) -> None:
+    registered = dict(default.component_outputs)
+    assert registered["assume-role-trusting"].keys() == {"roleArn", "roleName"}
+    assert registered["assume-role-trusted"].keys() == {"userArn", "userName"}
+    assert registered["assume-role"].keys() == OUTPUTS
+
+
+def test_the_program_asks_aws_nothing(default: Recorded, configured: Recorded) -> None:
+    assert default.calls == configured.calls == []
+
+
+def test_default_names_are_those_of_the_steps_by_hand(default: Recorded) -> None:
+    assert {each.name: each.inputs["name"] for each in default.resources if "name" in each.inputs} == {
+        "assume-role-trusting-role": "Assume-Role-1",
+        "assume-role-trusting-role-policy": "Custom-Policy-For-Role-1",
+        "assume-role-trusted-user": "user-1",
+        "assume-role-trusted-user-policy": "Custom-Assume-Role-Policy",
+    }
+
+
+def test_default_role(default: Recorded) -> None:
+    inputs = default.one("aws:iam/role:Role").inputs
+    assert inputs == {
+        "name": "Assume-Role-1",
+        "path": "/",
+        "maxSessionDuration": 3600,
+        "forceDetachPolicies": True,
+        "assumeRolePolicy": inputs["assumeRolePolicy"],
+    }
+
+
+def test_configured_role(configured: Recorded) -> None:
+    inputs = configured.one("aws:iam/role:Role").inputs
+    assert inputs == {
+        "name": "Auditor",
+        "path": "/audit/",
+        "description": "Reads what the auditors need.",
+        "maxSessionDuration": 7200,
+        "permissionsBoundary": f"arn:aws:iam::{TRUSTING}:policy/Boundary",
+        "forceDetachPolicies": True,
+        "assumeRolePolicy": inputs["assumeRolePolicy"],
+    }
+    assert configured.named("assume-role-trusting-role-policy").inputs["name"] == "Auditor-Permissions"
+
+
+def test_default_and_configured_user(default: Recorded, configured: Recorded) -> None:
+    assert default.one("aws:iam/user:User").inputs == {"name": "user-1", "path": "/", "forceDestroy": False}
+    assert configured.one("aws:iam/user:User").inputs == {
+        "name": "alice",
+        "path": "/people/",
+        "permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess",
+        "forceDestroy": True,
+    }
+    assert configured.named("assume-role-trusted-user-policy").inputs["name"] == "Alice-May-Audit"
+
+
+def test_a_rename_replaces_the_user(default: Recorded) -> None:
+    assert list(default.one("aws:iam/user:User").request.replaceOnChanges) == ["name"]
+
+
+def test_the_three_documents_by_default(default: Recorded) -> None:
+    assert default.document("assume-role-trusting-role") == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{TRUSTED}:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    assert default.document("assume-role-trusting-role-policy") == {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+    }
+    assert default.document("assume-role-trusted-user-policy") == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
+            }
+        ],
+    }
+
+
+def test_the_trust_settings_reach_the_role(configured: Recorded) -> None:
+    (statement,) = configured.document("assume-role-trusting-role")["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "relationship-7", "aws:PrincipalOrgID": "o-a1b2c3d4e5"},
+        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+        "NumericLessThanEquals": {"aws:MultiFactorAuthAge": "900"},
+        "ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{TRUSTED}:user/people/*"]},
+        "IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"]},
+    }
+
+
+def test_the_policy_file_reaches_the_role(run_program: RunProgram, tmp_path: Any) -> None:
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}],
+    }
+    file = tmp_path / "read.json"
+    file.write_text(json.dumps(document, indent=4))
+    recorded = run_program(role={"policy": {"file": str(file)}})
+    assert recorded.document("assume-role-trusting-role-policy") == document
+    assert recorded.values()["terms"]["permissionPolicy"] == document
+
+
+@pytest.mark.parametrize("run", ["default", "configured"])
+def test_attachments_join_what_was_made_and_wait_for_it(run: str, request: pytest.FixtureRequest) -> None:
+    recorded: Recorded = request.getfixturevalue(run)
+    for side, holder in (("trusting", "role"), ("trusted", "user")):
+        attachment = recorded.named(f"assume-role-{side}-{holder}-policy-attachment")
+        policy = recorded.named(f"assume-role-{side}-{holder}-policy")
+        owner = recorded.named(f"assume-role-{side}-{holder}")
+        account = {"trusting": TRUSTING, "trusted": TRUSTED}[side]
+        assert attachment.inputs == {
+            holder: owner.inputs["name"],
+            "policyArn": f"arn:aws:iam::{account}:policy/{policy.inputs['name']}",
+        }
+        waits_for = attachment.request.propertyDependencies
+        assert set(waits_for["policyArn"].urns) == {policy.urn}
+        assert set(waits_for[holder].urns) == {owner.urn}
+
+
+def test_neither_account_waits_for_the_other(configured: Recorded) -> None:
+    for each in configured.resources:
+        if each.type.startswith("aws:"):
+            other = {"trusting": "-trusted-", "trusted": "-trusting-"}[each.provider]
+            assert not [urn for urn in each.request.dependencies if other in urn.split("::")[-1]], each.name
+
+
+@pytest.mark.parametrize("regions", [("us-east-1", "eu-west-3"), ("cn-north-1",) * 2, ("us-gov-west-1",) * 2])
+def test_computed_arns_are_those_that_aws_gives(run_program: RunProgram, regions: tuple[str, str]) -> None:
+    trusting, trusted = regions
+    recorded = run_program(
+        trusting={"accountId": TRUSTING, "region": trusting},
+        trusted={"accountId": TRUSTED, "region": trusted},
+        role={"path": "/a/b/"},
+        user={"path": "/c/"},
+    )
+    values, arns = recorded.values(), recorded.arns
+    assert values["roleArn"] == arns["assume-role-trusting-role"]
+    assert values["userArn"] == arns["assume-role-trusted-user"]
+    (statement,) = recorded.document("assume-role-trusted-user-policy")["Statement"]
+    assert statement["Resource"] == arns["assume-role-trusting-role"]
+    for policy in ("assume-role-trusting-role-policy", "assume-role-trusted-user-policy"):
+        assert recorded.named(f"{policy}-attachment").inputs["policyArn"] == arns[policy]
+
+
+def test_a_first_preview_knows_every_document_and_both_arns(run_program: RunProgram) -> None:
+    recorded = run_program(preview=True, **EVERYTHING)
+    assert recorded.outputs["roleArn"].known
+    assert recorded.outputs["roleArn"].value == f"arn:aws:iam::{TRUSTING}:role/audit/Auditor"
+    assert recorded.outputs["userArn"].known
+    assert recorded.outputs["userArn"].value == f"arn:aws:iam::{TRUSTED}:user/people/alice"
+    assert not recorded.outputs["secretAccessKey"].known  # so this was a preview indeed
+    assert recorded.document("assume-role-trusted-user-policy")["Statement"]
+    assert UNKNOWN_MARK not in json.dumps([each.inputs for each in recorded.resources if each.provider])
+
+
+def test_the_outputs(default: Recorded) -> None:
+    key_id, secret = key_of("1")
+    values = default.values()
+    assert values.keys() == OUTPUTS
+    config = values.pop("awsConfig")
+    assert f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n" in config
+    assert config.startswith("[profile assume-role-prod-user]\n")
+    assert not [word for word in ("mfa_serial", "external_id", "endpoint_url") if word in config]
+    assert f"[profile assume-role-prod]\nrole_arn = arn:aws:iam::{TRUSTING}:role/Assume-Role-1\n" in config
+    assert values.pop("terms") == {
+        "partition": "aws",
+        "trustingRegion": "us-east-1",
+        "trustedRegion": "us-east-1",
+        "requireMfa": False,
+        "maxSessionDuration": 3600,
+        "trustPolicy": default.document("assume-role-trusting-role"),
+        "permissionPolicy": default.document("assume-role-trusting-role-policy"),
+        "assumePolicy": default.document("assume-role-trusted-user-policy"),
+    }
+    assert values == {
+        "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
+        "roleName": "Assume-Role-1",
+        "userArn": f"arn:aws:iam::{TRUSTED}:user/user-1",
+        "userName": "user-1",
+        "trustingAccountId": TRUSTING,
+        "trustedAccountId": TRUSTED,
+        "switchRoleUrl": f"https://signin.aws.amazon.com/switchrole?account={TRUSTING}&roleName=Assume-Role-1",
+        "accessKeys": {"1": {"id": key_id, "status": "Active", "secret": secret}},
+        "accessKeyId": key_id,
+        "secretAccessKey": secret,
+    }
+
+
+def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
+    values = configured.values()
+    terms = {"externalId": "relationship-7", "requireMfa": True, "mfaMaxAge": 900, "maxSessionDuration": 7200}
+    regions = {"trustingRegion": "eu-west-1", "trustedRegion": "ap-south-1"}
+    assert values.keys() == OUTPUTS
+    assert terms.items() <= values["terms"].items()
+    assert regions.items() <= values["terms"].items()
+    assert values["terms"]["trustPolicy"] == configured.document("assume-role-trusting-role")
+    assert values["switchRoleUrl"].endswith(f"?account={TRUSTING}&roleName=audit%2FAuditor")
+    for line in (
+        "external_id = relationship-7",
+        f"mfa_serial = arn:aws:iam::{TRUSTED}:mfa/alice",
+        "region = eu-west-1",
+        "region = ap-south-1",
+    ):
+        assert line in values["awsConfig"].splitlines()
+
+
+def test_the_endpoint_is_part_of_the_terms_and_of_the_profiles(run_program: RunProgram) -> None:
+    values = run_program(endpoint="http://127.0.0.1:4599").values()
+    assert values["terms"]["endpoint"] == "http://127.0.0.1:4599"
+    assert values["awsConfig"].splitlines().count("endpoint_url = http://127.0.0.1:4599") == 2
+
+
+@pytest.mark.parametrize("marks_secrets", [True, False])
+@pytest.mark.parametrize("labels", [("1",), ("spring", "autumn")])
+def test_the_secret_is_in_secret_outputs_only(
+    run_program: RunProgram,
+    marks_secrets: bool,  # noqa: FBT001 - a parameter of the test, never given by position
+    labels: tuple[str, ...],
+) -> None:
+    recorded = run_program(marks_secrets=marks_secrets, accessKeys=[{"label": label} for label in labels])
+    secrets = [key_of(label)[1] for label in labels]
+    assert {name for name, output in recorded.outputs.items() if output.secret} == SECRET_OUTPUTS
+    assert recorded.outputs["secretAccessKey"].value == secrets[-1]
+    everything_else = json.dumps(
+        [
+            [output.value for output in recorded.outputs.values() if not output.secret],
+            [each.inputs for each in recorded.resources],
+            [_without_secrets(outputs) for _, outputs in recorded.component_outputs],
+        ]
+    )
+    assert "accessKeyId" in everything_else
+    for secret in secrets:
+        assert secret not in everything_else
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_secrets(each) for k, each in value.items()} if SECRET_MARK not in value else "[secret]"
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
+
+
+def test_one_active_key_by_default(default: Recorded) -> None:
+    assert default.one("aws:iam/accessKey:AccessKey").inputs == {"user": "user-1", "status": "Active"}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "in_use"),
+    [
+        (("Active", "Active"), "new"),
+        (("Inactive", "Active"), "new"),
+        (("Active", "Inactive"), "old"),
+    ],
+)
+def test_the_last_active_key_is_handed_over(run_program: RunProgram, statuses: tuple[str, str], in_use: str) -> None:
+    old, new = statuses
+    values = run_program(accessKeys=[{"label": "old", "status": old}, {"label": "new", "status": new}])
+    key_id, secret = key_of(in_use)
+    outputs = values.values()
+    assert outputs["accessKeyId"] == key_id
+    assert outputs["secretAccessKey"] == secret
+    assert f"aws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n" in outputs["awsConfig"]
+    assert {label: (key["id"], key["status"]) for label, key in outputs["accessKeys"].items()} == {
+        "old": (key_of("old")[0], old),
+        "new": (key_of("new")[0], new),
+    }
+    assert list(outputs["accessKeys"]) == ["old", "new"]
+
+
+@pytest.mark.parametrize("labels", [("1",), ("1", "2")])
+def test_without_an_active_key_there_is_nothing_to_hand_over(run_program: RunProgram, labels: tuple[str, ...]) -> None:
+    recorded = run_program(accessKeys=[{"label": label, "status": "Inactive"} for label in labels])
+    assert recorded.outputs.keys() == OUTPUTS - {"accessKeyId", "secretAccessKey", "awsConfig"}
+    assert recorded.outputs["accessKeys"].secret
+    assert recorded.outputs["accessKeys"].value.keys() == set(labels)
+
+
+def test_bad_settings_make_nothing(run_program: RunProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(pulumi.Resource, "__init__", lambda self, *_: made.append(self))
+    with pytest.raises(SettingsError, match="1 setting is wrong, so nothing was changed"):
+        run_program(trusted={"accountId": TRUSTING})
+    assert made == []
+
+
+def test_warnings_are_logged(run_program: RunProgram, caplog: pytest.LogCaptureFixture) -> None:
+    same = {"profile": "admin"}
+    run_program(trusting={"accountId": TRUSTING, **same}, trusted={"accountId": TRUSTED, **same})
+    assert "trusting and trusted are deployed with the same credentials" in caplog.text
+    caplog.clear()
+    run_program()
+    assert caplog.text == ""
+
+
+def _settings() -> Settings:
+    return parse_settings(ACCOUNTS)
+
+
+def _relationship(opts: pulumi.ResourceOptions) -> None:
+    settings = _settings()
+    trusting = account_provider("trusting", settings.trusting, settings)
+    trusted = account_provider("trusted", settings.trusted, settings)
+    Relationship("alone", RelationshipArgs(settings=settings, trusting=trusting, trusted=trusted, profile="p"), opts)
+
+
+def _trusting_role(opts: pulumi.ResourceOptions) -> None:
+    settings = _settings()
+    TrustingRole(
+        "alone",
+        TrustingRoleArgs(
+            provider=account_provider("trusting", settings.trusting, settings),
+            partition="aws",
+            account_id=TRUSTING,
+            trusted_account_id=TRUSTED,
+            role=settings.role,
+            trust=settings.trust,
+        ),
+        opts,
+    )
+
+
+def _trusted_user(opts: pulumi.ResourceOptions) -> None:
+    settings = _settings()
+    TrustedUser(
+        "alone",
+        TrustedUserArgs(
+            provider=account_provider("trusted", settings.trusted, settings),
+            partition="aws",
+            account_id=TRUSTED,
+            role_arn=f"arn:aws:iam::{TRUSTING}:role/any",
+            user=settings.user,
+            access_keys=settings.access_keys,
+        ),
+        opts,
+    )
+
+
+def _secret_store(opts: pulumi.ResourceOptions) -> None:
+    settings = _settings()
+    SecretStore(
+        "alone",
+        SecretStoreArgs(
+            provider=account_provider("trusted", settings.trusted, settings),
+            store=SecretStoreSettings(kind="secretsmanager", name="any"),
+            description="any",
+            key_pair=pulumi.Output.secret("any"),
+        ),
+        opts,
+    )
+
+
+@pytest.mark.parametrize("make", [_relationship, _trusting_role, _trusted_user, _secret_store])
+def test_a_component_stands_alone_and_keeps_its_options_to_itself(
+    make: Callable[[pulumi.ResourceOptions], None],
+) -> None:
+    def program() -> None:
+        stray = aws.Provider("stray", region="us-east-1")
+        make(
+            pulumi.ResourceOptions(
+                ignore_changes=["description"], delete_before_replace=True, retain_on_delete=True, providers=[stray]
+            )
+        )
+
+    recorded = record(program)
+    assert list(recorded.named("alone").request.ignoreChanges) == ["description"]
+    children = [each for each in recorded.resources if each.name.startswith("alone-")]
+    assert len(children) >= 2
+    for each in children:
+        assert list(each.request.ignoreChanges) == [], each.name
+        assert not each.request.deleteBeforeReplace, each.name
+        if each.type.startswith("aws:"):
+            assert each.provider in ("trusting", "trusted"), each.name
+
+
+def test_two_relationships_fit_in_one_program() -> None:
+    def program() -> None:
+        settings = _settings()
+        trusting = account_provider("trusting", settings.trusting, settings)
+        trusted = account_provider("trusted", settings.trusted, settings)
+        for name in ("first", "second"):
+            Relationship(name, RelationshipArgs(settings=settings, trusting=trusting, trusted=trusted, profile=name))
+
+    recorded = record(program)
+    urns = [each.urn for each in recorded.resources]
+    assert len(set(urns)) == len(urns) == 2 * (len(RESOURCES) - 2) + 2

@@ -1,0 +1,825 @@
+"""Every message that a wrong setting gives: the key, the value seen, the rule and the fix."""
+
+import json
+import re
+
+import pulumi
+import pytest
+
+from components.settings import AccessKeySettings, Fault, Settings, SettingsError, load_settings, parse_settings
+from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
+
+OTHER = "777788889999"
+ADVICE_ON_IDS = "Look it up with: aws sts get-caller-identity --query Account --output text"
+ADVICE_ON_TEXTS = "Put it in quotes, or use: pulumi config set --path --type string"
+ADVICE_ON_ENDPOINTS = (
+    "Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: pulumi config rm assume-role:endpoint"
+)
+
+
+def faults_of(values, secret_keys=frozenset()) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings({**ACCOUNTS, **values}, secret_keys)
+    return caught.value
+
+
+def at(key, value):
+    """Return settings that hold a value under a key such as ``role.policy.name`` or ``accessKeys[0].label``."""
+    for part in reversed(re.findall(r"[^.\[\]]+", key)):
+        value = [value] if part.isdigit() else {part: value}
+    for side in ACCOUNTS.keys() & value.keys():
+        if isinstance(value[side], dict):
+            value[side] = {**ACCOUNTS[side], **value[side]}
+    return value
+
+
+# The key, a wrong value, then what the message must say: the rule and the fix. The value itself is always shown.
+ACCOUNT_IDS = [
+    (side, value, shown, rule, fix)
+    for side in ("trusting", "trusted")
+    for value, shown, rule, fix in [
+        ("1234", '"1234"', "an AWS account id has exactly 12 digits", ADVICE_ON_IDS),
+        ("1234567890123", '"1234567890123"', "exactly 12 digits", ADVICE_ON_IDS),
+        ("12345678901a", '"12345678901a"', "exactly 12 digits", ADVICE_ON_IDS),
+        ("111122223333 ", '"111122223333 "', "exactly 12 digits", ADVICE_ON_IDS),
+        ("१११११११११११२", '"१११११११११११२"', "exactly 12 digits", ADVICE_ON_IDS),  # digits, but not AWS's
+        ([], "[]", "exactly 12 digits", ADVICE_ON_IDS),
+        ("5555-6666-7777", '"5555-6666-7777"', "is written without dashes", "Write 555566667777"),
+        # What YAML makes of 012345678901, and of 1.2e11.
+        (12345678901, "12345678901", "this is a number: YAML drops leading zeros", 'accountId: "012345678901"'),
+        (120000000000.0, "120000000000.0", "this is a number", "Write it in quotes"),
+    ]
+]
+TEXTS = [
+    "trusting.profile",
+    "trusting.region",
+    "trusting.assumeRoleArn",
+    "trusted.profile",
+    "trusted.region",
+    "trusted.assumeRoleArn",
+    "role.name",
+    "role.path",
+    "role.description",
+    "role.permissionsBoundary",
+    "role.policy.name",
+    "trust.externalId",
+    "trust.organizationId",
+    "trust.sourceIps[0]",
+    "user.name",
+    "user.path",
+    "user.permissionsBoundary",
+    "user.policyName",
+    "endpoint",
+]
+NAMES = [
+    ("role.name", "IAM role", 64),
+    ("role.policy.name", "IAM policy", 128),
+    ("user.name", "IAM user", 64),
+    ("user.policyName", "IAM policy", 128),
+]
+WRONG = [
+    *((f"{side}.accountId", *rest) for side, *rest in ACCOUNT_IDS),
+    *((key, 83, "83", "YAML made it a number or a boolean, which can change it", ADVICE_ON_TEXTS) for key in TEXTS),
+    *((key, True, "true", "this must be a text, and YAML made it", ADVICE_ON_TEXTS) for key in TEXTS),
+    *((key, ["x"], '["x"]', "this must be a text.", "Put it in quotes") for key in TEXTS),
+    *(
+        (
+            key,
+            name,
+            json.dumps(name),
+            f"{kind} names are made of letters, digits and _+=,.@- only",
+            "Choose such a name",
+        )
+        for key, kind, _ in NAMES
+        for name in ("with space", "slash/ed", "a:b", "new\nline", "", "trailing\n")
+    ),
+    *((key, "Ä", '"Ä"', f"{kind} names are made of letters", "Choose such a name") for key, kind, _ in NAMES),
+    *(
+        (key, "n" * (longest + 1), "nnn", f"{kind} names have at most {longest} characters", "Shorten it")
+        for key, kind, longest in NAMES
+    ),
+    *(
+        (f"{owner}.path", path, json.dumps(path), "an IAM path is / or begins and ends with /", f"Write it like {fix}.")
+        for owner in ("role", "user")
+        for path, fix in [
+            ("division", "/division/"),
+            ("/division", "/division/"),
+            ("/a//b/", "/a/b/"),
+            ("/a b/", "/a/b/"),
+            ("//", "/division/"),
+            ("", "/division/"),
+        ]
+    ),
+    ("role.path", f"/{'p' * 511}/", "ppp...", "an IAM path has at most 512 characters, this has 513", "Shorten it"),
+    ("role.description", "d" * 1001, "ddd...", "at most 1000 characters, this has 1001", "Shorten it"),
+    ("role.description", "a — b", '"a — b"', "descriptions take Latin-1 characters only", "Remove '—'"),
+    *(
+        (
+            "role.maxSessionDuration",
+            seconds,
+            json.dumps(seconds),
+            "a role's maximum session duration is a whole number of seconds from 3600 to 43200",
+            "Choose one in that range",
+        )
+        for seconds in (3599, 43201, 0, -3600, 3600.5, "1h", "", True, [3600])
+    ),
+    *(
+        (
+            "trust.mfaMaxAge",
+            seconds,
+            json.dumps(seconds),
+            "the age of an MFA sign-in is a whole number of seconds from 1 to 129600",
+            "Choose one in that range",
+        )
+        for seconds in (0, 129601, "soon", False)
+    ),
+    *(
+        ("trust.externalId", external_id, shown, f"2 to 1224 characters, this has {len(external_id)}", "Choose another")
+        for external_id, shown in [("", '""'), ("x", '"x"'), ("x" * 1225, "xxx...")]
+    ),
+    ("trust.externalId", "a b", '"a b"', "made of letters, digits and _+=,.@:/- only", "Remove ' '"),
+    ("trust.externalId", "a%b", '"a%b"', "made of letters, digits and _+=,.@:/- only", "Remove '%'"),
+    *(
+        ("trust.organizationId", value, json.dumps(value), "o- and 10 to 32 lower-case letters or digits", "Look it up")
+        for value in ("o-short", "o-A1B2C3D4E5", "r-a1b2c3d4e5", "o-" + "a" * 33, "")
+    ),
+    ("trust.sourceIps[0]", "home", '"home"', "this is not an address or a CIDR range", "Write it like 203.0.113.0/24"),
+    ("trust.sourceIps[0]", "203.0.113.7/24", '"203.0.113.7/24"', "has host bits set", "Write it like 203.0.113.0/24"),
+    *(
+        (f"{side}.region", value, json.dumps(value), "this is not the name of an AWS region", "Write it like us-east-1")
+        for side in ("trusting", "trusted")
+        for value in ("moon", "us-east", "us-east-1a", "US-EAST-1", "")
+    ),
+    *(
+        (
+            f"{side}.profile",
+            value,
+            json.dumps(value),
+            "this is not the name of an AWS profile",
+            "aws configure list-profiles",
+        )
+        for side in ("trusting", "trusted")
+        for value in ("", " ", "a]b", "a\nb")
+    ),
+    *(
+        (key, value, json.dumps(value), f"this is not the ARN of an IAM {kind}", f"Write it like {example}")
+        for key, kind, example, wrong_kind in [
+            ("trusting.assumeRoleArn", "role", "arn:aws:iam::111122223333:role/NAME", "user/x"),
+            ("trusted.assumeRoleArn", "role", "arn:aws:iam::111122223333:role/NAME", "policy/x"),
+            ("role.permissionsBoundary", "managed policy", "arn:aws:iam::111122223333:policy/NAME", "role/x"),
+            ("user.permissionsBoundary", "managed policy", "arn:aws:iam::111122223333:policy/NAME", "role/x"),
+        ]
+        for account in [TRUSTING if key.startswith(("trusting", "role")) else TRUSTED]
+        for value in (
+            "Admin",
+            f"arn:aws:iam::{account}:{wrong_kind}",
+            f"arn:aws:iam::{account}:{kind.rsplit(maxsplit=1)[-1]}/",
+            f"arn:aws:sts::{account}:assumed-role/x/y",
+            f"arn:aws:iam:us-east-1:{account}:role/x",
+        )
+    ),
+    (
+        "accessKeys[0].label",
+        "a b",
+        '"a b"',
+        "a label is 1 to 64 letters, digits, _ or -",
+        "Choose a short word or a number",
+    ),
+    ("accessKeys[0].label", "", '""', "a label is 1 to 64 letters, digits, _ or -", "Choose a short word or a number"),
+    ("accessKeys[0].label", "l" * 65, "lll", "a label is 1 to 64 letters", "Choose a short word or a number"),
+    ("accessKeys[0].label", True, "true", "a label is 1 to 64 letters", "Choose a short word or a number"),
+    ("accessKeys[0].label", 1.5, "1.5", "a label is 1 to 64 letters", "Choose a short word or a number"),
+    (
+        "accessKeys",
+        [],
+        "0",
+        "a user has one access key or 2, the most that AWS allows",
+        "Keep one, or two while you rotate",
+    ),
+    (
+        "accessKeys",
+        [{"label": "1"}, {"label": "2"}, {"label": "3"}],
+        "3",
+        "a user has one access key or 2, the most that AWS allows",
+        "to stop a key, set its status to Inactive",
+    ),
+    (
+        "accessKeys",
+        [{"label": "1"}, {"label": 1}],
+        '["1", "1"]',
+        "each key needs a label of its own",
+        "Rename the newer one",
+    ),
+    *(
+        (key, "perhaps", '"perhaps"', "this must be true or false", "without quotes")
+        for key in ("trust.requireMfa", "user.forceDestroy")
+    ),
+    *(
+        (key, [], "[]", "this must be true or false", "without quotes")
+        for key in ("trust.requireMfa", "user.forceDestroy")
+    ),
+    *(
+        (key, "x", '"x"', "this must be a list", f"Add the first entry as assume-role:{key}[0]")
+        for key in ("accessKeys", "trust.principalArns", "trust.sourceIps")
+    ),
+    *(
+        (key, "x", '"x"', "this must be an object with the keys", keys)
+        for key, keys in [
+            ("trusting", "accountId, profile, region, assumeRoleArn"),
+            ("trusted", "accountId, profile, region, assumeRoleArn"),
+            ("role.policy", "name, file"),
+            ("trust", "externalId, requireMfa, mfaMaxAge, principalArns, organizationId, sourceIps"),
+            ("user", "name, path, permissionsBoundary, policyName, forceDestroy"),
+            ("accessKeys[0]", "label, status"),
+        ]
+    ),
+    ("role", [], "[]", "this must be an object with the keys", "name, path, description, maxSessionDuration"),
+    ("tags", "x", '"x"', "tags are an object of names and values", "Set one with: pulumi config set --path"),
+    ("tags", {"a": 1}, '{"a": 1}', "tag 'a': this must be a text", ADVICE_ON_TEXTS),
+    ("tags", {str(n): "" for n in range(51)}, '{"0": ""', "AWS takes at most 50 tags, these are 51", "Remove some"),
+    (
+        "tags",
+        {"Team": "a", "team": "b"},
+        '{"Team": "a"',
+        "differ by more than upper and lower case",
+        "Rename or remove one",
+    ),
+    ("tags", {"": "a"}, '{"": "a"}', "a tag name has 1 to 128 characters and does not begin with aws:", "Rename ''"),
+    ("tags", {"k" * 129: "a"}, "kkk...", "a tag name has 1 to 128 characters", "Rename 'kkk"),
+    ("tags", {"AWS:x": "a"}, '{"AWS:x": "a"}', "does not begin with aws:", "Rename 'AWS:x'"),
+    ("tags", {"a": "v" * 257}, "vvv...", "a tag value has at most 256 characters", "Shorten that of 'a'"),
+    ("tags", {"a": "b,c"}, '{"a": "b,c"}', "letters, digits, spaces and _.:/=+-@ only", "Remove ',' from the tag 'a'"),
+    (
+        "tags",
+        {"a;b": "c"},
+        '{"a;b": "c"}',
+        "letters, digits, spaces and _.:/=+-@ only",
+        "Remove ';' from the tag 'a;b'",
+    ),
+    (
+        "tags",
+        {"a": "b\nc"},
+        '{"a": "b\\nc"}',
+        "letters, digits, spaces and _.:/=+-@ only",
+        "Remove '\\n' from the tag 'a'",
+    ),
+    *(
+        ("endpoint", url, json.dumps(url), f"and {host} is not a loopback address", ADVICE_ON_ENDPOINTS)
+        for url, host in [
+            ("https://iam.amazonaws.com:443", "iam.amazonaws.com"),
+            ("http://0.0.0.0:4599", "0.0.0.0"),  # noqa: S104 - refused
+            ("http://192.168.0.1:4599", "192.168.0.1"),
+            ("http://localhost.example.com:4599", "localhost.example.com"),
+            ("http://[2001:db8::1]:4599", "2001:db8::1"),
+            ("http://127.0.0.1\t.example.com:4599", "127.0.0.1.example.com"),
+        ]
+    ),
+    *(
+        ("endpoint", url, json.dumps(url), "an endpoint is http://, a loopback address and a port", ADVICE_ON_ENDPOINTS)
+        for url in (
+            "127.0.0.1:4599",
+            "http://127.0.0.1",
+            "http://:4599",
+            "ftp://127.0.0.1:4599",
+            "http://127.0.0.1:4599/path",
+            "http://127.0.0.1:4599?a=b",
+            "http://user:word@127.0.0.1:4599",
+            "http://127.0.0.1:4599@192.0.2.1:80",
+        )
+    ),
+    *(
+        ("endpoint", url, json.dumps(url), "this is not a URL", ADVICE_ON_ENDPOINTS)
+        for url in ("http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1")
+    ),
+    (
+        "role.policy.file",
+        5,
+        "5",
+        "this is not the name of a file",
+        "Name a JSON file, relative to the folder of Pulumi.yaml",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "shown", "rule", "fix"), WRONG)
+def test_one_wrong_setting_gives_one_message(key, value, shown, rule, fix):
+    values = at(key, value)
+    if key == "trust.mfaMaxAge":
+        values["trust"]["requireMfa"] = True
+    error = faults_of(values)
+    assert [fault.key for fault in error.faults] == [key]
+    _, line, closing = str(error).splitlines() if "\n  - " in str(error) else pytest.fail(str(error))
+    assert line.startswith(f"  - {key} = ")
+    seen, _, problem = line.removeprefix(f"  - {key} = ").rpartition(f": {error.faults[0].problem}")
+    assert problem == ""
+    assert shown.removesuffix("...") in seen
+    assert len(seen) <= 80
+    assert seen.endswith("...") or not shown.endswith("...")
+    assert rule in error.faults[0].problem
+    assert fix in error.faults[0].problem
+    assert error.faults[0].problem.endswith(".")
+    assert "pulumi config set --path" in closing
+
+
+@pytest.mark.parametrize("side", ["trusting", "trusted"])
+@pytest.mark.parametrize("account", [{}, None])
+def test_a_missing_account_id(side, account):
+    values = {key: value for key, value in ACCOUNTS.items() if key != side} | (
+        {} if account is None else {side: account}
+    )
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(values)
+    problem = f"this is required. Set it with: pulumi config set --path assume-role:{side}.accountId 111122223333"
+    assert caught.value.faults == [Fault(f"{side}.accountId", None, problem)]
+    assert f"\n  - {side}.accountId: this is required" in str(caught.value)
+
+
+def test_an_empty_stack_names_both_accounts():
+    with pytest.raises(SettingsError, match=r"^2 settings are wrong, so nothing was changed:") as caught:
+        parse_settings({})
+    assert [fault.key for fault in caught.value.faults] == ["trusting.accountId", "trusted.accountId"]
+
+
+def test_a_missing_label():
+    error = faults_of({"accessKeys": [{"status": "Active"}]})
+    assert error.faults == [
+        Fault(
+            "accessKeys[0].label",
+            None,
+            "this is required. Set it with: pulumi config set --path assume-role:accessKeys[0].label VALUE",
+        )
+    ]
+
+
+def test_a_status_of_its_own():
+    (fault,) = faults_of({"accessKeys": [{"label": "1", "status": "Expired"}]}).faults
+    assert fault == Fault("accessKeys[0].status", "Expired", "this must be 'Active' or 'Inactive'. Choose one of them.")
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("rolle", "Did you mean role?"),
+        ("Endpoint", "Did you mean endpoint?"),
+        ("accesskeys", "Did you mean accessKeys?"),
+        ("trusting.accountID", "Did you mean accountId?"),
+        ("trusting.acountId", "Did you mean accountId?"),
+        ("trusted.account_id", "Did you mean accountId?"),
+        ("role.maxSessionDuraton", "Did you mean maxSessionDuration?"),
+        ("role.policy.fil", "Did you mean file?"),
+        ("role.policy.document", "Remove it."),
+        ("trust.externalID", "Did you mean externalId?"),
+        ("user.policy_name", "Did you mean policyName?"),
+        ("accessKeys[0].lable", "Did you mean label?"),
+        ("zzzzz", "Remove it."),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(key, advice):
+    (fault,) = [fault for fault in faults_of(at(key, "x")).faults if "this is required" not in fault.problem]
+    assert fault.key == key
+    assert fault.value == "x"
+    assert fault.problem.startswith(f"there is no such setting. {advice} Known here: ")
+    nearest = advice.removeprefix("Did you mean ").rstrip("?")
+    assert nearest == "Remove it." or nearest in fault.problem.split("Known here: ")[1].rstrip(".").split(", ")
+
+
+def test_all_faults_are_named_at_once():
+    error = faults_of(
+        {
+            "trusting": {"accountId": "1", "profil": "x"},
+            "trusted": {"accountId": TRUSTED, "region": "moon"},
+            "role": {"name": "a b", "maxSessionDuration": 1, "policy": {"file": "policies/none.json"}},
+            "trust": {"externalId": "x", "mfaMaxAge": 900},
+            "accessKeys": [{"label": "1"}, {"label": "1"}, {"label": "2"}],
+            "endpoint": "http://192.0.2.1:80",
+            "extra": {},
+        }
+    )
+    assert sorted(fault.key for fault in error.faults) == sorted(
+        [
+            "trusting.accountId", "trusting.profil", "trusted.region", "role.name", "role.maxSessionDuration",
+            "role.policy.file", "trust.externalId", "trust.mfaMaxAge", "accessKeys", "accessKeys", "endpoint", "extra",
+        ]
+    )  # fmt: skip
+    assert str(error).startswith("12 settings are wrong, so nothing was changed:\n")
+    assert len([line for line in str(error).splitlines() if line.startswith("  - ")]) == 12
+
+
+def test_the_error_is_one_that_pulumi_shows_without_a_stack_trace():
+    assert issubclass(SettingsError, pulumi.RunError)
+
+
+# Faults between settings
+
+
+@pytest.mark.parametrize("ids", [(TRUSTING, TRUSTING), (int(TRUSTING), TRUSTING), (int(TRUSTING), int(TRUSTING))])
+def test_one_account_twice(ids):
+    (fault,) = faults_of({"trusting": {"accountId": ids[0]}, "trusted": {"accountId": ids[1]}}).faults
+    assert (fault.key, fault.value) == ("trusted.accountId", TRUSTING)
+    assert fault.problem == (
+        "this is the trusting account too, and a relationship needs two. Set the id of the account of the user."
+    )
+
+
+def test_two_partitions():
+    (fault,) = faults_of(at("trusting.region", "cn-north-1")).faults
+    assert (fault.key, fault.value) == ("trusted.region", "us-east-1")
+    assert "this is in another partition than trusting.region (cn-north-1)" in fault.problem
+    assert "Choose two accounts of one partition" in fault.problem
+
+
+@pytest.mark.parametrize("require", [{}, {"requireMfa": False}, {"requireMfa": "false"}])
+def test_an_age_of_mfa_without_mfa(require):
+    (fault,) = faults_of({"trust": {"mfaMaxAge": 900, **require}}).faults
+    assert (fault.key, fault.value) == ("trust.mfaMaxAge", 900)
+    assert (
+        fault.problem == "this needs MFA. Set it with: pulumi config set --path assume-role:trust.requireMfa true."[:-1]
+    )
+
+
+ARNS = [
+    ("trusting.assumeRoleArn", "role/x", TRUSTING, TRUSTED),
+    ("trusted.assumeRoleArn", "role/x", TRUSTED, TRUSTING),
+    ("role.permissionsBoundary", "policy/x", TRUSTING, TRUSTED),
+    ("user.permissionsBoundary", "policy/x", TRUSTED, TRUSTING),
+]
+
+
+@pytest.mark.parametrize(("key", "resource", "own", "other"), ARNS)
+def test_an_arn_of_the_other_account_asks_whether_they_are_swapped(key, resource, own, other):
+    (fault,) = faults_of(at(key, f"arn:aws:iam::{other}:{resource}")).faults
+    side, other_side = ("trusting", "trusted") if own == TRUSTING else ("trusted", "trusting")
+    assert (fault.key, fault.value) == (key, f"arn:aws:iam::{other}:{resource}")
+    assert f"this must be in the {side} account {own}, and is in {other}." in fault.problem
+    assert fault.problem.endswith(
+        f"That is the {other_side} account: are {side}.accountId and {other_side}.accountId swapped?"
+    )
+
+
+@pytest.mark.parametrize(("key", "resource", "own", "_"), ARNS)
+def test_an_arn_of_a_third_account(key, resource, own, _):
+    (fault,) = faults_of(at(key, f"arn:aws:iam::{OTHER}:{resource}")).faults
+    assert fault.key == key
+    assert f"and is in {OTHER}. Name one of account {own}, or correct " in fault.problem
+
+
+def test_a_principal_of_a_third_account():
+    own, foreign = f"arn:aws:iam::{TRUSTED}:user/*", f"arn:aws:iam::{OTHER}:user/x"
+    (fault,) = faults_of(at("trust.principalArns", [own, foreign])).faults
+    assert (fault.key, fault.value) == ("trust.principalArns[1]", foreign)
+    assert f"this must be in the trusted account {TRUSTED}, and is in {OTHER}" in fault.problem
+
+
+@pytest.mark.parametrize("value", ["user-1", f"arn:aws:iam::{TRUSTED}:root", "*", 5])
+def test_a_principal_that_is_none(value):
+    principals = [f"arn:aws:iam::{TRUSTED}:user/user-1", value]
+    (fault,) = faults_of({"trust": {"principalArns": principals}}).faults
+    assert (fault.key, fault.value) == ("trust.principalArns[1]", value)
+    assert "this is not the ARN of an IAM user or role" in fault.problem or ADVICE_ON_TEXTS in fault.problem
+
+
+@pytest.mark.parametrize(
+    ("user", "principal", "arn"),
+    [
+        ({}, "user/alice", "user/user-1"),
+        ({}, "role/user-1", "user/user-1"),
+        ({}, "user/user", "user/user-1"),
+        ({"path": "/people/"}, "user/user-1", "user/people/user-1"),
+        ({"name": "bob"}, "user/user-?", "user/bob"),
+    ],
+)
+def test_a_trust_that_leaves_the_own_user_out(user, principal, arn):
+    principals = [f"arn:aws:iam::{TRUSTED}:{principal}"]
+    (fault,) = faults_of({"trust": {"principalArns": principals}, "user": user}).faults
+    assert (fault.key, fault.value) == ("trust.principalArns", principals)
+    assert "this leaves out the stack's own user, so nobody could use its key" in fault.problem
+    assert fault.problem.endswith(f"Add arn:aws:iam::{TRUSTED}:{arn}.")
+
+
+def test_a_wrong_account_id_does_not_make_right_arns_wrong():
+    principals = [f"arn:aws:iam::{TRUSTED}:user/user-1"]
+    error = faults_of({"trusted": {"accountId": "44445555666"}, "trust": {"principalArns": principals}})
+    assert [fault.key for fault in error.faults] == ["trusted.accountId"]
+
+
+# Policy files
+
+ALLOW = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+
+
+def policy(*statements, **elements):
+    return {"Version": "2012-10-17", "Statement": list(statements), **elements}
+
+
+NOT_A_POLICY = [
+    ([], "it is not a JSON object"),
+    ("text", "it is not a JSON object"),
+    (policy(ALLOW, Statements=[]), "a policy has no element 'Statements'"),
+    ({"Statement": [ALLOW]}, '"Version" is None and must be "2012-10-17"'),
+    ({**policy(ALLOW), "Version": "2008-10-17"}, "\"Version\" is '2008-10-17' and must be"),
+    (policy(), '"Statement" is empty'),
+    ({"Version": "2012-10-17"}, "statement 1 is not a JSON object"),
+    (policy(ALLOW, "Allow"), "statement 2 is not a JSON object"),
+    (policy({**ALLOW, "Principal": "*"}), "statement 1 names a principal"),
+    (policy({**ALLOW, "NotPrincipal": "*"}), "statement 1 names a principal"),
+    (policy({**ALLOW, "Actions": "*"}), "statement 1 has an unknown element 'Actions'"),
+    (policy({**ALLOW, "Effect": "allow"}), 'statement 1 needs "Effect" to be "Allow" or "Deny"'),
+    (policy({"Effect": "Allow", "Resource": "*"}), 'needs exactly one of "Action" and "NotAction"'),
+    (policy({**ALLOW, "NotAction": "s3:*"}), 'needs exactly one of "Action" and "NotAction"'),
+    (policy({"Effect": "Allow", "Action": "s3:*"}), 'needs exactly one of "Resource" and "NotResource"'),
+    (policy({**ALLOW, "NotResource": "*"}), 'needs exactly one of "Resource" and "NotResource"'),
+    (policy({**ALLOW, "Action": []}), '"Action" of statement 1 must be a text or a list of texts'),
+    (policy({**ALLOW, "Action": ["s3:*", 5]}), '"Action" of statement 1 must be a text'),
+    (policy({**ALLOW, "Resource": ""}), '"Resource" of statement 1 must be a text'),
+    (
+        policy(ALLOW, {**ALLOW, "Action": "ListBuckets"}),
+        "statement 2 has an action 'ListBuckets' that is not service:Name",
+    ),
+    (policy({**ALLOW, "Action": ["s3:*", "s3 :Get"]}), "statement 1 has an action 's3 :Get'"),
+]
+
+
+@pytest.mark.parametrize(("document", "reason"), NOT_A_POLICY)
+def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(document))
+    (fault,) = faults_of(at("role.policy.file", str(file))).faults
+    assert (fault.key, fault.value) == ("role.policy.file", str(file))
+    assert "this is not an IAM identity policy: " in fault.problem
+    assert reason in fault.problem
+    assert "Correct it in the policy's JSON" in fault.problem
+
+
+@pytest.mark.parametrize(
+    ("content", "rule", "fix"),
+    [
+        (None, "the policy file cannot be read (No such file or directory)", "relative to the folder of Pulumi.yaml"),
+        (b"{\xff}", "the policy file cannot be read (it is not UTF-8 text)", "Name a JSON file"),
+        (b"", "the policy file is not JSON: Expecting value: line 1 column 1", "Correct it there"),
+        (
+            b"{'Version': 1}",
+            "is not JSON: Expecting property name enclosed in double quotes: line 1",
+            "Correct it there",
+        ),
+        (b'{"Version": "1", "Version": "2"}', "the key 'Version' stands twice in one object", "Correct it there"),
+    ],
+)
+def test_a_file_that_is_none(content, rule, fix, tmp_path):
+    file = tmp_path / "policy.json"
+    if content is not None:
+        file.write_bytes(content)
+    (fault,) = faults_of(at("role.policy.file", str(file))).faults
+    assert rule in fault.problem
+    assert fix in fault.problem
+
+
+def test_a_folder_is_not_a_policy_file():
+    (fault,) = faults_of(at("role.policy.file", "policies")).faults
+    assert "the policy file cannot be read (Is a directory)" in fault.problem
+
+
+def sized(characters, filler="x"):
+    """Return a policy that has so many characters without white space, of which Resource holds what is missing."""
+    empty = len("".join(json.dumps(policy({**ALLOW, "Resource": ""})).split()))
+    return policy({**ALLOW, "Resource": filler * (characters - empty)})
+
+
+def test_a_policy_has_6144_characters_without_white_space(tmp_path):
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(sized(6144), indent=100))
+    assert parse_settings({**ACCOUNTS, **at("role.policy.file", str(file))}).role.policy.document == sized(6144)
+    file.write_text(json.dumps(sized(6145)))
+    (fault,) = faults_of(at("role.policy.file", str(file))).faults
+    assert "at most 6,144 characters without white space, this has 6,145" in fault.problem
+    assert "Shorten it, for example with wildcards" in fault.problem
+
+
+def test_a_policy_is_measured_as_it_is_sent(tmp_path):
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(sized(3000, "é"), ensure_ascii=False), encoding="utf-8")
+    (fault,) = faults_of(at("role.policy.file", str(file))).faults
+    assert "at most 6,144 characters" in fault.problem
+
+
+def test_a_document_in_the_place_of_a_file_is_checked_too():
+    assert parse_settings({**ACCOUNTS, **at("role.policy.file", policy(ALLOW))}).role.policy.document == policy(ALLOW)
+    (fault,) = faults_of(at("role.policy.file", {"Statement": []})).faults
+    assert 'this is not an IAM identity policy: "Version" is None' in fault.problem
+
+
+def test_policy_files_are_found_from_the_project(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = parse_settings({**ACCOUNTS, **at("role.policy.file", "policies/s3-full-access.json")})
+    assert settings.role.policy.document == json.loads((ROOT / "policies/s3-full-access.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        policy(ALLOW, Id="x"),
+        {**policy(), "Statement": ALLOW},  # a single statement needs no list
+        policy({"Effect": "Deny", "NotAction": ["iam:Get*", "sts:?et"], "NotResource": ["a", "b"], "Condition": {}}),
+        policy({**ALLOW, "Action": "*", "Sid": "All"}),
+    ],
+)
+def test_policies_that_aws_takes(document):
+    assert parse_settings({**ACCOUNTS, **at("role.policy.file", document)}).role.policy.document == document
+
+
+# What is right
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("trusting.accountId", "012345678901"),
+        ("trusting.accountId", "000000000000"),
+        ("role.name", "n" * 64),
+        ("role.name", "Az09_+=,.@-"),
+        ("role.policy.name", "n" * 128),
+        ("role.path", "/"),
+        ("role.path", "/a/b.c!/"),
+        ("role.path", f"/{'p' * 510}/"),
+        ("role.description", "ÿ ¡\t\n" + "d" * 995),
+        ("role.permissionsBoundary", "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"),
+        ("trust.externalId", "xy"),
+        ("trust.externalId", "x" * 1224),
+        ("trust.externalId", "Az09_+=,.@:/-"),
+        ("trust.organizationId", "o-a1b2c3d4e5"),
+        ("user.name", "first.last@example.com"),
+        ("tags", {}),
+        ("tags", {"Ключ 1": "_.:/=+-@ ½", "empty": ""}),
+        ("endpoint", "http://localhost:4599"),
+        ("endpoint", "http://127.1.2.3:80"),
+        ("endpoint", "https://[::1]:4599"),
+    ],
+)
+def test_values_at_the_limits_pass_unchanged(key, value):
+    found = parse_settings({**ACCOUNTS, **at(key, value)}).model_dump(by_alias=True)
+    for part in key.split("."):
+        found = found[part]
+    assert found == value
+
+
+def test_an_account_id_that_lost_nothing_as_a_number_is_taken():
+    settings = parse_settings({"trusting": {"accountId": 111122223333}, "trusted": {"accountId": TRUSTED}})
+    assert settings.trusting.account_id == TRUSTING
+
+
+def test_numbers_that_pulumi_stores_for_texts_and_back_are_taken():
+    settings = parse_settings({**ACCOUNTS, "accessKeys": [{"label": 1}], "role": {"maxSessionDuration": "7200"}})
+    assert settings.access_keys == (AccessKeySettings(label="1"),)
+    assert settings.role.max_session_duration == 7200
+
+
+def test_a_slash_after_the_endpoint_is_dropped():
+    assert parse_settings({**ACCOUNTS, "endpoint": "http://127.0.0.1:4599/"}).endpoint == "http://127.0.0.1:4599"
+
+
+def test_everything_configured_is_right():
+    settings = parse_settings(EVERYTHING)
+    dumped = settings.model_dump(by_alias=True, mode="json")
+    assert dumped["role"].pop("policy")["name"] == "Auditor-Permissions"
+    for key, value in EVERYTHING.items():
+        if key not in ("accessKeys", "role"):
+            assert dumped[key] == value
+    assert [key.label for key in settings.access_keys] == ["spring", "autumn"]
+
+
+def test_settings_cannot_be_changed_after_the_check():
+    settings = parse_settings(ACCOUNTS)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.trusting.account_id = OTHER
+
+
+# Reading the stack's configuration
+
+
+@pytest.fixture
+def load():
+    def load(secret_keys=(), **values) -> Settings:
+        encoded = {
+            f"{PROJECT}:{key}": each if isinstance(each, str) else json.dumps(each) for key, each in values.items()
+        }
+        pulumi.runtime.set_all_config(
+            {"aws:region": "eu-west-1", **encoded}, [f"{PROJECT}:{key}" for key in secret_keys]
+        )
+        return load_settings()
+
+    return load
+
+
+def test_other_namespaces_are_not_ours(load):
+    assert load(**ACCOUNTS) == parse_settings(ACCOUNTS)
+
+
+def test_empty_texts_are_as_good_as_nothing(load):
+    """Pulumi.yaml declares an empty default for each key, so that the CLI knows the key."""
+    assert load(**ACCOUNTS, endpoint="", role={}, trust={}, user={}, tags={}) == parse_settings(ACCOUNTS)
+
+
+def test_a_key_of_the_namespace_that_nobody_knows(load):
+    with pytest.raises(
+        SettingsError, match=r"rolle = \{\"name\": \"x\"\}: there is no such setting\. Did you mean role\?"
+    ):
+        load(**ACCOUNTS, rolle={"name": "x"})
+
+
+def test_what_is_not_json_is_shown_as_it_is(load):
+    with pytest.raises(SettingsError, match=r'role = "\{name: x": this must be an object'):
+        load(**ACCOUNTS, role="{name: x")
+
+
+def test_a_secret_setting_is_refused_and_not_shown(load):
+    with pytest.raises(SettingsError) as caught:
+        load(secret_keys=("trust",), **ACCOUNTS, trust={"externalId": "x"})
+    assert (
+        Fault(
+            "trust",
+            None,
+            "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
+            "to whoever may read them. Set it again without --secret.",
+        )
+        in caught.value.faults
+    )
+    assert '"x"' not in str(caught.value)
+    assert len(caught.value.faults) == 1
+
+
+def test_the_defaults_in_pulumi_yaml_are_the_programs_own(load):
+    yaml = pytest.importorskip("yaml")
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    own = {key: each["default"] for key, each in declared.items() if ":" not in key}
+    assert own.keys() == {field.alias for field in Settings.model_fields.values()}
+    assert load(**{**own, **ACCOUNTS}) == parse_settings(ACCOUNTS)
+
+
+# Warnings
+
+
+@pytest.mark.parametrize(
+    ("trusting", "trusted", "endpoint", "warned"),
+    [
+        ({}, {}, None, True),
+        ({"profile": "admin"}, {"profile": "admin"}, None, True),
+        ({"region": "eu-west-1"}, {}, None, True),
+        ({"profile": "admin"}, {}, None, False),
+        ({"profile": "a"}, {"profile": "b"}, None, False),
+        ({"assumeRoleArn": f"arn:aws:iam::{TRUSTING}:role/Deploy"}, {}, None, False),
+        ({}, {}, "http://127.0.0.1:4599", False),
+    ],
+)
+def test_one_way_into_two_accounts_is_warned_of(trusting, trusted, endpoint, warned):
+    settings = parse_settings(
+        {
+            "trusting": {"accountId": TRUSTING, **trusting},
+            "trusted": {"accountId": TRUSTED, **trusted},
+            "endpoint": endpoint,
+        }
+    )
+    warning = (
+        "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
+        "Set a profile for each: pulumi config set --path assume-role:trusting.profile NAME"
+    )
+    assert settings.warnings() == ([warning] if warned else [])
+
+
+def test_no_rule_quotes_a_secret_setting(load):
+    with pytest.raises(SettingsError) as caught:
+        load(secret_keys=("endpoint",), **ACCOUNTS, endpoint="http://emulator.example.com:4566")
+
+    assert "emulator.example.com" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "arn"),
+    [
+        ("trusting", "assumeRoleArn", "arn:aws-cn:iam::111122223333:role/Admin"),
+        ("role", "permissionsBoundary", "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess"),
+    ],
+)
+def test_an_arn_of_another_partition(load, section, key, arn):
+    values = {name: dict(value) for name, value in ACCOUNTS.items()}
+    values.setdefault(section, {})[key] = arn
+
+    with pytest.raises(
+        SettingsError, match=rf"{section}\.{key} = .*: this is in the partition aws-.*Correct one of them"
+    ):
+        load(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"trust": {"sourceIps": ["203.0.113.0/255.255.255.0"]}}, "IAM takes no net masks"),
+        ({"trust": {"principalArns": ["arn:aws:iam::aws:role/x"]}}, "this is not the ARN of an IAM user or role"),
+    ],
+)
+def test_what_iam_does_not_know(load, values, problem):
+    with pytest.raises(SettingsError, match=problem):
+        load(**ACCOUNTS, **values)
+
+
+@pytest.mark.parametrize("spelling", ["true", "True", "yes", "on", True])
+def test_every_spelling_of_true_satisfies_the_age_of_mfa(load, spelling):
+    assert load(**ACCOUNTS, trust={"requireMfa": spelling, "mfaMaxAge": 60}).trust.require_mfa
