@@ -108,10 +108,9 @@ def _build(target: Path, environment: Mapping[str, str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name("pulumi.unfinished")
     say(f"There is no Pulumi CLI, nor a way to download it: building it from its Go module, once, into {target.parent}")
-    _follow("Fetching its Go modules", [go, "mod", "download", "-x"], module, settings)
-    packages = subprocess.run(
-        [go, "list", "-deps", COMMAND], cwd=module, env=settings, capture_output=True, text=True, check=False
-    ).stdout.count("\n")
+    # Not `go mod download`: that fetches every module that go.mod names, and some proxies lack one that no package needs.
+    listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], module, settings)
+    packages = sum(not line.startswith("go: ") for line in listed)
     version_flag = f"-X {MODULE}/sdk/v3/go/common/version.Version=v{BUILT_VERSION}"
     command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w {version_flag}", "-o", str(unfinished), COMMAND]
     _follow(f"Compiling {packages} packages (3 to 6 minutes on 2 cores)", command, module, settings)
@@ -136,8 +135,8 @@ def _go(environment: Mapping[str, str]) -> str:
     return go
 
 
-def _follow(title: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    """Run a Go command and show how far it is."""
+def _follow(title: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """Run a Go command, show how far it is, and return what it said."""
     lines: list[str] = []
     with subprocess.Popen(
         command,
@@ -152,11 +151,12 @@ def _follow(title: str, command: list[str], folder: Path, environment: Mapping[s
         for _ in progress(title, _counted(process, lines)):
             pass
     if process.returncode != 0:
-        tail = "\n".join(line for line in lines[-20:] if not line.startswith("#"))
+        tail = "\n".join(lines[-20:])
         raise LocalError(
             f"`{' '.join(command[:3])}` failed, so there is no Pulumi CLI. Check that this machine reaches a Go module "
             f"proxy (`go env GOPROXY`), then try again. Go said:\n{tail}"
         )
+    return lines
 
 
 def _counted(process: subprocess.Popen[str], lines: list[str]) -> Iterator[str]:

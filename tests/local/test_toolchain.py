@@ -42,8 +42,7 @@ def machine(tmp_path):
 FAKE_GO = """
 case "$1 $2" in
   "env GOVERSION") echo go1.25.1;;
-  "list -deps") echo one; echo two;;
-  "mod download") echo "# get https://proxy/one";;
+  "list -deps") echo "go: downloading example.com/module v1.0.0" >&2; echo one; echo two;;
   "build -v") echo two; while [ "$1" != -o ]; do shift; done; echo "#!/bin/sh" > "$2"; chmod +x "$2";;
 esac
 """
