@@ -108,7 +108,7 @@ def _build(target: Path, environment: Mapping[str, str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name("pulumi.unfinished")
     say(f"There is no Pulumi CLI, nor a way to download it: building it from its Go module, once, into {target.parent}")
-    # Not `go mod download`: that fetches every module that go.mod names, and some proxies lack one that no package needs.
+    # Not `go mod download`: that fetches every module of go.mod, and some proxies lack one that no package needs.
     listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], module, settings)
     packages = sum(not line.startswith("go: ") for line in listed)
     version_flag = f"-X {MODULE}/sdk/v3/go/common/version.Version=v{BUILT_VERSION}"

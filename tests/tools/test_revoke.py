@@ -1,0 +1,267 @@
+"""Revoking: keys stop, sessions begun before are refused, and the next deployment opens nothing again."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from tools import revoke
+from tools.revoke import POLICY_NAME, Clock, deny_older_sessions, in_trusted_account, in_trusting_account
+from tools.stack import Outputs, StackError
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+TERMS = {
+    "partition": "aws",
+    "trustingRegion": "us-east-1",
+    "trustedRegion": "us-east-1",
+    "maxSessionDuration": 3600,
+    "trustPolicy": {},
+    "permissionPolicy": {},
+    "assumePolicy": {},
+}
+OUTPUTS = Outputs.model_validate(
+    {
+        "roleArn": "arn:aws:iam::111122223333:role/role-1",
+        "roleName": "role-1",
+        "userArn": "arn:aws:iam::444455556666:user/user-1",
+        "userName": "user-1",
+        "trustingAccountId": "111122223333",
+        "trustedAccountId": "444455556666",
+        "switchRoleUrl": "https://example.com",
+        "terms": TERMS,
+    }
+)
+
+
+@pytest.fixture
+def iam() -> Any:
+    # A failing call shall be one call, not one and its retries.
+    config = Config(retries={"total_max_attempts": 1})
+    return boto3.client("iam", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=config)
+
+
+def refusal(before: str) -> str:
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Deny",
+                    "Action": ["*"],
+                    "Resource": ["*"],
+                    "Condition": {"DateLessThan": {"aws:TokenIssueTime": before}},
+                }
+            ],
+        }
+    )
+
+
+def listed(*key_ids: str) -> dict[str, Any]:
+    keys = [{"UserName": "user-1", "AccessKeyId": key_id, "Status": "Active", "CreateDate": NOON} for key_id in key_ids]
+    return {"AccessKeyMetadata": keys, "IsTruncated": False}
+
+
+def test_the_document_is_that_of_the_console_with_the_time_in_utc() -> None:
+    two_hours_east = timezone(timedelta(hours=2))
+    assert json.dumps(deny_older_sessions(NOON.astimezone(two_hours_east))) == refusal("2026-01-02T12:00:00Z")
+
+
+def test_sessions_of_the_current_second_are_cut_too() -> None:
+    assert Clock(latest=NOON.replace(microsecond=1)).cut() == NOON + timedelta(seconds=1)
+    assert Clock(latest=NOON).cut() == NOON + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("date", "latest"),
+    [
+        ("Fri, 02 Jan 2026 12:10:00 GMT", NOON + timedelta(minutes=10)),  # this machine's clock is behind
+        ("Fri, 02 Jan 2026 11:50:00 GMT", NOON),
+        ("yesterday", NOON),
+        (None, NOON),
+    ],
+)
+def test_the_later_of_the_two_clocks_counts(date: str | None, latest: datetime) -> None:
+    clock = Clock(latest=NOON)
+    clock.hear({"ResponseMetadata": {"HTTPHeaders": {"date": date} if date else {}}})
+    assert clock.latest == latest
+
+
+def test_the_calls_in_the_trusted_account(iam: Any) -> None:
+    with Stubber(iam) as stub:
+        stub.add_response("list_access_keys", listed("AKIA1EXAMPLE00000001", "AKIA2EXAMPLE00000002"))
+        for key_id in ("AKIA1EXAMPLE00000001", "AKIA2EXAMPLE00000002"):
+            expected = {"UserName": "user-1", "AccessKeyId": key_id, "Status": "Inactive"}
+            stub.add_response("update_access_key", {}, expected)
+        document = refusal("2026-01-02T12:00:01Z")
+        expected = {"UserName": "user-1", "PolicyName": "AWSRevokeOlderSessions", "PolicyDocument": document}
+        stub.add_response("put_user_policy", {}, expected)
+        parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
+        stub.assert_no_pending_responses()
+    assert len(parts) == 3
+    assert not any(part.failure for part in parts)
+
+
+def test_a_part_that_fails_holds_up_no_other(iam: Any) -> None:
+    with Stubber(iam) as stub:
+        stub.add_response("list_access_keys", listed("AKIA1EXAMPLE00000001", "AKIA2EXAMPLE00000002"))
+        stub.add_client_error("update_access_key", "ServiceFailure")
+        stub.add_response("update_access_key", {})
+        stub.add_response("put_user_policy", {})
+        parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
+        stub.assert_no_pending_responses()
+    assert [bool(part.failure) for part in parts] == [True, False, False]
+
+
+def test_keys_that_cannot_be_listed_hold_up_nothing_else(iam: Any) -> None:
+    with Stubber(iam) as stub:
+        stub.add_client_error("list_access_keys", "AccessDenied")
+        stub.add_response("put_user_policy", {})
+        parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
+        stub.assert_no_pending_responses()
+    assert [bool(part.failure) for part in parts] == [True, False]
+    assert "AccessDenied" in parts[0].failure
+
+
+def test_the_call_in_the_trusting_account(iam: Any) -> None:
+    with Stubber(iam) as stub:
+        document = refusal("2026-01-02T12:00:01Z")
+        expected = {"RoleName": "role-1", "PolicyName": "AWSRevokeOlderSessions", "PolicyDocument": document}
+        stub.add_response("put_role_policy", {}, expected)
+        parts = list(in_trusting_account(iam, OUTPUTS, Clock(latest=NOON)))
+        stub.assert_no_pending_responses()
+    assert [part.failure for part in parts] == [""]
+
+
+def test_an_account_that_cannot_be_entered_holds_up_neither_the_other_nor_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    iam: Any,
+) -> None:
+    written: list[object] = []
+
+    def session(side: str, _config: object) -> Any:
+        if side == "trusted":
+            raise StackError("the sign-in has expired")
+
+        class Session:
+            def client(self, *_: object, **__: object) -> Any:
+                return iam
+
+        return Session()
+
+    monkeypatch.setattr(revoke, "read_outputs", lambda _: OUTPUTS)
+    monkeypatch.setattr(revoke, "read_config", lambda _: {"accessKeys": [{"label": 1}]})
+    monkeypatch.setattr(revoke, "administrator_session", session)
+    monkeypatch.setattr(revoke, "declare_keys", lambda *given: written.append(given))
+    with Stubber(iam) as stub:
+        stub.add_response("put_role_policy", {})
+        assert revoke.main(["--stack", "x", "--yes"]) == 1
+        stub.assert_no_pending_responses()
+    said = capsys.readouterr()
+    assert "FAILED  everything in the trusted account: the sign-in has expired" in said.out
+    assert "done    sessions of role role-1" in said.out
+    assert "aws iam update-access-key" in said.err
+    assert written == [("x", [revoke.Declaration(label="1", status="Inactive")])]
+
+
+def test_without_a_stack_it_says_how_to_do_it_by_hand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> Outputs:
+        raise StackError("no such stack")
+
+    monkeypatch.setattr(revoke, "read_outputs", fail)
+    assert revoke.main(["--stack", "x", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "no such stack" in said
+    assert "aws iam list-access-keys" in said
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return caught.value.response["Error"]["Code"]
+
+
+def client(endpoint: str, service: str, credentials: dict[str, Any]) -> Any:
+    return boto3.client(
+        service,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials.get("SessionToken"),
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+
+def pair(key: dict[str, Any]) -> dict[str, str]:
+    return {"AccessKeyId": key["id"], "SecretAccessKey": key["secret"]}
+
+
+def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], Any]) -> None:
+    endpoint, outputs = deployed.endpoint, deployed.outputs()
+    admin = aws_client(deployed.accounts.trusted, "iam")
+    role_admin = aws_client(deployed.accounts.trusting, "iam")
+    by_hand = admin.create_access_key(UserName="user-1")["AccessKey"]
+    sts = client(endpoint, "sts", pair(outputs["accessKeys"]["1"]))
+
+    def begin(caller: Any) -> dict[str, Any]:
+        return caller.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="session")["Credentials"]
+
+    old_session = begin(sts)
+    old_user_session = sts.get_session_token()["Credentials"]
+    client(endpoint, "s3", old_session).list_buckets()
+    begin(client(endpoint, "sts", old_user_session))
+
+    done = deployed.python("-m", "tools.revoke", "--stack", "test", "--yes")
+
+    # Everything that worked before is refused.
+    assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
+    assert refused(client(endpoint, "sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
+    assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
+    assert refused(lambda: begin(client(endpoint, "sts", old_user_session))) == "AccessDenied"
+    assert "FAILED" not in done.stdout
+    assert outputs["accessKeys"]["1"]["secret"] not in done.stdout + done.stderr
+    # The next deployment, and one that brings the account in line, open nothing.
+    for refresh in ((), ("--refresh",)):
+        deployed.up(*refresh)
+        keys = admin.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        assert {key["Status"] for key in keys} == {"Inactive"}
+    assert "accessKeyId" not in deployed.outputs()
+
+    # Back again: a new key beside the inactive one; its sessions work, the old one still does not.
+    admin.delete_access_key(UserName="user-1", AccessKeyId=by_hand["AccessKeyId"])
+    rotated = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+    assert "Rotated" in rotated.stdout
+    new = deployed.outputs()["accessKeys"]
+    assert list(new) == ["2"]
+    issue_time_is_past_the_cut(role_admin)
+    new_session = begin(client(endpoint, "sts", pair(new["2"])))
+    client(endpoint, "s3", new_session).list_buckets()
+    assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
+
+    # As it says: without the refusals, which it names, the old session works again.
+    for line in ("aws iam delete-role-policy --role-name", "aws iam delete-user-policy --user-name"):
+        assert line in done.stdout
+    role_admin.delete_role_policy(RoleName=outputs["roleName"], PolicyName=POLICY_NAME)
+    admin.delete_user_policy(UserName="user-1", PolicyName=POLICY_NAME)
+    client(endpoint, "s3", old_session).list_buckets()
+
+
+def issue_time_is_past_the_cut(iam: Any) -> None:
+    policy = iam.get_role_policy(RoleName="Assume-Role-1", PolicyName=POLICY_NAME)["PolicyDocument"]
+    cut = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
+    assert datetime.now(UTC) >= datetime.fromisoformat(cut)
+
+
+def test_no_terminal_and_no_yes_is_refused_with_the_fix(deployed: Any) -> None:
+    done = deployed.python("-m", "tools.revoke", "--stack", "test", check=False)
+    assert done.returncode == 2
+    assert "Add --yes" in done.stderr

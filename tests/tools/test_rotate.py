@@ -1,0 +1,726 @@
+"""Rotating: the consumer of the key never meets a key that does not work, wherever the rotation stops or is killed."""
+
+import base64
+import configparser
+import http.client
+import itertools
+import os
+import pty
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import boto3
+import pysequoia
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.stub import Stubber
+from pydantic import SecretStr
+
+from tools import rotate
+from tools.proof import Patience
+from tools.rotate import (
+    Declaration,
+    Key,
+    Options,
+    RefusedError,
+    Situation,
+    Step,
+    StrangeKey,
+    UnfinishedError,
+    declared_keys,
+    describe,
+    look,
+    next_label,
+    next_step,
+    prove,
+    prove_new_key,
+)
+from tools.stack import Outputs, StackError
+
+NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+LONG_AGO = NOON - timedelta(days=30)
+OPTIONS = Options(stack="x")
+PROMPT = "[y/N] "
+BOUND_SECONDS = 60.0
+
+
+# Where a rotation stands, and what comes next
+
+
+def key(label: str, declared: str | None = "Active", deployed: str = "Active", actual: str | None = "Active") -> Key:
+    return Key(
+        label=label,
+        id=f"AKIA{label}",
+        declared=declared,  # type: ignore[arg-type]
+        deployed=deployed,  # type: ignore[arg-type]
+        actual=actual,  # type: ignore[arg-type]
+        created=LONG_AGO,
+        last_used=LONG_AGO,
+    )
+
+
+def situation(*keys: Key, undeployed: str = "", strange: tuple[StrangeKey, ...] = ()) -> Situation:
+    declared = [Declaration(label=key.label, status=key.declared) for key in keys if key.declared]
+    declared += [Declaration(label=label, status="Active") for label in undeployed]
+    return Situation(declared=tuple(declared), keys=keys, strange=strange)
+
+
+def said(step: Step) -> str:
+    return ", ".join(f"{entry.label} {entry.status}" for entry in step.declared)
+
+
+INACTIVE = ("Inactive", "Inactive", "Inactive")
+
+
+@pytest.mark.parametrize(
+    ("stands", "title", "declared"),
+    [
+        pytest.param(situation(key("1")), "Add key 2", "1 Active, 2 Active", id="begin"),
+        pytest.param(situation(key("1"), undeployed="7"), "Add key 7", "1 Active, 7 Active", id="killed before add"),
+        pytest.param(situation(key("1", *INACTIVE)), "Add key 2", "1 Inactive, 2 Active", id="revoked"),
+        pytest.param(situation(key("1", actual=None)), "Add key 2", "1 Active, 2 Active", id="the only one is gone"),
+        pytest.param(situation(key("1"), key("2")), "Make key 1", "1 Inactive, 2 Active", id="added"),
+        pytest.param(
+            situation(key("1", "Inactive"), key("2")),
+            "Make key 1",
+            "1 Inactive, 2 Active",
+            id="killed before it was inactive",
+        ),
+        pytest.param(
+            situation(key("1", "Inactive", "Active", "Inactive"), key("2")),
+            "Make key 1",
+            "1 Inactive, 2 Active",
+            id="killed before its inactivity was recorded",
+        ),
+        pytest.param(
+            situation(key("1", actual="Inactive"), key("2")),
+            "Make key 1",
+            "1 Inactive, 2 Active",
+            id="old one made inactive by hand",
+        ),
+        pytest.param(
+            situation(key("1", None), key("2")),
+            "Make key 1",
+            "1 Inactive, 2 Active",
+            id="old one taken out of the configuration while active",
+        ),
+        pytest.param(situation(key("1", *INACTIVE), key("2")), "Delete key 1", "2 Active", id="inactive"),
+        pytest.param(
+            situation(key("1", None, "Inactive", "Inactive"), key("2")),
+            "Delete key 1",
+            "2 Active",
+            id="killed before delete",
+        ),
+        pytest.param(
+            situation(key("1", None, "Inactive", None), key("2")),
+            "Delete key 1",
+            "2 Active",
+            id="killed before its deletion was recorded",
+        ),
+        pytest.param(situation(key("1"), key("2", *INACTIVE)), "Delete key 2", "1 Active", id="new one given up"),
+        pytest.param(
+            situation(key("1", *INACTIVE), key("2", *INACTIVE)), "Delete key 1", "2 Inactive", id="both revoked"
+        ),
+        pytest.param(
+            situation(key("1", "Inactive", "Active", "Inactive"), key("2", "Inactive", "Active", "Inactive")),
+            "Delete key 1",
+            "2 Inactive",
+            id="both revoked, not deployed since",
+        ),
+    ],
+)
+def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
+    step = next_step(stands, OPTIONS, now=NOON)
+    assert step.title.startswith(title)
+    assert said(step) == declared
+    assert step.needs_hand_over == title.startswith("Make")
+    assert step.last == (title.startswith("Delete") and declared.endswith(" Active"))
+    assert step.discards is None
+
+
+@pytest.mark.parametrize(
+    ("stands", "words"),
+    [
+        (situation(key("1", None), undeployed="2"), "in place of key 1"),
+        (situation(key("1"), key("2"), undeployed="3"), "declares key 3"),
+        (situation(key("1", None), key("2"), undeployed="3"), "declares key 3"),
+        (situation(key("1"), key("2", actual="Inactive")), "is inactive in the account"),
+        (situation(key("1", *INACTIVE), key("2", actual="Inactive")), "is inactive in the account"),
+        (situation(key("1", *INACTIVE), key("2", actual=None)), "is gone from the account"),
+        (situation(key("1", "Inactive"), undeployed="2"), "wants key 1 .* inactive"),
+        (situation(key("1", "Inactive"), key("2", "Inactive")), "wants key 2 .* inactive"),
+        (situation(key("1", "Inactive"), key("2", None)), "wants key 2 .* inactive"),
+        (situation(key("1", "Inactive", "Inactive", "Active"), key("2")), "somebody made it active again"),
+        (situation(key("1"), strange=(StrangeKey(id="AKIAX", last_used=None),)), "AKIAX, never used"),
+        (
+            situation(key("1"), undeployed="2", strange=(StrangeKey(id="AKIAX", last_used=NOON),)),
+            "AKIAX, last used 2026-01-02 12:00 UTC",
+        ),
+    ],
+)
+def test_what_only_a_person_can_decide(stands: Situation, words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        next_step(stands, OPTIONS, now=NOON)
+
+
+def test_the_key_of_an_interrupted_deployment_makes_room() -> None:
+    strange = (StrangeKey(id="AKIAX", last_used=None),)
+    assert next_step(situation(key("1"), undeployed="2", strange=strange), OPTIONS, now=NOON).discards == "AKIAX"
+
+
+@pytest.mark.parametrize(
+    ("last_used", "created", "hours", "again_after"),
+    [
+        (NOON - timedelta(hours=23, minutes=59), LONG_AGO, 24, "2026-01-02 12:01 UTC"),
+        (NOON - timedelta(hours=24), LONG_AGO, 24, None),
+        (NOON - timedelta(hours=24), LONG_AGO, 24.5, "2026-01-02 12:30 UTC"),
+        (NOON, LONG_AGO, 0, None),
+        (None, NOON - timedelta(hours=23), 24, "2026-01-02 13:00 UTC"),  # AWS tells a use with some delay
+        (None, LONG_AGO, 24, None),
+    ],
+)
+@pytest.mark.parametrize("declared", ["Inactive", None])
+def test_a_key_that_was_used_lately_is_not_deleted(
+    declared: str | None, last_used: datetime | None, created: datetime, hours: float, again_after: str | None
+) -> None:
+    old = Key(
+        label="1",
+        id="AKIA1",
+        declared=declared,  # type: ignore[arg-type]
+        deployed="Inactive",
+        actual="Inactive",
+        created=created,
+        last_used=last_used,
+    )
+    options = Options(stack="x", quiet=timedelta(hours=hours))
+    if again_after is None:
+        assert next_step(situation(old, key("2")), options, now=NOON).title == "Delete key 1 (AKIA1)"
+    else:
+        with pytest.raises(UnfinishedError, match=f"run this again after {again_after}"):
+            next_step(situation(old, key("2")), options, now=NOON)
+
+
+def test_no_situation_at_all_loses_the_last_working_key() -> None:
+    """Whatever the situation: an active key is never deleted, and made inactive only if the other one is active."""
+    statuses = ("Active", "Inactive")
+    kinds = list(itertools.product((*statuses, None), statuses, (*statuses, None)))
+    stands = [situation(key("1", *one), key("2", *two)) for one in kinds for two in kinds]
+    stands += [situation(key("1", *one), undeployed=undeployed) for one in kinds for undeployed in ("", "2")]
+    steps = 0
+    for stand in stands:
+        if not stand.declared:
+            continue  # the program refuses an empty list
+        try:
+            step = next_step(stand, OPTIONS, now=NOON)
+        except (RefusedError, UnfinishedError):
+            continue
+        steps += 1
+        will_be = {entry.label: entry.status for entry in step.declared}
+        for one in stand.keys:
+            if one.actual == "Active" and will_be.get(one.label) != "Active":
+                assert one.label in will_be, f"{stand} loses an active key"
+                others = [other for other in stand.keys if other is not one]
+                assert [(will_be[other.label], other.actual) for other in others] == [("Active", "Active")], stand
+                assert step.needs_hand_over
+    assert steps > 80
+
+
+def test_the_label_of_the_new_key() -> None:
+    assert next_label(["1"]) == "2"
+    assert next_label(["7", "10"]) == "11"
+    assert next_label(["blue"]) == "1"
+    assert next_step(situation(key("1")), Options(stack="x", label="green"), now=NOON).title == "Add key green"
+    with pytest.raises(RefusedError, match="Choose another label"):
+        next_step(situation(key("1")), Options(stack="x", label="1"), now=NOON)
+
+
+def test_labels_may_be_numbers_and_the_status_may_be_left_out() -> None:
+    config = {"accessKeys": [{"label": 1}, {"label": "b", "status": "Inactive"}]}
+    assert declared_keys(config) == (
+        Declaration(label="1", status="Active"),
+        Declaration(label="b", status="Inactive"),
+    )
+    with pytest.raises(StackError, match="not a list of"):
+        declared_keys({"accessKeys": "[]"})
+
+
+def test_changes_by_hand_are_told() -> None:
+    lines = describe(situation(key("1", actual="Inactive"), key("2", actual=None), undeployed="3"))
+    assert lines[0].startswith("Key 1 (AKIA1): Inactive, made 2025-12-03 12:00 UTC, last used")
+    assert lines[0].endswith("(changed by hand: the stack last saw it Active)")
+    assert lines[1] == "Key 2 (AKIA2): gone from the account (changed by hand: the stack last saw it Active)"
+    assert lines[2] == "Key 3: declared, not deployed yet"
+    # What a run that was killed left is no change by hand.
+    assert "by hand" not in describe(situation(key("1", "Inactive", "Active", "Inactive"), key("2")))[0]
+
+
+# What AWS and the stack say
+
+
+def outputs(**more: object) -> Outputs:
+    terms = {
+        "partition": "aws",
+        "trustingRegion": "us-east-1",
+        "trustedRegion": "us-east-1",
+        "maxSessionDuration": 3600,
+        "trustPolicy": {},
+        "permissionPolicy": {},
+        "assumePolicy": {},
+    }
+    return Outputs.model_validate(
+        {
+            "roleArn": "arn:aws:iam::111122223333:role/role-1",
+            "roleName": "role-1",
+            "userArn": "arn:aws:iam::444455556666:user/user-1",
+            "userName": "user-1",
+            "trustingAccountId": "111122223333",
+            "trustedAccountId": "444455556666",
+            "switchRoleUrl": "https://example.com",
+            **more,
+            "terms": {**terms, **more.get("terms", {})},  # type: ignore[dict-item]
+        }
+    )
+
+
+def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed = {
+        "10": {"id": "AKIA1EXAMPLE00000001", "status": "Active"},
+        "9": {"id": "AKIA2EXAMPLE00000002", "status": "Inactive"},
+    }
+    monkeypatch.setattr(rotate, "read_outputs", lambda _: outputs(accessKeys=deployed))
+    monkeypatch.setattr(rotate, "read_config", lambda _: {"accessKeys": [{"label": 9, "status": "Inactive"}]})
+    iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(iam) as stub:
+        ids = ("AKIA2EXAMPLE00000002", "AKIA3EXAMPLE00000003")
+        found = [{"UserName": "user-1", "AccessKeyId": i, "Status": "Inactive", "CreateDate": LONG_AGO} for i in ids]
+        stub.add_response("list_access_keys", {"AccessKeyMetadata": found, "IsTruncated": False})
+        used = {"LastUsedDate": NOON, "ServiceName": "sts", "Region": "us-east-1"}
+        stub.add_response("get_access_key_last_used", {"AccessKeyLastUsed": used}, {"AccessKeyId": ids[0]})
+        never = {"ServiceName": "N/A", "Region": "N/A"}
+        stub.add_response("get_access_key_last_used", {"AccessKeyLastUsed": never}, {"AccessKeyId": ids[1]})
+        stands, _ = look(OPTIONS, iam)
+    assert stands.keys == (
+        Key(label="10", id="AKIA1EXAMPLE00000001", declared=None, deployed="Active", actual=None),
+        Key(
+            label="9",
+            id=ids[0],
+            declared="Inactive",
+            deployed="Inactive",
+            actual="Inactive",
+            created=LONG_AGO,
+            last_used=NOON,
+        ),
+    )
+    assert stands.strange == (StrangeKey(id=ids[1], last_used=None),)
+
+
+def new_key() -> Key:
+    return Key(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
+
+
+def test_with_a_pgp_key_the_secret_is_asked_for() -> None:
+    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
+    with pytest.raises(UnfinishedError, match=r"encryptedSecretAccessKey --stack x .* --secret-stdin"):
+        prove_new_key(situation(key("1"), new_key()), outputs(accessKeys=deployed), OPTIONS, boto3.Session())
+
+
+@pytest.mark.parametrize("stored", ["AKIA2", "AKIA1"])
+def test_with_a_store_the_secret_is_read_there(monkeypatch: pytest.MonkeyPatch, stored: str) -> None:
+    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
+    proven: list[str] = []
+    monkeypatch.setattr(rotate, "stored_key", lambda *_: (stored, SecretStr("from the store")))
+    monkeypatch.setattr(rotate, "prove", lambda _key, secret, *_: proven.append(secret.get_secret_value()))
+    found = outputs(accessKeys=deployed, secretLocation="arn:aws:ssm:us-east-1:444455556666:parameter/key")
+    stands = situation(key("1"), new_key())
+    if stored == "AKIA2":
+        prove_new_key(stands, found, OPTIONS, boto3.Session())
+        assert proven == ["from the store"]
+    else:
+        with pytest.raises(RefusedError, match="holds the key AKIA1"):
+            prove_new_key(stands, found, OPTIONS, boto3.Session())
+
+
+def test_a_key_that_aws_has_seen_at_work_needs_no_secret_to_let_the_inactive_one_go() -> None:
+    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
+    stands = situation(key("1", *INACTIVE), key("2"))
+    prove_new_key(stands, outputs(accessKeys=deployed), OPTIONS, boto3.Session())
+
+
+def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
+    emulator: str,
+    accounts: Any,
+    aws_client: Callable[[str, str], Any],
+) -> None:
+    iam = aws_client(accounts.trusted, "iam")
+    user_arn = iam.create_user(UserName="user-1")["User"]["Arn"]
+    made = iam.create_access_key(UserName="user-1")["AccessKey"]
+    new, secret = Key(**{**vars(new_key()), "id": made["AccessKeyId"]}), SecretStr(made["SecretAccessKey"])
+    patience = Patience(seconds=0, tell=lambda _: None)
+    role_arn = f"arn:aws:iam::{accounts.trusting}:role/role-1"
+    found = outputs(userArn=user_arn, roleArn=role_arn, terms={"endpoint": emulator})
+    with pytest.raises(RefusedError, match=r"AssumeRole.*make verify"):
+        prove(new, secret, found, patience)
+    with pytest.raises(RefusedError, match="SignatureDoesNotMatch"):
+        prove(new, SecretStr("wrong"), found, patience)
+    iam.update_access_key(UserName="user-1", AccessKeyId=new.id, Status="Inactive")
+    with pytest.raises(RefusedError, match="InvalidClientTokenId"):
+        prove(new, secret, found, patience)
+    iam.update_access_key(UserName="user-1", AccessKeyId=new.id, Status="Active")
+    # With MFA nobody can assume the role here, so only whose key it is is tried.
+    with_mfa = outputs(userArn=user_arn, roleArn=role_arn, terms={"endpoint": emulator, "requireMfa": True})
+    prove(new, secret, with_mfa, patience)
+    other = outputs(userArn=f"{user_arn}-2", roleArn=role_arn, terms={"endpoint": emulator, "requireMfa": True})
+    with pytest.raises(RefusedError, match="belongs to"):
+        prove(new, secret, other, patience)
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "adding --yes"),
+        (("--yes", "--quiet-hours", "-1"), "not negative"),
+        (("--yes", "--quiet-hours", "nan"), "not negative"),
+        (("--secret-stdin",), "Add --yes"),
+        (("--yes", "--secret-stdin"), "standard input was empty"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_the_fix(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(os.devnull) as nothing:  # noqa: PTH123 - a device
+        monkeypatch.setattr("sys.stdin", nothing)
+        with pytest.raises(SystemExit) as end:
+            rotate.parse(["--stack", "x", *arguments])
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+# The whole way, through the real CLI
+
+
+class Consumer:
+    """Whoever uses the key: calls AWS with it all the time, and changes it only when told to."""
+
+    def __init__(self, endpoint: str, role_arn: str) -> None:
+        self.endpoint, self.role_arn = endpoint, role_arn
+        self.calls, self.failures = 0, list[str]()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def use(self, aws_config: str) -> None:
+        """Take the key out of an AWS config file, as AWS's tools do."""
+        profiles = configparser.ConfigParser()
+        profiles.read_string(aws_config)
+        profile = profiles["profile assume-role-test-user"]
+        self._sts = boto3.client(
+            "sts",
+            aws_access_key_id=profile["aws_access_key_id"],
+            aws_secret_access_key=profile["aws_secret_access_key"],
+            region_name="us-east-1",
+            endpoint_url=self.endpoint,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def _work(self) -> None:
+        while not self._end.wait(0.1):
+            self.calls += 1
+            try:
+                self._sts.assume_role(RoleArn=self.role_arn, RoleSessionName="consumer")
+            except (BotoCoreError, ClientError) as error:
+                self.failures.append(str(error))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+class Terminal:
+    """A run of the tool that a person sits at, up to the first question."""
+
+    def __init__(self, project: Any, *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        self.shown = ""
+        command = ("python", "-m", "tools.rotate", "--stack", "test", *arguments)
+        self.process = subprocess.Popen(
+            command,
+            cwd=project.path,
+            env=project.environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.until_question()
+
+    def until_question(self) -> str:
+        """Return what was shown up to the next question, or to the end."""
+        begin = len(self.shown)
+        while self._read() and not self.shown.endswith(PROMPT):
+            pass
+        return self.shown[begin:]
+
+    def _read(self) -> bool:
+        assert select.select([self._master], [], [], BOUND_SECONDS)[0], f"nothing more came after:\n{self.shown}"
+        try:
+            part = os.read(self._master, 65536)
+        except OSError:  # what Linux says where other systems say "end of file"
+            part = b""
+        self.shown += part.decode()
+        return bool(part)
+
+    def answer(self, text: str) -> str:
+        os.write(self._master, f"{text}\n".encode())
+        return self.until_question()
+
+    def kill(self) -> None:
+        """Kill the tool and the pulumi that it runs, as losing the machine would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self._master)
+
+    def end(self) -> int:
+        """Return the exit code."""
+        code = self.process.wait(BOUND_SECONDS)
+        os.close(self._master)
+        return code
+
+
+def test_a_rotation_killed_at_every_step_never_leaves_the_consumer_without_a_key(
+    project: Any,
+    aws_client: Callable[[str, str], Any],
+) -> None:
+    project.up()
+    before = project.outputs()
+    iam = aws_client(project.accounts.trusted, "iam")
+    user_id, old_id = iam.get_user(UserName="user-1")["User"]["UserId"], before["accessKeyId"]
+
+    def keys() -> dict[str, str]:
+        return {
+            key["AccessKeyId"]: key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        }
+
+    with Consumer(project.endpoint, before["roleArn"]) as consumer:
+        consumer.use(before["awsConfig"])
+
+        # The user says no: nothing is changed.
+        run = Terminal(project)
+        assert "Add key 2: deploy this?" in run.shown
+        assert "Not finished. Nothing was changed." in run.answer("n")
+        assert run.end() == 3
+        assert [entry["label"] for entry in project.config()["assume-role:accessKeys"]] == ["1"]
+
+        # Killed between the new key's declaration and its deployment.
+        run = Terminal(project)
+        assert "Add key 2: deploy this?" in run.shown
+        assert len(project.config()["assume-role:accessKeys"]) == 2
+        run.kill()
+        assert keys() == {old_id: "Active"}
+
+        # Killed after the deployment of the new key, at the question whether it is handed over.
+        run = Terminal(project)
+        assert "Key 2: declared, not deployed yet" in run.shown
+        assert "Has everybody who uses key 1" in run.answer("y")
+        run.kill()
+        assert list(keys().values()) == ["Active", "Active"]
+        (new_id,) = set(keys()) - {old_id}
+        assert project.outputs()["accessKeyId"] == new_id
+
+        # Killed between the declaration that the old key is inactive and its deployment.
+        run = Terminal(project)
+        assert "It works." in run.shown
+        assert "make profile STACK=test" in run.shown
+        consumer.use(project.outputs()["awsConfig"])
+        assert "inactive: deploy this?" in run.answer("y")
+        run.kill()
+        assert keys() == {old_id: "Active", new_id: "Active"}
+
+        # The old key becomes inactive, and is kept because it was used today.
+        run = Terminal(project)
+        run.answer("y")
+        assert "run this again after" in run.answer("y")
+        assert run.end() == 3
+        assert keys() == {old_id: "Inactive", new_id: "Active"}
+
+        # Killed between the declaration that the old key is gone and its deployment.
+        run = Terminal(project, "--quiet-hours", "0")
+        assert "Delete key 1" in run.shown
+        run.kill()
+        assert keys() == {old_id: "Inactive", new_id: "Active"}
+
+        # The end.
+        run = Terminal(project, "--quiet-hours", "0")
+        assert "is the only key now" in run.answer("y")
+        assert run.end() == 0
+        assert keys() == {new_id: "Active"}
+
+    assert consumer.failures == []
+    assert consumer.calls > 50
+    assert iam.get_user(UserName="user-1")["User"]["UserId"] == user_id
+    assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]
+    assert "13 unchanged" in project.preview().stdout
+
+
+class HoldingProxy(ThreadingHTTPServer):
+    """Passes everything on to the emulator, but holds back the answers to one action until told otherwise."""
+
+    daemon_threads = True
+
+    def __init__(self, emulator: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = urlsplit(emulator).netloc
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.action: bytes | None = None
+        self.held, self.released = threading.Event(), threading.Event()
+
+    def hold(self, action: str) -> None:
+        self.held.clear()
+        self.released.clear()
+        self.action = b"Action=" + action.encode()
+
+    def release(self) -> None:
+        self.action = None
+        self.released.set()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HoldingProxy
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=BOUND_SECONDS)
+        upstream.request("POST", self.path, body, dict(self.headers))
+        answer = upstream.getresponse()
+        content = answer.read()
+        upstream.close()
+        if self.server.action and self.server.action in body:
+            self.server.held.set()
+            self.server.released.wait(BOUND_SECONDS)
+        with suppress(ConnectionError):  # whoever asked may have been killed
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy(emulator: str) -> Iterator[HoldingProxy]:
+    with HoldingProxy(emulator) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.release()
+        server.shutdown()
+
+
+def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
+    project: Any,
+    proxy: HoldingProxy,
+    aws_client: Callable[[str, str], Any],
+) -> None:
+    project.configure({"endpoint": proxy.url})
+    project.up()
+    before = project.outputs()
+    iam = aws_client(project.accounts.trusted, "iam")
+
+    def keys() -> list[str]:
+        return [key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
+
+    def killed_at(action: str) -> None:
+        """Lose the machine when AWS has done it, and before anybody has heard."""
+        proxy.hold(action)
+        command = ("python", "-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        run = subprocess.Popen(
+            command, cwd=project.path, env=project.environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        assert proxy.held.wait(BOUND_SECONDS)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        proxy.release()
+        refused = project.run(*command, check=False)
+        assert refused.returncode == 1
+        assert "pulumi cancel --yes --stack test" in refused.stderr
+        project.pulumi("cancel", "--yes")
+
+    with Consumer(proxy.url, before["roleArn"]) as consumer:
+        consumer.use(before["awsConfig"])
+        killed_at("CreateAccessKey")
+        # Its secret is lost with the process. AWS has no room for a third key, so it goes before another is made.
+        assert keys() == ["Active", "Active"]
+        run = project.python("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over", check=False)
+        assert run.returncode == 3
+        assert keys() == ["Active", "Active"]
+        consumer.use(project.outputs()["awsConfig"])
+        killed_at("UpdateAccessKey")
+        assert keys() == ["Inactive", "Active"]
+        killed_at("DeleteAccessKey")
+        assert keys() == ["Active"]
+        done = project.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        assert "is the only key now" in done.stdout
+    assert consumer.failures == []
+    assert consumer.calls > 50
+    assert keys() == ["Active"]
+    assert "13 unchanged" in project.preview().stdout
+
+
+def test_a_change_that_the_program_refuses_is_taken_back(deployed: Any) -> None:
+    done = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
+    assert done.returncode == 1
+    assert "a label is 1 to 64 letters" in done.stdout + done.stderr
+    assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
+
+
+def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
+    begin = time.monotonic()
+    done = deployed.python("-m", "tools.rotate", "--stack", "nowhere", "--yes", check=False)
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - begin < 15
+
+
+def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project: Any) -> None:
+    private_key = pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
+    (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
+    project.configure({"pgpKeyFile": "reader.asc"})
+    project.up()
+    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    asked = project.python(*command, check=False)
+    assert asked.returncode == 3
+    assert "base64 -d | gpg --decrypt" in asked.stdout
+    message = base64.b64decode(project.outputs()["encryptedSecretAccessKey"])
+    secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
+    tried = project.python(*command, "--secret-stdin", input=f"{secret}\n", check=False)
+    assert tried.returncode == 3
+    assert "It works." in tried.stdout
+    assert secret not in tried.stdout + tried.stderr
+
+
+def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project: Any) -> None:
+    project.configure({"secretStore": {"kind": "ssm", "name": "/key"}})
+    project.up()
+    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    tried = project.python(*command, check=False)
+    assert tried.returncode == 3
+    assert "It works." in tried.stdout
+    assert project.outputs()["secretLocation"] in tried.stdout
