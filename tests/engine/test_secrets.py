@@ -6,6 +6,7 @@ import json
 import boto3
 import pysequoia
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_with_a_pgp_key_the_plain_secret_exists_nowhere(project, private_key, fo
     (project.path / "reader.asc").write_bytes(content)
     project.configure({"pgpKeyFile": "reader.asc"})
 
-    shown = project.up("--diff", "--logtostderr", "-v=3")
+    shown = project.up("--diff", "--logtostderr", "-v=9")
 
     outputs = project.outputs()
     message = base64.b64decode(outputs["encryptedSecretAccessKey"])
@@ -158,6 +159,21 @@ class TestStackEncryption:
         assert refused.returncode != 0
         assert "incorrect passphrase" in refused.stderr
         assert done.stdout.strip() == secret
+
+    def test_the_example_of_the_readme(self, project):
+        """`pulumi stack init --secrets-provider`, here with the one provider that needs no cloud."""
+        secrets = {"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"}
+        init = ("pulumi", "stack", "init", "prod", "--secrets-provider", "passphrase", "--non-interactive")
+        project.run(*init, environment=secrets)
+        stack_file = project.path / "Pulumi.prod.yaml"
+        stack_file.write_text(yaml.safe_dump(yaml.safe_load(stack_file.read_text()) | {"config": project.config()}))
+        for command in ("up --yes --skip-preview", "stack output accessKeyId", "destroy --yes --skip-preview"):
+            project.run("pulumi", *command.split(), "--stack", "prod", "--non-interactive", environment=secrets)
+
+        refused = project.run("pulumi", "up", "--yes", "--stack", "prod", "--non-interactive", check=False)
+
+        assert refused.returncode != 0
+        assert "incorrect passphrase" in refused.stderr
 
     def new_passphrase(self, project, passphrase):
         project.run(
