@@ -89,7 +89,7 @@ env: .venv/installed ## print the same environment as export lines: eval "$(make
 .PHONY: test
 test: .venv/installed ## run all tests, on this machine only (ARGS="-k name")
 	@$(PYTHON) -m local setup
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: .venv/installed ## check style and types

@@ -53,13 +53,17 @@ class Checkout:
         """Return the emulator's URL that the file of ``stack`` names, or None where it is for real AWS.
 
         Raises:
-            LocalError: the file cannot be read.
+            LocalError: there is no such file, or it cannot be read.
         """
         file = self.root / f"Pulumi.{stack}.yaml"
         try:
             content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None
+            known = sorted(path.name.split(".")[1] for path in self.root.glob("Pulumi.*.yaml"))
+            raise LocalError(
+                f"There is no {file.name}, so stack {stack} is not configured here. Configured are: "
+                f"{', '.join(known)}. Make a new one as the README says: pulumi stack init {stack}"
+            ) from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None

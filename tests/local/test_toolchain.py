@@ -173,7 +173,20 @@ class TestRun:
         assert seen.keys() - environment.keys() <= {"_", "PWD", "SHLVL", "LC_CTYPE", "OLDPWD"}
         assert not (copy / ".local").exists()
 
+    def test_a_stack_that_nobody_configured(self, copy, machine):
+        (copy / "Pulumi.prod.yaml").write_text("config: {}\n")
+
+        done = self.run(copy, "true", environment=machine, stack="prd")
+
+        assert done.returncode == 1
+        assert done.stderr == (
+            "error: There is no Pulumi.prd.yaml, so stack prd is not configured here. Configured are: prod. "
+            "Make a new one as the README says: pulumi stack init prd\n"
+        )
+
     def test_a_stack_for_real_aws_without_pulumi(self, copy, machine):
+        (copy / "Pulumi.real.yaml").write_text("config: {}\n")
+
         done = self.run(copy, "true", environment=machine)
 
         assert done.returncode == 1
@@ -191,6 +204,7 @@ class TestRun:
         assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
 
     def test_an_unknown_command(self, copy, machine, tmp_path):
+        (copy / "Pulumi.real.yaml").write_text("config: {}\n")
         script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
 
         done = self.run(copy, "no-such-command", environment=machine)
