@@ -1,0 +1,58 @@
+"""`make up` as a whole: deploys, proves, prints, and fails exactly when something is wrong."""
+
+import json
+
+import pysequoia
+
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def test_proves_and_prints_the_outputs_without_secrets(project):
+    done = project.run("make", "up", "STACK=test")
+
+    secret = project.outputs()["secretAccessKey"]
+    assert "Stack test is proven" in done.stdout
+    assert project.outputs()["accessKeyId"] in done.stdout
+    assert secret not in done.stdout + done.stderr
+    assert secret not in (project.path / ".local/proof-test.json").read_text()
+    assert json.loads(project.run("make", "-s", "outputs", "STACK=test", "JSON=1").stdout)["userName"] == "user-1"
+
+
+def test_fails_where_the_proof_does(project, aws_client):
+    project.up()
+    iam = aws_client(project.accounts.trusting, "iam")
+    iam.put_role_policy(RoleName="Assume-Role-1", PolicyName="by-hand", PolicyDocument=json.dumps(EVERYTHING))
+
+    done = project.run("make", "up", "STACK=test", check=False)
+
+    assert done.returncode != 0
+    assert "by-hand" in done.stdout
+    assert "roleArn" in done.stdout
+
+
+def test_fails_where_the_deployment_does(project):
+    project.configure({"role": {"name": "a b"}})
+
+    done = project.run("make", "up", "STACK=test", check=False)
+
+    assert done.returncode != 0
+    assert "IAM role names are made of" in done.stdout
+    assert "proven" not in done.stdout
+
+
+def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
+    key = pysequoia.Tsk.generate(user_id="Reader <reader@example.com>").extract_certificate()
+    (project.path / "reader.asc").write_text(str(key))
+    project.configure({"pgpKeyFile": "reader.asc"})
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "Stack test could not be proven" in done.stdout
+    assert "python -m tools.verify --stack test --secret-stdin" in done.stdout
+
+
+def test_destroys_without_questions_where_everything_is_pretend(project):
+    project.up()
+    project.run("make", "destroy", "STACK=test")
+
+    assert project.pulumi("stack", "output", "--json").stdout.strip() == "{}"
