@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
 PACKAGES = ("components", "local", "policies", "tools")
 COMMAND_SECONDS = 120.0
+CONDITION_SECONDS = 30.0
+CONDITION_POLL_SECONDS = 0.01
 STACK = "test"
 
 
@@ -127,6 +130,19 @@ def _no_user_settings() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         yield
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Return a function that waits for a condition, within a bound."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + CONDITION_SECONDS
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true in time"
+            time.sleep(CONDITION_POLL_SECONDS)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import time
-
-WAIT_SECONDS = 30
 
 
-def wait_until(condition):
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.01)
-
-
-def kill_an_up(project, condition):
+def kill_an_up(project, wait_until, condition):
     """Start `pulumi up` and kill the engine, which cannot clean up, as soon as the condition holds."""
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test"],
@@ -29,9 +19,9 @@ def kill_an_up(project, condition):
         process.send_signal(signal.SIGKILL)
 
 
-def test_an_up_that_was_killed(project):
+def test_an_up_that_was_killed(project, wait_until):
     locks = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
-    kill_an_up(project, lambda: locks.exists() and list(locks.glob("*.json")))
+    kill_an_up(project, wait_until, lambda: locks.exists() and list(locks.glob("*.json")))
     assert "currently locked" in project.up(check=False).stderr
 
     done = project.run("make", "up", "STACK=test")
@@ -41,9 +31,9 @@ def test_an_up_that_was_killed(project):
     assert list(locks.glob("*.json")) == []
 
 
-def test_the_lock_of_a_run_that_still_runs_is_kept(project):
+def test_the_lock_of_a_run_that_still_runs_is_kept(project, wait_until):
     locks = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
-    kill_an_up(project, lambda: locks.exists() and list(locks.glob("*.json")))
+    kill_an_up(project, wait_until, lambda: locks.exists() and list(locks.glob("*.json")))
     (lock,) = locks.glob("*.json")
     lock.write_text(json.dumps(json.loads(lock.read_text()) | {"pid": os.getpid()}))
 

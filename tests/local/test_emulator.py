@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import boto3
@@ -48,13 +47,6 @@ def process_id(checkout):
     return json.loads((checkout.emulator / "running.json").read_text())["pid"]
 
 
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
     ensure_running(checkout, endpoint)
     first = process_id(checkout)
@@ -73,7 +65,7 @@ def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capf
     assert capfd.readouterr().err == ""
 
 
-def test_says_that_it_lost_its_state(checkout, endpoint, capfd):
+def test_says_that_it_lost_its_state(checkout, endpoint, capfd, wait_until):
     ensure_running(checkout, endpoint)
     iam(endpoint).create_user(UserName="lost")
     os.kill(process_id(checkout), signal.SIGKILL)
@@ -104,7 +96,7 @@ def test_something_else_listens_there(checkout, endpoint):
         server.server_close()
 
 
-def test_an_emulator_that_lets_everybody_in(checkout, endpoint):
+def test_an_emulator_that_lets_everybody_in(checkout, endpoint, wait_until):
     settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": endpoint.rpartition(":")[2], "PATH": os.environ["PATH"]}
     with subprocess.Popen(
         [ROOT / ".venv/bin/ministack"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

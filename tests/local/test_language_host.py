@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -97,7 +96,7 @@ def test_no_warning_about_ambient_plugins(project):
     assert "from $PATH" not in project.preview().stdout + project.preview().stderr
 
 
-def test_ends_when_its_engine_was_killed(project):
+def test_ends_when_its_engine_was_killed(project, wait_until):
     """As a parent, a shell that is killed: it cannot tell anybody."""
     replace_program(
         project,
@@ -125,10 +124,3 @@ def runs(pid):
     except ProcessLookupError:
         return False
     return True
-
-
-def wait_until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.02)
