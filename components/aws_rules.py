@@ -414,6 +414,21 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return document
 
 
+def allows_everything(policy: Mapping[str, object]) -> bool:
+    """Return whether a statement of an identity policy allows every action on every resource, without a condition."""
+    found = policy.get("Statement")
+    return any(
+        statement.get("Effect") == "Allow"
+        and "Condition" not in statement
+        and all("*" in _texts(statement.get(element)) for element in ("Action", "Resource"))
+        for statement in cast("list[Mapping[str, object]]", found if isinstance(found, list) else [found])
+    )
+
+
+def _texts(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
+
+
 def _policy_fault(document: object) -> str | None:
     if not isinstance(document, dict):
         return "it is not a JSON object"

@@ -167,12 +167,20 @@ class Settings(Section):
     endpoint: Annotated[str, BeforeValidator(aws_rules.loopback_endpoint)] | None = None
 
     def warnings(self) -> list[str]:
-        """Return what is allowed but cannot end well, a sentence each."""
+        """Return what is allowed but seldom meant, a sentence each."""
+        found: list[str] = []
         ways_in = {(account.profile, account.assume_role_arn) for account in (self.trusting, self.trusted)}
-        if self.endpoint or len(ways_in) > 1:
-            return []
-        problem = "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
-        return [problem + f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"]
+        if self.endpoint is None and len(ways_in) == 1:
+            found.append(
+                "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
+                f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"
+            )
+        if aws_rules.allows_everything(self.role.policy.document):
+            found.append(
+                "role.policy.file allows every action on every resource, so whoever has the key is an administrator of "
+                f"the trusting account {self.trusting.account_id}. Name the actions that the role is for."
+            )
+        return found
 
 
 class Fault(NamedTuple):

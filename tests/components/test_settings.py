@@ -823,3 +823,23 @@ def test_what_iam_does_not_know(load, values, problem):
 @pytest.mark.parametrize("spelling", ["true", "True", "yes", "on", True])
 def test_every_spelling_of_true_satisfies_the_age_of_mfa(load, spelling):
     assert load(**ACCOUNTS, trust={"requireMfa": spelling, "mfaMaxAge": 60}).trust.require_mfa
+
+
+@pytest.mark.parametrize(
+    ("statement", "warns"),
+    [
+        ({"Action": "*", "Resource": "*"}, True),
+        ({"Action": ["s3:*", "*"], "Resource": ["*"]}, True),
+        ({"Action": "s3:*", "Resource": "*"}, False),
+        ({"Action": "*", "Resource": "arn:aws:s3:::bucket"}, False),
+        ({"Action": "*", "Resource": "*", "Effect": "Deny"}, False),
+        ({"Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+    ],
+)
+def test_a_policy_that_allows_everything_is_a_warning(statement, warns):
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow"} | statement}
+    accounts = {name: dict(value, profile=name) for name, value in ACCOUNTS.items()}
+
+    warnings = parse_settings(accounts | {"role": {"policy": {"file": document}}}).warnings()
+
+    assert [("allows every action" in warning) for warning in warnings] == [True] * warns
