@@ -22,6 +22,7 @@ MAX_POLICY_NAME_LENGTH = 128
 MAX_PATH_LENGTH = 512
 MAX_DESCRIPTION_LENGTH = 1000
 MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
+MAX_ROLE_POLICIES = 25  # managed policies attached to a role: 10 by default, 25 at most on request
 MAX_ACCESS_KEYS = 2  # per user, active or not
 MAX_TAGS = 50
 MAX_TAG_KEY_LENGTH = 128
@@ -203,6 +204,29 @@ def role_arn(value: object) -> str:
 def policy_arn(value: object) -> str:
     """Return the ARN of a managed policy, the customer's or AWS's."""
     return _arn("managed policy", r"policy/[\x21-\x7e]+", "arn:aws:iam::111122223333:policy/NAME", value)
+
+
+def managed_policies(value: object) -> dict[str, str]:
+    """Return further managed policies of a role, by label; one more is the role's own."""
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            "this is an object of labels and policy ARNs. Set one with: pulumi config set --path "
+            "assume-role:role.managedPolicies.LABEL arn:aws:iam::aws:policy/NAME"
+        )
+    entries: dict[str, str] = {}
+    for name, arn in cast("Mapping[object, object]", value).items():
+        try:
+            entries[key_label(name)] = policy_arn(arn)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    if len(set(entries.values())) < len(entries):
+        raise ValueError("a policy is attached once. Remove the label that repeats one")
+    if len(entries) > MAX_ROLE_POLICIES - 1:
+        raise ValueError(
+            f"a role has at most {MAX_ROLE_POLICIES} managed policies, its own among them, and these are "
+            f"{len(entries)}. Remove some"
+        )
+    return entries
 
 
 def principal_arn(value: object) -> str:

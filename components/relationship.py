@@ -140,6 +140,7 @@ class Relationship(pulumi.ComponentResource):
             "maxSessionDuration": settings.role.max_session_duration,
             "trustPolicy": self.role.trust_policy,
             "permissionPolicy": self.role.permission_policy,
+            "managedPolicies": settings.role.managed_policies or None,
             "assumePolicy": self.user.assume_policy,
         }
         return {term: value for term, value in terms.items() if value is not None}

@@ -94,6 +94,9 @@ class RoleSettings(Section):
     )
     permissions_boundary: Annotated[str, BeforeValidator(aws_rules.policy_arn)] | None = None
     policy: PermissionPolicySettings = Field(default=cast("PermissionPolicySettings", {}), validate_default=True)
+    managed_policies: Annotated[dict[str, str], BeforeValidator(aws_rules.managed_policies)] = Field(
+        default_factory=dict[str, str], description="Further managed policies, AWS's or the account's, by label."
+    )
 
 
 class TrustSettings(Section):
@@ -377,7 +380,7 @@ def _account_id(value: object) -> str:
 
 def _foreign_arns(values: Mapping[str, object], ids: Mapping[str, str]) -> Iterator[Fault]:
     """Yield the ARNs of the wrong account: where they are the other one's, the two were probably swapped."""
-    principals = _at(values, "trust", "principalArns")
+    principals, managed = _at(values, "trust", "principalArns"), _at(values, "role", "managedPolicies")
     arns: list[tuple[str, str, object]] = [
         ("trusting", "trusting.assumeRoleArn", _at(values, "trusting", "assumeRoleArn")),
         ("trusted", "trusted.assumeRoleArn", _at(values, "trusted", "assumeRoleArn")),
@@ -386,6 +389,10 @@ def _foreign_arns(values: Mapping[str, object], ids: Mapping[str, str]) -> Itera
         *(
             ("trusted", f"trust.principalArns[{index}]", arn)
             for index, arn in enumerate(cast("list[object]", principals) if isinstance(principals, list) else [])
+        ),
+        *(
+            ("trusting", f"role.managedPolicies.{label}", arn)
+            for label, arn in (cast("dict[str, object]", managed) if isinstance(managed, dict) else {}).items()
         ),
     ]
     for side, key, arn in arns:

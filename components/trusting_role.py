@@ -24,11 +24,12 @@ class TrustingRoleArgs:
 
 
 class TrustingRole(pulumi.ComponentResource):
-    """A role that another account may assume, and the one policy that says what it may do.
+    """A role that another account may assume, and the policy that says what it may do.
 
     Creates, under its own name: ``-role`` (``aws.iam.Role``), ``-role-policy`` (``aws.iam.Policy``) and
-    ``-role-policy-attachment`` (``aws.iam.RolePolicyAttachment``). A new name of the role or of its policy replaces
-    it; a new trust or permission policy changes it in place.
+    ``-role-policy-attachment`` (``aws.iam.RolePolicyAttachment``), and for each further policy that exists already a
+    ``-role-managed-policy-<label>`` (``aws.iam.RolePolicyAttachment``). A new name of the role or of its policy
+    replaces it; a new trust or permission policy changes it in place.
     """
 
     role_arn: pulumi.Output[str]
@@ -89,6 +90,10 @@ class TrustingRole(pulumi.ComponentResource):
             policy_arn=known_arn(policy_arn, self.policy),
             opts=child,
         )
+        for label, arn in args.role.managed_policies.items():
+            aws.iam.RolePolicyAttachment(
+                f"{name}-role-managed-policy-{label}", role=self.role.name, policy_arn=arn, opts=child
+            )
 
         self.role_name = self.role.name
         self.role_arn = known_arn(self.arn, self.role)

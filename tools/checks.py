@@ -345,7 +345,7 @@ def _not_allowed(case: Case) -> Finding:
         getattr(case.session().client(read.client), read.operation),
         advice=f"The role may do more than its policy says: see the row on the role's policies. {case.put_back}",
     )
-    if finding.verdict is Verdict.DISPROVEN and case.section("role").get("managedPolicies"):
+    if finding.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
         return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
     return Finding(
         verdict=finding.verdict, observed=f"{allowed}{read.action} {finding.observed}", advice=finding.advice

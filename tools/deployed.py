@@ -6,7 +6,7 @@ Whoever has no administrator's credentials at hand sees these rows as not checke
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -104,7 +104,7 @@ def _role_policies(case: Case) -> Finding:
         policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         for policy in _listed(iam, "list_role_policies", "PolicyNames", RoleName=name)
     }
-    managed = _text_values(case.section("role").get("managedPolicies"))
+    managed = frozenset(case.outputs.terms.managed_policies.values())
     return _compare_policies(
         iam, attached=attached, inline=inline, managed=managed, document=case.outputs.terms.permission_policy
     )
@@ -225,9 +225,3 @@ def _role(case: Case) -> Mapping[str, Any]:
 
 def _listed(iam: Any, operation: str, key: str, **parameters: str) -> list[Any]:  # noqa: ANN401 - a boto3 client
     return [entry for page in iam.get_paginator(operation).paginate(**parameters) for entry in page[key]]
-
-
-def _text_values(section: object) -> frozenset[str]:
-    return (
-        frozenset(map(str, cast("dict[str, object]", section).values())) if isinstance(section, dict) else frozenset()
-    )

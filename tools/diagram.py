@@ -87,6 +87,7 @@ class Relationship:
     role_name: str
     role_arn: str
     role_policy: Policy
+    managed_policies: tuple[str, ...]  # ARNs of further policies of the role
     trust_policy: Mapping[str, Any]
     max_session: int  # seconds
     trusted_id: str
@@ -130,6 +131,7 @@ def relationship(
         role_policy=Policy(
             name=policy_names.get(outputs.trusting_account_id, "(unnamed)"), document=terms.permission_policy
         ),
+        managed_policies=tuple(terms.managed_policies.values()),
         trust_policy=terms.trust_policy,
         max_session=terms.max_session_duration,
         trusted_id=outputs.trusted_account_id,
@@ -415,7 +417,7 @@ def role_cards(shown: Relationship) -> list[Card]:
     return [
         Card(icon="role", heading="Role", lines=[*_named(shown.role_name, shown.role_arn), *session]),
         Card(icon="trust", heading="Trust policy", lines=trust),
-        _policy_card("Policy of the role", shown.role_policy),
+        _policy_card("Policy of the role", shown.role_policy, shown.managed_policies),
     ]
 
 
@@ -433,7 +435,7 @@ def _fact(words: str, value: str) -> list[Line]:
     return paragraph(value, CODE, indent=LABEL_WIDTH, label=words)
 
 
-def _policy_card(heading: str, policy: Policy) -> Card:
+def _policy_card(heading: str, policy: Policy, managed: Sequence[str] = ()) -> Card:
     sentences = reading(policy.document)
     shown, rest = sentences[:MAX_SENTENCES], sentences[MAX_SENTENCES:]
     lines = paragraph(policy.name, CODE)
@@ -441,6 +443,8 @@ def _policy_card(heading: str, policy: Policy) -> Card:
         lines += paragraph(sentence, SMALL_CODE, lines=3, tone="muted")
     if rest:
         lines.append(Line(text=f"and {len(rest)} more", style=SMALL_CODE, tone="muted", whole="; ".join(rest)))
+    for arn in managed:
+        lines += paragraph(f"and what {arn} says", SMALL_CODE, lines=3, tone="muted")
     return Card(icon="policy", heading=heading, lines=lines)
 
 
@@ -624,6 +628,7 @@ def description(shown: Relationship, summary: str) -> str:
     keys = "; ".join(f"key {key.label} {key.id} {key.status}, {key_history(key, shown.today)}" for key in shown.keys)
     policy = "; ".join(reading(shown.role_policy.document))
     proof = f"{shown.proof.verdict} on {shown.proof.time}" if shown.proof else "none yet"
+    policy += "".join(f"; and what {arn} says" for arn in shown.managed_policies)
     return f"{summary} Conditions: {needed}. The role {policy}. Access keys: {keys or 'none'}. Last proof: {proof}."
 
 

@@ -42,6 +42,7 @@ class Terms(_Model):
     max_session_duration: int  # seconds
     trust_policy: dict[str, Any]
     permission_policy: dict[str, Any]
+    managed_policies: dict[str, str] = Field(default_factory=dict[str, str])  # label -> ARN, beside permission_policy
     assume_policy: dict[str, Any]
 
 

@@ -44,6 +44,7 @@ EVERYTHING: dict[str, Any] = {
         "maxSessionDuration": 7200,
         "permissionsBoundary": f"arn:aws:iam::{TRUSTING}:policy/Boundary",
         "policy": {"name": "Auditor-Permissions", "file": "policies/s3-full-access.json"},
+        "managedPolicies": {"audit": "arn:aws:iam::aws:policy/SecurityAudit"},
     },
     "trust": {
         "externalId": "relationship-7",

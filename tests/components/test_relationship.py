@@ -78,7 +78,10 @@ def test_names_in_the_state_do_not_depend_on_the_configuration(configured: Recor
     keys = {
         f"assume-role-trusted-key-{label}": RESOURCES["assume-role-trusted-key-1"] for label in ("spring", "autumn")
     }
-    assert named == {name: each for name, each in RESOURCES.items() if "-key-" not in name} | keys
+    managed = {
+        "assume-role-trusting-role-managed-policy-audit": RESOURCES["assume-role-trusting-role-policy-attachment"]
+    }
+    assert named == {name: each for name, each in RESOURCES.items() if "-key-" not in name} | keys | managed
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])

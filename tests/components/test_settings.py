@@ -843,3 +843,20 @@ def test_a_policy_that_allows_everything_is_a_warning(statement, warns):
     warnings = parse_settings(accounts | {"role": {"policy": {"file": document}}}).warnings()
 
     assert [("allows every action" in warning) for warning in warnings] == [True] * warns
+
+
+@pytest.mark.parametrize(
+    ("managed", "problem"),
+    [
+        (["arn:aws:iam::aws:policy/ReadOnlyAccess"], "this is an object of labels and policy ARNs"),
+        ({"a": "ReadOnlyAccess"}, r"role\.managedPolicies = .*: a: this is not the ARN of an IAM managed policy"),
+        ({"a b": "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "a b: a label is 1 to 64 letters"),
+        (dict.fromkeys(("a", "b"), "arn:aws:iam::aws:policy/ReadOnlyAccess"), "a policy is attached once"),
+        ({f"p{n}": f"arn:aws:iam::aws:policy/P{n}" for n in range(25)}, "its own among them, and these are 25"),
+        ({"a": "arn:aws:iam::444455556666:policy/P"}, r"role\.managedPolicies\.a = .* must be in the trusting account"),
+        ({"a": "arn:aws-cn:iam::aws:policy/P"}, r"role\.managedPolicies\.a = .* in the partition aws-cn"),
+    ],
+)
+def test_further_policies_that_will_not_do(load, managed, problem):
+    with pytest.raises(SettingsError, match=problem):
+        load(**ACCOUNTS, role={"managedPolicies": managed})

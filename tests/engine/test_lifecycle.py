@@ -5,6 +5,11 @@ import re
 
 import pytest
 
+LIST_QUEUES = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}],
+}
+
 
 def changes(done) -> dict[str, int]:
     """Return the counts of the summary, as {"unchanged": 13}."""
@@ -167,6 +172,26 @@ class TestChanges:
         trusted = aws_client(project.accounts.trusted, "iam")
         assert [policy["PolicyName"] for policy in trusted.list_policies(Scope="Local")["Policies"]] == ["Policy-3"]
         project.preview("--expect-no-changes")
+
+    def test_a_further_policy_comes_and_goes(self, project, aws_client):
+        iam = aws_client(project.accounts.trusting, "iam")
+        further = iam.create_policy(PolicyName="Further", PolicyDocument=json.dumps(LIST_QUEUES))["Policy"]["Arn"]
+        project.configure({"role": {"managedPolicies": {"queues": further}}})
+        project.up()
+        attached = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+        proof = project.python("-m", "tools.verify", "--stack", "test")
+        iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=further)
+        without = project.python("-m", "tools.verify", "--stack", "test", check=False)
+        project.configure({"role": None})
+
+        project.up("--refresh")
+
+        assert {policy["PolicyName"] for policy in attached} == {"Custom-Policy-For-Role-1", "Further"}
+        assert "Stack test is proven" in proof.stdout
+        assert without.returncode == 1
+        assert f"{further} is not attached" in without.stdout
+        (left,) = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+        assert left["PolicyName"] == "Custom-Policy-For-Role-1"
 
     def test_a_second_key_leaves_the_first_alone(self, project):
         project.up()

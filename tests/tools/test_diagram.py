@@ -90,6 +90,11 @@ def test_the_picture_shows_both_accounts_and_all_that_is_deployed() -> None:
         assert fact in shown
 
 
+def test_further_policies_of_the_role_are_shown() -> None:
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    assert f"and what {arn} says" in words(relationship(managed_policies=(arn,)))
+
+
 def test_no_secret_is_in_the_model_or_the_picture() -> None:
     shown = relationship()
     assert SECRET not in diagram.draw(shown) + repr(shown)
