@@ -92,7 +92,9 @@ def test_the_picture_shows_both_accounts_and_all_that_is_deployed() -> None:
 
 def test_further_policies_of_the_role_are_shown() -> None:
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-    assert f"and what {arn} says" in words(relationship(managed_policies=(arn,)))
+    shown = relationship(managed_policies=(arn,))
+    assert "ReadOnlyAccess says" in words(shown)
+    assert f"and what {arn} says" in diagram.draw(shown)
 
 
 def test_no_secret_is_in_the_model_or_the_picture() -> None:
@@ -147,6 +149,7 @@ def crowded() -> diagram.Relationship:
         long,
         trust_policy=EVERY_CONDITION,
         role_policy=diagram.Policy(name="P" * 128, document={"Statement": many}),
+        managed_policies=("arn:aws:iam::aws:policy/" + "M" * 128,) * 3,
         endpoint="http://127.0.0.1:4599/" + "x" * 200,
         keys=(diagram.Key(label="l" * 64, id=KEY, status="Inactive"),) * 2,
         proof=diagram.Proof(stack="s", time="2026-11-24T11:59:03+00:00", verdict="disproven", rows=failed),
