@@ -444,7 +444,7 @@ def _policy_card(heading: str, policy: Policy, managed: Sequence[str] = ()) -> C
     if rest:
         lines.append(Line(text=f"and {len(rest)} more", style=SMALL_CODE, tone="muted", whole="; ".join(rest)))
     for arn in managed:
-        lines += paragraph(f"and what {arn} says", SMALL_CODE, lines=3, tone="muted")
+        lines += paragraph(f"and all of {arn}", SMALL_CODE, lines=3, tone="muted")
     return Card(icon="policy", heading=heading, lines=lines)
 
 
@@ -628,7 +628,7 @@ def description(shown: Relationship, summary: str) -> str:
     keys = "; ".join(f"key {key.label} {key.id} {key.status}, {key_history(key, shown.today)}" for key in shown.keys)
     policy = "; ".join(reading(shown.role_policy.document))
     proof = f"{shown.proof.verdict} on {shown.proof.time}" if shown.proof else "none yet"
-    policy += "".join(f"; and what {arn} says" for arn in shown.managed_policies)
+    policy += "".join(f"; and all of {arn}" for arn in shown.managed_policies)
     return f"{summary} Conditions: {needed}. The role {policy}. Access keys: {keys or 'none'}. Last proof: {proof}."
 
 

@@ -93,8 +93,8 @@ def test_the_picture_shows_both_accounts_and_all_that_is_deployed() -> None:
 def test_further_policies_of_the_role_are_shown() -> None:
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
     shown = relationship(managed_policies=(arn,))
-    assert "ReadOnlyAccess says" in words(shown)
-    assert f"and what {arn} says" in diagram.draw(shown)
+    assert "ReadOnlyAccess" in words(shown)
+    assert f"and all of {arn}" in diagram.draw(shown)
 
 
 def test_no_secret_is_in_the_model_or_the_picture() -> None:
