@@ -26,6 +26,7 @@ from pydantic.alias_generators import to_camel
 
 from components import aws_rules, pgp
 from components.arns import iam_arn
+from components.policies import trust_policy
 
 NAMESPACE = "assume-role"
 DEFAULT_REGION = "us-east-1"
@@ -182,6 +183,15 @@ class Settings(Section):
             found.append(
                 "role.policy.file allows every action on every resource, so whoever has the key is an administrator of "
                 f"the trusting account {self.trusting.account_id}. Name the actions that the role is for."
+            )
+        trust = trust_policy(
+            partition=self.trusting.partition, trusted_account_id=self.trusted.account_id, **self.trust.model_dump()
+        )
+        if (size := len("".join(json.dumps(trust).split()))) > aws_rules.MAX_TRUST_POLICY_CHARACTERS:
+            found.append(
+                f"the trust policy has {size:,} characters, and AWS takes {aws_rules.MAX_TRUST_POLICY_CHARACTERS:,} by "
+                "default. Shorten trust.principalArns or trust.sourceIps, for example with wildcards, or ask AWS for "
+                'more: the quota "Role trust policy length" of IAM.'
             )
         return found
 

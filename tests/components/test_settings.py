@@ -860,3 +860,13 @@ def test_a_policy_that_allows_everything_is_a_warning(statement, warns):
 def test_further_policies_that_will_not_do(load, managed, problem):
     with pytest.raises(SettingsError, match=problem):
         load(**ACCOUNTS, role={"managedPolicies": managed})
+
+
+@pytest.mark.parametrize(("ranges", "warns"), [(80, False), (120, True)])
+def test_a_trust_policy_longer_than_aws_takes_by_default_is_a_warning(ranges, warns):
+    trust = {"sourceIps": [f"203.0.113.{number}/32" for number in range(ranges)]}
+    accounts = {name: dict(value, profile=name) for name, value in ACCOUNTS.items()}
+
+    warnings = parse_settings(accounts | {"trust": trust}).warnings()
+
+    assert [warning.startswith("the trust policy has 2,") for warning in warnings] == [True] * warns
