@@ -3,5 +3,5 @@
 `verify` proves a relationship: `checks` and `refusals` are what must and must not work, `deployed` is what AWS holds,
 `permissions` reads policy documents, and `proof` is what they are made of. `profile` hands the key over, `rotate` and
 `revoke` end it, `adopt` takes over what was made by hand, `diagram` draws. All see a stack through `stack` (the Pulumi
-CLI), and the accounts through `aws`.
+CLI), the accounts through `aws`, and access keys through `keys`.
 """

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.aws import administrator_session, client_config
+from tools.keys import UserKey, list_keys
 from tools.permissions import same_document
 from tools.stack import NAMESPACE, StackError, pulumi, read_config
 
@@ -63,14 +64,6 @@ class Found:
     changes: tuple[str, ...] = ()  # what the next `pulumi up` will change
     extras: tuple[str, ...] = ()  # what stays as it is, outside the stack
     obstacles: tuple[str, ...] = ()  # why it cannot be adopted as it is, each with the fix
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserKey:
-    """An access key that the user has and the stack does not."""
-
-    id: str
-    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,10 +251,9 @@ class Account:
     def keys(self, user_name: str) -> list[UserKey]:
         """Return the user's access keys; none where there is no such user."""
         try:
-            listed = self.iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+            return list_keys(self.iam, user_name)
         except self.iam.exceptions.NoSuchEntityException:
             return []
-        return [UserKey(id=key.get("AccessKeyId", ""), status=key.get("Status", "")) for key in listed]
 
 
 def _change(what: str, setting: str, theirs: object, ours: object) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tools.keys import last_used, list_keys
 from tools.permissions import only_denies, same_document
 from tools.proof import (
     REFUSED,
@@ -184,9 +185,9 @@ def _compare_boundary(principal: Mapping[str, Any], expected: object) -> Finding
 
 
 def _user_keys(case: Case) -> Finding:
-    iam = case.administrator("trusted").client("iam")
-    listed = _listed(iam, "list_access_keys", "AccessKeyMetadata", UserName=case.outputs.user_name)
-    found = {str(key["AccessKeyId"]): str(key["Status"]) for key in listed}
+    found: dict[str, str] = {
+        key.id: key.status for key in list_keys(case.administrator("trusted").client("iam"), case.outputs.user_name)
+    }
     expected = {key.id: key.status for key in case.outputs.access_keys.values()}
     wrong = [
         f"{key} is {found[key]}, and the stack says {expected[key]}"
@@ -201,11 +202,10 @@ def _user_keys(case: Case) -> Finding:
 def _age(case: Case, label: str) -> Finding:
     key, now = case.outputs.access_keys[label], datetime.now(UTC)
     iam = case.administrator("trusted").client("iam")
-    listed = _listed(iam, "list_access_keys", "AccessKeyMetadata", UserName=case.outputs.user_name)
-    created = next((entry["CreateDate"] for entry in listed if entry["AccessKeyId"] == key.id), None)
+    created = next((each.created for each in list_keys(iam, case.outputs.user_name) if each.id == key.id), None)
     if created is None:
         return not_checked(f"{key.id} is gone", f"See the row on the {USER_KEYS}.")
-    used = iam.get_access_key_last_used(AccessKeyId=key.id)["AccessKeyLastUsed"].get("LastUsedDate")
+    used = last_used(iam, key.id)
     fact = KeyFact(label=label, id=key.id, status=key.status, created=created, last_used=used)
     case.facts[label] = fact
     age = fact.age_days(now) or 0

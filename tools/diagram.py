@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tools.aws import administrator_session, client_config
 from tools.deployed import OLDEST_KEY_DAYS
+from tools.keys import last_used, list_keys
 from tools.permissions import statements
 from tools.proof import Verdict
 from tools.stack import Outputs, StackError, pulumi, read_config, read_outputs
@@ -658,15 +659,10 @@ def read_key_facts(stack: str, user_name: str) -> dict[str, tuple[datetime, date
     iam = administrator_session("trusted", config).client(
         "iam", endpoint_url=endpoint, config=client_config(endpoint=endpoint)
     )
-    facts: dict[str, tuple[datetime, datetime | None]] = {}
     try:
-        for key in iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]:
-            if (key_id := key.get("AccessKeyId")) and (made := key.get("CreateDate")):
-                used = iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
-                facts[key_id] = (made, used)
+        return {key.id: (key.created, last_used(iam, key.id)) for key in list_keys(iam, user_name)}
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"AWS does not tell the age of the access keys of {user_name}: {error}") from None
-    return facts
 
 
 def read_proof(file: Path, stack: str) -> Proof:

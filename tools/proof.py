@@ -38,6 +38,8 @@ WRONG_SECRET = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 MAY_SPREAD = REFUSED | UNKNOWN_KEY
 MFA_FAILED = "MultiFactorAuthentication failed"  # part of AWS's message; the same code will not get better by waiting
 
+SPREADING_SECONDS = 90.0  # a new key or policy usually spreads within 15 s, seldom within 60
+EMULATOR_SPREADING_SECONDS = 8.0  # an emulator has nowhere to spread to; a wait only delays the bad news
 REFUSALS = 3  # one refusal may come from a server that has not heard the news yet
 REFUSAL_PAUSE_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
@@ -76,6 +78,11 @@ class Row:
     seconds: float
     verdict: Verdict
     advice: str = ""
+
+
+def spreading_seconds(endpoint: str | None) -> float:
+    """Return how long the news of a change may take to be known everywhere, on AWS or on an emulator."""
+    return EMULATOR_SPREADING_SECONDS if endpoint else SPREADING_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

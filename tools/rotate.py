@@ -18,28 +18,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from tools.aws import administrator_session, client_config, key_session, stored_key
-from tools.proof import Patience
+from tools.keys import Status, last_used, list_keys
+from tools.proof import Patience, spreading_seconds
 from tools.stack import NAMESPACE, Outputs, StackError, pulumi, read_config, read_outputs
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-Status = Literal["Active", "Inactive"]
-
 DONE, REFUSED, CANNOT_TELL, UNFINISHED = 0, 1, 2, 3
 MAX_KEYS = 2  # of a user, active or not: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 QUIET_HOURS = 24.0
-# A new key takes a while to be known everywhere: IAM is eventually consistent.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
-PROOF_SECONDS = 90.0
-EMULATOR_PROOF_SECONDS = 8.0  # an emulator has nowhere to spread to
 PROOF_SESSION_SECONDS = 900  # the shortest that AssumeRole grants
 PROOF_SESSION_NAME = "assume-role-rotate"  # what CloudTrail shows for the trial of a new key
 
@@ -179,15 +174,8 @@ def look(options: Options, iam: "IAMClient") -> tuple[Situation, Outputs]:
     outputs = read_outputs(options.stack)
     declared = declared_keys(read_config(options.stack))
     try:
-        found = {
-            key["AccessKeyId"]: key
-            for page in iam.get_paginator("list_access_keys").paginate(UserName=outputs.user_name)
-            for key in cast("list[dict[str, Any]]", page["AccessKeyMetadata"])
-        }
-        last_used = {
-            key_id: iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
-            for key_id in found
-        }
+        found = {key.id: key for key in list_keys(iam, outputs.user_name)}
+        used = {key_id: last_used(iam, key_id) for key_id in found}
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"Cannot read the keys of {outputs.user_arn}: {error}") from None
     statuses: dict[str, Status] = {entry.label: entry.status for entry in declared}
@@ -198,9 +186,9 @@ def look(options: Options, iam: "IAMClient") -> tuple[Situation, Outputs]:
             id=key.id,
             declared=statuses.get(label),
             deployed=key.status,
-            actual=found[key.id]["Status"] if key.id in found else None,
-            created=found[key.id]["CreateDate"] if key.id in found else None,
-            last_used=last_used.get(key.id),
+            actual=found[key.id].status if key.id in found else None,
+            created=found[key.id].created if key.id in found else None,
+            last_used=used.get(key.id),
         )
         for label, key in outputs.access_keys.items()
     ]
@@ -208,9 +196,7 @@ def look(options: Options, iam: "IAMClient") -> tuple[Situation, Outputs]:
     situation = Situation(
         declared=declared,
         keys=tuple(sorted(keys, key=lambda key: order.index(key.label) if key.label in order else -1)),
-        strange=tuple(
-            StrangeKey(id=key_id, last_used=last_used[key_id]) for key_id in sorted(found) if key_id not in known
-        ),
+        strange=tuple(StrangeKey(id=key_id, last_used=used[key_id]) for key_id in sorted(found) if key_id not in known),
     )
     return situation, outputs
 
@@ -504,8 +490,7 @@ def prove_new_key(situation: Situation, outputs: Outputs, options: Options, sess
             "When it is handed over, the same without --until-hand-over."
         )
     say(f"\nTrying {staying}")
-    seconds = EMULATOR_PROOF_SECONDS if outputs.terms.endpoint else PROOF_SECONDS
-    prove(staying, secret, outputs, Patience(seconds=seconds, tell=say))
+    prove(staying, secret, outputs, Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say))
     say(f"It works. Whoever uses {leaving} can change to it now:\n{hand_over_advice(options.stack, outputs)}")
 
 

@@ -28,7 +28,9 @@ from rich.text import Text
 from tools.checks import key_checks, session_checks
 from tools.deployed import age_checks, deployed_checks, key_facts
 from tools.proof import (
+    EMULATOR_SPREADING_SECONDS,
     REFUSAL_PAUSE_SECONDS,
+    SPREADING_SECONDS,
     UNREACHABLE,
     Case,
     Check,
@@ -39,13 +41,12 @@ from tools.proof import (
     Verdict,
     run,
     skipped,
+    spreading_seconds,
     unknown,
 )
 from tools.refusals import refusal_checks
 from tools.stack import StackError, read_config, read_outputs
 
-TIMEOUT_SECONDS = 90.0  # a new key or policy usually spreads within 15 s, seldom within 60
-EMULATOR_TIMEOUT_SECONDS = 8.0  # an emulator has nowhere to spread to; a wait only delays the bad news
 FAILURES = {Verdict.DISPROVEN: 1, Verdict.UNKNOWN: 2}
 STYLES = {
     Verdict.PROVEN: "green",
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="SECONDS",
         help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
-        f"(default {TIMEOUT_SECONDS:.0f}, on an emulator {EMULATOR_TIMEOUT_SECONDS:.0f})",
+        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
     )
     parser.add_argument("--mfa-serial", metavar="ARN", help="the user's MFA device")
     parser.add_argument("--mfa-code", metavar="CODE", help="the code that it shows now")
@@ -188,7 +189,7 @@ def _case(options: argparse.Namespace, given: SecretStr | None, tell: Callable[[
         config = side_by_side.submit(read_config, options.stack)
         outputs = reading.result()
     endpoint = outputs.terms.endpoint
-    seconds = EMULATOR_TIMEOUT_SECONDS if endpoint else TIMEOUT_SECONDS
+    seconds = spreading_seconds(endpoint)
     case = Case(
         stack=options.stack,
         outputs=outputs,

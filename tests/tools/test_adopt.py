@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -248,7 +249,9 @@ def test_what_is_in_the_way_and_what_is_missing_are_told() -> None:
     ]
 
 
-ACTIVE, INACTIVE = UserKey(id="AKIAACTIVE", status="Active"), UserKey(id="AKIAINACTIVE", status="Inactive")
+MADE = datetime(2026, 1, 2, tzinfo=UTC)
+ACTIVE = UserKey(id="AKIAACTIVE", status="Active", created=MADE)
+INACTIVE = UserKey(id="AKIAINACTIVE", status="Inactive", created=MADE)
 
 
 def advice(*keys: UserKey, new: int = 1) -> list[str]:

@@ -609,7 +609,9 @@ def test_a_bucket_that_cannot_be_removed_is_named() -> None:
 def test_an_old_key_is_a_warning_which_does_not_fail(days: int, verdict: Verdict) -> None:
     created, used = datetime.now(UTC) - timedelta(days=days), datetime(2026, 1, 2, tzinfo=UTC)
     iam = Aws(
-        list_access_keys=[{"AccessKeyMetadata": [{"AccessKeyId": "AKIAONE", "CreateDate": created}]}],
+        list_access_keys=[
+            {"AccessKeyMetadata": [{"AccessKeyId": "AKIAONE", "Status": "Active", "CreateDate": created}]}
+        ],
         get_access_key_last_used=[{"AccessKeyLastUsed": {"LastUsedDate": used}}],
     )
     case = made_up(Time())
