@@ -1,10 +1,60 @@
-"""The policy documents, without Pulumi."""
+"""What is true of policy documents; the case files are to be read by anyone."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from components.policies import assume_policy, trust_policy
+from iam.documents import assume_policy, deny_older_sessions, listed, matches, same_document, size, trust_policy
 
 ACCOUNT = "444455556666"
+MANY_STARS = "a*" * 30
+LONGEST_SECONDS = 1.0
+
+
+def cases(name):
+    return json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", cases("same_document"), ids=lambda case: case["case"])
+def test_documents_are_compared_by_what_they_mean(case):
+    assert same_document(case["one"], case["other"]) is case["same"]
+    assert same_document(case["other"], case["one"]) is case["same"]
+
+
+@pytest.mark.parametrize("case", cases("matches"), ids=lambda case: f"{case['pattern']} {case['text']}")
+def test_wildcards(case):
+    assert matches(case["pattern"], case["text"]) is case["fits"]
+
+
+def test_many_wildcards_cost_no_more_than_a_few():
+    start = time.monotonic()
+    assert not matches(f"{MANY_STARS}c", "a" * 2000)
+    assert time.monotonic() - start < LONGEST_SECONDS
+
+
+@pytest.mark.parametrize(("value", "items"), [(None, []), ("a", ["a"]), (["a", "b"], ["a", "b"]), ([], [])])
+def test_one_text_or_a_list_of_texts(value, items):
+    assert listed(value) == items
+
+
+def test_white_space_has_no_size_and_a_character_outside_ascii_has_six():
+    assert size({"a": " b  c "}) == len('{"a":"bc"}')
+    assert size({"a": "é"}) == len('{"a":"\\u00e9"}')
+
+
+def test_older_sessions_are_denied_everything_up_to_a_second():
+    (statement,) = deny_older_sessions(datetime(2026, 11, 24, 17, 3, 25, tzinfo=UTC))["Statement"]
+    assert statement == {
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {"DateLessThan": {"aws:TokenIssueTime": "2026-11-24T17:03:25Z"}},
+    }
+
+
 CONDITIONS = [
     ({"external_id": "x-1"}, {"StringEquals": {"sts:ExternalId": "x-1"}}),
     ({"organization_id": "o-a1b2c3d4e5"}, {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}),

@@ -1,0 +1,10 @@
+"""What is true of AWS IAM whoever asks: ARNs, policy documents, and limits. Standard library only.
+
+`arns` names things, `documents` builds, compares and measures policy documents, `permissions` reads what they allow,
+and `limits` has AWS's numbers.
+"""
+
+from typing import Literal, TypeAlias
+
+Side: TypeAlias = Literal["trusting", "trusted"]
+"""One of the two accounts: the trusting one hosts the role, the trusted one hosts the user."""

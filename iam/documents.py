@@ -1,0 +1,185 @@
+"""Policy documents, as pure functions: what this project writes, and how any two are compared and measured.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
+
+from iam.arns import account_root
+
+Condition: TypeAlias = dict[str, dict[str, str | list[str]]]
+Document: TypeAlias = Mapping[str, Any]
+"""A policy document as anybody may have written it."""
+
+POLICY_VERSION: Literal["2012-10-17"] = "2012-10-17"
+ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
+
+
+class Principal(TypedDict):
+    """Whom a trust policy lets in."""
+
+    AWS: str
+
+
+class Statement(TypedDict):
+    """One statement of a document, with the elements that this project writes."""
+
+    Effect: Literal["Allow", "Deny"]
+    Principal: NotRequired[Principal]
+    Action: str
+    Resource: NotRequired[str]
+    Condition: NotRequired[Condition]
+
+
+class PolicyDocument(TypedDict):
+    """A policy document that this project writes."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[Statement]
+
+
+def trust_policy(
+    *,
+    partition: str,
+    trusted_account_id: str,
+    external_id: str | None = None,
+    require_mfa: bool = False,
+    mfa_max_age: int | None = None,
+    principal_arns: Sequence[str] = (),
+    organization_id: str | None = None,
+    source_ips: Sequence[str] = (),
+) -> PolicyDocument:
+    """Return the document that says who may assume the role: the trusted account, under the given conditions.
+
+    The principal is the account's root, never a user: AWS turns a user's ARN into that user's unique id, so a user
+    that is deleted and made again would be locked out, and a new user is often refused because it has not spread
+    yet. ``principal_arns`` narrows by condition instead, and has neither problem.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+
+    Args:
+        partition: the partition of both accounts, as ``aws``.
+        trusted_account_id: the account whose principals may assume the role.
+        external_id: what the caller must send as ``ExternalId``.
+        require_mfa: whether the caller must have signed in with MFA.
+        mfa_max_age: how long ago that may have been, in seconds.
+        principal_arns: the only users and roles of the account that may; ``*`` and ``?`` are wildcards.
+        organization_id: the AWS organization the caller's account must be in.
+        source_ips: the only addresses the call may come from, in CIDR notation.
+    """
+    condition: Condition = {}
+    if external_id is not None:
+        condition.setdefault("StringEquals", {})["sts:ExternalId"] = external_id
+    if organization_id is not None:
+        condition.setdefault("StringEquals", {})["aws:PrincipalOrgID"] = organization_id
+    if require_mfa:
+        condition["Bool"] = {"aws:MultiFactorAuthPresent": "true"}
+    if mfa_max_age is not None:
+        condition["NumericLessThanEquals"] = {"aws:MultiFactorAuthAge": str(mfa_max_age)}
+    if principal_arns:
+        condition["ArnLike"] = {"aws:PrincipalArn": list(principal_arns)}
+    if source_ips:
+        condition["IpAddress"] = {"aws:SourceIp": list(source_ips)}
+    statement: Statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": account_root(partition=partition, account_id=trusted_account_id)},
+        "Action": "sts:AssumeRole",
+    }
+    if condition:
+        statement["Condition"] = condition
+    return {"Version": POLICY_VERSION, "Statement": [statement]}
+
+
+def assume_policy(role_arn: str) -> PolicyDocument:
+    """Return the document that lets a user assume exactly one role and nothing else."""
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn}],
+    }
+
+
+def deny_older_sessions(began_before: datetime) -> PolicyDocument:
+    """Return the document that denies everything to sessions that began before a time, and nothing to a key itself.
+
+    A request signed with a long-term key has no ``aws:TokenIssueTime``, so the condition does not hold for it.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+    """
+    time = f"{began_before.astimezone(UTC):%FT%TZ}"
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {"DateLessThan": {"aws:TokenIssueTime": time}},
+            }
+        ],
+    }
+
+
+def statements(document: Document) -> Iterator[Document]:
+    """Yield the statements of a document, which may be one object or a list."""
+    found = document.get("Statement", [])
+    yield from cast("list[Document]", found if isinstance(found, list) else [found])
+
+
+def listed(value: object) -> list[str]:
+    """Return the items of an element that may be absent, one text, or a list of texts."""
+    if value is None:
+        return []
+    return [str(item) for item in cast("list[object]", value)] if isinstance(value, list) else [str(value)]
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Return whether a text fits IAM's wildcards: ``*`` for any characters, ``?`` for one; upper and lower case differ.
+
+    It goes back to the last ``*`` only, so that many of them cost no more than a few.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+    """
+    at, star, resume = 0, -1, 0  # in the pattern; its last `*`; where in the text that one's match ends
+    position = 0
+    while position < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume, at = at, position, at + 1
+        elif at < len(pattern) and pattern[at] in ("?", text[position]):
+            at, position = at + 1, position + 1
+        elif star >= 0:
+            at, resume = star + 1, resume + 1
+            position = resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
+
+
+def size(document: Document) -> int:
+    """Return how many characters AWS counts: as it is sent, where one outside ASCII is six, without white space."""
+    return len("".join(json.dumps(document).split()))
+
+
+def same_document(one: Document, other: Document) -> bool:
+    """Return whether two documents mean the same to AWS.
+
+    Order, repetition and lists of one do not matter, nor do AWS's shorthands: an account's id for its root, ``*`` for
+    ``{"AWS": "*"}``, and true for ``"true"``. The case files of the tests have an example of each.
+    """
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(value: object, key: str = "") -> object:
+    """Return a canonical form: every value a sorted list without repetitions, AWS's shorthands written out."""
+    if key in ("Principal", "NotPrincipal") and value == "*":
+        return _meaning({"AWS": "*"})
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, object]", value)
+        return [{name: _meaning(entries[name], name) for name in sorted(entries)}]
+    if isinstance(value, list):
+        items = [item for part in cast("list[object]", value) for item in cast("list[object]", _meaning(part, key))]
+        return sorted({json.dumps(item, sort_keys=True): item for item in items}.values(), key=json.dumps)
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    root = ACCOUNT_ROOT.fullmatch(str(value)) if key == "AWS" else None
+    return [root[1] if root else str(value)]

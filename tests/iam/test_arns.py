@@ -1,0 +1,34 @@
+"""ARNs, and what importing the ground floor costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from iam.arns import account_root, iam_arn, partition
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-isob-east-1", "aws-iso-b")],
+)
+def test_a_region_decides_the_partition(region, expected):
+    assert partition(region) == expected
+
+
+def test_arns():
+    assert iam_arn("role", partition="aws", account_id="1" * 12, name="r") == "arn:aws:iam::111111111111:role/r"
+    user = iam_arn("user", partition="aws-cn", account_id="1" * 12, path="/a/", name="u")
+    assert user == "arn:aws-cn:iam::111111111111:user/a/u"
+    assert account_root(partition="aws", account_id="1" * 12) == "arn:aws:iam::111111111111:root"
+
+
+def test_the_ground_floor_is_the_standard_library_alone():
+    code = (
+        "import sys, pkgutil, importlib, iam\n"
+        "before = set(sys.modules)\n"
+        "for module in pkgutil.iter_modules(iam.__path__): importlib.import_module(f'iam.{module.name}')\n"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before} - {'iam'} - sys.stdlib_module_names)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
