@@ -1,0 +1,110 @@
+"""Who calls AWS: the holder of a key, the role, or the administrator of one of the two accounts. Made here alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
+
+from iam import Side
+from iam.arns import DEFAULT_REGION
+from tools.errors import StackError
+
+SESSION_NAME = "assume-role-tools"  # what CloudTrail shows for calls through assumeRoleArn
+WAITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+# An emulator on this machine answers in milliseconds, or hangs: then nobody should wait a minute to hear of it.
+EMULATOR_WAITS = WAITS.merge(
+    Config(
+        read_timeout=4,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        s3={"addressing_style": "path"},  # its buckets are paths, not host names
+        proxies={},  # a proxy for the internet must not be asked for this machine
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Somebody who calls AWS, with bounded waits. Clients are made once per service: each costs a tenth of a second."""
+
+    session: boto3.Session
+    endpoint: str | None  # the stack's emulator, if it has one
+    clients: dict[tuple[str, str | None], Any] = field(default_factory=dict[tuple[str, str | None], Any])
+
+    def client(self, service: str, *, region: str | None = None) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        """Return a client of a service, as ``sts``; without a region, in the caller's own."""
+        if (service, region) not in self.clients:
+            self.clients[service, region] = cast("Any", self.session).client(
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                config=EMULATOR_WAITS if self.endpoint else WAITS,
+            )
+        return self.clients[service, region]
+
+    def with_key(self, key_id: str, secret: str, *, token: str | None = None) -> "Caller":
+        """Return who calls with another key, in the same region."""
+        return key_caller(key_id, secret, token=token, region=self.session.region_name, endpoint=self.endpoint)
+
+
+def key_caller(key_id: str, secret: str, *, region: str, endpoint: str | None, token: str | None = None) -> Caller:
+    """Return who calls with exactly this key, whatever ``AWS_PROFILE`` says."""
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    core.register_component("data_loader", _descriptions())
+    session = boto3.Session(
+        botocore_session=core,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        region_name=region,
+    )
+    return Caller(session=session, endpoint=endpoint)
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return one reader of the AWS services' descriptions for all callers: reading them is most of what one costs."""
+    return create_loader()
+
+
+def administrator(side: Side, config: Mapping[str, Any]) -> Caller:
+    """Return who administers one of the accounts, as the program itself would.
+
+    Args:
+        side: which of the two accounts.
+        config: the stack's configuration, as ``tools.stack.read_config`` returns it.
+
+    Raises:
+        StackError: there are no such credentials, or they belong to another account.
+    """
+    account: Mapping[str, Any] = config.get(side) or {}
+    account_id, region = str(account.get("accountId")), str(account.get("region") or DEFAULT_REGION)
+    endpoint: str | None = config.get("endpoint") or None
+    try:
+        if endpoint:
+            # An emulator takes a 12-digit access key id, with any secret, for the root of that account.
+            caller = key_caller(account_id, "embedded", region=region, endpoint=endpoint)
+        else:
+            session = boto3.Session(profile_name=account.get("profile"), region_name=region)
+            caller = Caller(session=session, endpoint=None)
+        if role_arn := account.get("assumeRoleArn"):
+            answer = caller.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
+            granted = answer["Credentials"]
+            caller = caller.with_key(granted["AccessKeyId"], granted["SecretAccessKey"], token=granted["SessionToken"])
+        actual = caller.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(
+            f"Cannot get into the {side} account {account_id}: {error}. Check {side}.profile and "
+            f"{side}.assumeRoleArn of the stack's configuration, and that you are signed in."
+        ) from None
+    if actual != account_id:
+        raise StackError(
+            f"The credentials for the {side} account belong to {actual}, not to {account_id}. "
+            f"Set the right profile: pulumi config set --path assume-role:{side}.profile NAME"
+        )
+    return caller
