@@ -24,7 +24,7 @@ from local.environment import prepare
 ROOT = Path(__file__).resolve().parent.parent
 # What a copy of the project needs. Byte code comes along: its time stamps stay right, and starting is faster.
 PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
-PACKAGES = ("components", "local", "policies", "tools")
+PACKAGES = ("components", "iam", "local", "policies", "tools")
 COMMAND_SECONDS = 120.0
 CONDITION_SECONDS = 30.0
 CONDITION_POLL_SECONDS = 0.01

@@ -1,0 +1,166 @@
+"""The one proxy of the tests: it stands between whoever calls AWS and the emulator, on a loopback address.
+
+It notes every call, does to the next calls of an action what a test has planned, and can sign the calls of an account's
+root anew as somebody with fewer permissions.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.client import HTTPConnection, HTTPResponse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+BOUND_SECONDS = 30.0
+THROTTLED = (
+    b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+    b"<Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+)
+WEB_PAGE = b"<html><body>Hello<br></body></html>"
+SIGNED_HEADERS = ("Content-Type", "X-Amz-Target", "X-Amz-Content-Sha256")
+
+
+class Fault(StrEnum):
+    """What may happen to a call."""
+
+    NONE = "none"  # it passes
+    THROTTLE = "throttle"  # AWS says: too fast; nothing is done
+    WEB_PAGE = "web page"  # somebody else answers; nothing is done
+    LOSE = "lose"  # it is done, and the connection ends without an answer
+    WAIT = "wait"  # it is held until `release`, then done
+    HOLD = "hold"  # it is done, and the answer is held until `release`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call, as AWS sees it."""
+
+    key_id: str  # of an account's root: the account's id
+    service: str
+    region: str
+    action: str  # as ``CreateRole``; of S3, as ``GET /bucket``
+
+
+@dataclass
+class Proxy:
+    """What a test plans, and what the proxy saw."""
+
+    emulator: str
+    url: str = ""
+    planned: dict[str, list[Fault]] = field(default_factory=dict)  # by action; the first is for the next call
+    signers: Mapping[str, Credentials] = field(default_factory=dict)  # by key id: who signs its calls instead
+    calls: list[Call] = field(default_factory=list)
+    reached: threading.Event = field(default_factory=threading.Event)  # a call is held
+    released: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def actions(self) -> list[str]:
+        return [call.action for call in self.calls]
+
+    def plan(self, action: str, *faults: Fault) -> None:
+        self.reached.clear()
+        self.released.clear()
+        self.planned[action] = list(faults)
+
+    def release(self) -> None:
+        self.planned.clear()
+        self.released.set()
+
+    def fault(self, call: Call) -> Fault:
+        self.calls.append(call)
+        faults = self.planned.get(call.action)
+        return faults.pop(0) if faults else Fault.NONE
+
+    def wait(self) -> None:
+        self.reached.set()
+        assert self.released.wait(BOUND_SECONDS), "nobody released the call"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        call = self._call(body)
+        fault = self.proxy.fault(call)
+        match fault:
+            case Fault.THROTTLE:
+                return self._answer(400, THROTTLED, {})
+            case Fault.WEB_PAGE:
+                return self._answer(200, WEB_PAGE, {})
+            case Fault.WAIT:
+                self.proxy.wait()
+        response, content = self._pass_on(call, body)
+        if fault is Fault.HOLD:
+            self.proxy.wait()
+        if fault is Fault.LOSE:
+            self.close_connection = True
+            return None
+        return self._answer(response.status, content, dict(response.headers))
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815 - the names of the standard library
+
+    def _call(self, body: bytes) -> Call:
+        _, _, scope = self.headers.get("Authorization", "").partition("Credential=")
+        key_id, _, region, service, *_ = [*scope.partition(",")[0].split("/"), "", "", "", ""]
+        target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        named = parse_qs(body.decode("latin-1")).get("Action", [""])[0] if service in ("iam", "sts") else ""
+        action = target or named or f"{self.command} {self.path}"
+        return Call(key_id=key_id, service=service, region=region, action=action)
+
+    def _pass_on(self, call: Call, body: bytes) -> tuple[HTTPResponse, bytes]:
+        headers = {name: value for name, value in self.headers.items() if name != "Accept-Encoding"}
+        if signer := self.proxy.signers.get(call.key_id):
+            headers = {name: value for name, value in headers.items() if name.title() in SIGNED_HEADERS}
+            request = AWSRequest(self.command, f"{self.proxy.emulator}{self.path}", headers=headers, data=body)
+            SigV4Auth(signer, call.service, call.region).add_auth(request)
+            headers = dict(request.headers.items())
+        upstream = HTTPConnection(urlsplit(self.proxy.emulator).netloc, timeout=BOUND_SECONDS)
+        try:
+            upstream.request(self.command, self.path, body, headers)
+            response = upstream.getresponse()
+            return response, response.read()
+        finally:
+            upstream.close()
+
+    def _answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        dropped = {"content-length", "transfer-encoding", "connection", "server"}
+        with suppress(ConnectionError):  # whoever asked may have been killed
+            self.send_response_only(status)  # the date is AWS's
+            for name, value in headers.items():
+                if name.lower() not in dropped:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: whoever is killed hangs up."""
+
+
+@contextmanager
+def proxy_before(emulator: str) -> Iterator[Proxy]:
+    """Run a proxy before an emulator."""
+    proxy = Proxy(emulator)
+    handler = type("Handler", (_Handler,), {"proxy": proxy})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        proxy.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield proxy
+        proxy.release()
+        server.shutdown()
