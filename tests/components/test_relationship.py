@@ -302,7 +302,10 @@ def test_the_outputs(default: Recorded) -> None:
 def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
     values = configured.values()
     terms = {
-        **{"externalId": "relationship-7", "requireMfa": True, "mfaMaxAge": 900, "maxSessionDuration": 7200},
+        "externalId": "relationship-7",
+        "requireMfa": True,
+        "mfaMaxAge": 900,
+        "maxSessionDuration": 7200,
         "permissionsBoundaries": {side: EVERYTHING[side]["permissionsBoundary"] for side in ("role", "user")},
         "policyNames": {"role": "Auditor-Permissions", "user": "Alice-May-Audit"},
         "tags": EVERYTHING["tags"],

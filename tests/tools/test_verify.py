@@ -324,6 +324,12 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
 
+def test_a_report_that_cannot_be_saved_hides_no_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
+        monkeypatch.setattr(verify, "_report", lambda _, verdict=verdict: {"verdict": verdict})
+        assert verify.main(["--stack", "test", "--save", os.devnull]) == code
+
+
 def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
     code, rows, _ = proof(project)
     assert code == 2
