@@ -1,0 +1,78 @@
+"""What all models share: one way to check, to refuse several things at once, and to fall back on a default."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails
+
+T = TypeVar("T")
+if TYPE_CHECKING:
+    Defaulted = Annotated[T, "None means the default"]
+else:
+    # The package's schema takes a field as optional only where it may be None. Here None means the default, and
+    # `Model` puts that in, so that no reader of a field ever sees None.
+    Defaulted = Optional
+
+
+class Refusal(NamedTuple):
+    """What a rule says of a value inside the one that it was given."""
+
+    place: tuple[str | int, ...]  # from there, with the keys of the configuration
+    value: object
+    problem: str  # the rule and the fix
+
+
+def refuse(refusals: Iterable[Refusal]) -> None:
+    """Raise everything that a rule refuses, at once, where there is something.
+
+    Raises:
+        ValidationError: there is something.
+    """
+    details = [
+        InitErrorDetails(type="value_error", loc=place, input=value, ctx={"error": problem})
+        for place, value, problem in refusals
+    ]
+    if details:
+        raise ValidationError.from_exception_data("Relationship", details)
+
+
+def each(rule: Callable[[object], str]) -> Callable[[object], object]:
+    """Return the rule for a list whose items must each obey ``rule``."""
+
+    def check(values: object) -> object:
+        if not isinstance(values, list):
+            return values  # the model says that it must be a list
+        items: list[str] = []
+        refusals: list[Refusal] = []
+        for index, value in enumerate(cast("list[object]", values)):
+            try:
+                items.append(rule(value))
+            except ValueError as error:
+                refusals.append(Refusal((index,), value, str(error)))
+        refuse(refusals)
+        return items
+
+    return check
+
+
+class Model(BaseModel):
+    """What all models share: camelCase keys beside Python's, no unknown keys, no changes after the check."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_the_default(cls, values: object) -> object:
+        if not isinstance(values, Mapping):
+            return values
+        entries = cast("Mapping[str, object]", values)
+        return {key: value for key, value in entries.items() if value is not None}
