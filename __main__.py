@@ -4,9 +4,10 @@ import os
 
 import pulumi
 
+from components.configuration import load_settings
 from components.providers import account_provider
 from components.relationship import Relationship, RelationshipArgs
-from components.settings import PROJECT_FOLDER, load_settings
+from components.settings import PROJECT_FOLDER
 from components.stack_encryption import refuse_weak_passphrase
 
 settings = load_settings()

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from components.settings import SettingsError
+from components.configuration import SettingsError
 from tests.components.conftest import EVERYTHING, TRUSTED, TRUSTING
 
 SIDES = {"trusting": TRUSTING, "trusted": TRUSTED}

@@ -9,10 +9,11 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
+from components.configuration import SettingsError, parse_settings
 from components.providers import account_provider
 from components.relationship import Relationship, RelationshipArgs
 from components.secret_store import SecretStore, SecretStoreArgs
-from components.settings import SecretStoreSettings, Settings, SettingsError, parse_settings
+from components.settings import SecretStoreSettings, Settings
 from components.trusted_user import TrustedUser, TrustedUserArgs
 from components.trusting_role import TrustingRole, TrustingRoleArgs
 from tests.components.conftest import (
