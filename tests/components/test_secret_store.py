@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.settings import SettingsError, parse_settings
+from components.configuration import SettingsError, parse_settings
 from components.stack_encryption import passphrase_fault
 
 ACCOUNTS = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}

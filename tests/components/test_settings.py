@@ -5,8 +5,10 @@ import re
 
 import pulumi
 import pytest
+from pydantic import ValidationError
 
-from components.settings import AccessKeySettings, Fault, Settings, SettingsError, load_settings, parse_settings
+from components.configuration import Fault, SettingsError, load_settings, parse_settings
+from components.settings import AccessKeySettings, AccountSettings, Settings, TrustSettings, UserSettings
 from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
 
 OTHER = "777788889999"
@@ -432,9 +434,7 @@ def test_two_partitions():
 def test_an_age_of_mfa_without_mfa(require):
     (fault,) = faults_of({"trust": {"mfaMaxAge": 900, **require}}).faults
     assert (fault.key, fault.value) == ("trust.mfaMaxAge", 900)
-    assert (
-        fault.problem == "this needs MFA. Set it with: pulumi config set --path assume-role:trust.requireMfa true."[:-1]
-    )
+    assert fault.problem.startswith("this needs MFA. Remove it, or use: pulumi config set --path")
 
 
 ARNS = [
@@ -450,6 +450,10 @@ def test_an_arn_of_the_other_account_asks_whether_they_are_swapped(key, resource
     (fault,) = faults_of(at(key, f"arn:aws:iam::{other}:{resource}")).faults
     side, other_side = ("trusting", "trusted") if own == TRUSTING else ("trusted", "trusting")
     assert (fault.key, fault.value) == (key, f"arn:aws:iam::{other}:{resource}")
+    if key.endswith("assumeRoleArn"):  # one account alone knows nothing of the other
+        assert f"this must be in the account {own}, and is in {other}." in fault.problem
+        assert fault.problem.endswith("are the two accounts swapped?")
+        return
     assert f"this must be in the {side} account {own}, and is in {other}." in fault.problem
     assert fault.problem.endswith(
         f"That is the {other_side} account: are {side}.accountId and {other_side}.accountId swapped?"
@@ -870,3 +874,39 @@ def test_a_trust_policy_longer_than_aws_takes_by_default_is_a_warning(ranges, wa
     warnings = parse_settings(accounts | {"trust": trust}).warnings()
 
     assert [warning.startswith("the trust policy has 2,") for warning in warnings] == [True] * warns
+
+
+# Settings that are built in code
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"trusted": AccountSettings(account_id=TRUSTING)}, "this is the trusting account too"),
+        ({"trusted": AccountSettings(account_id=TRUSTED, region="cn-north-1")}, "another partition"),
+        ({"access_keys": ()}, "a user has one access key or 2"),
+        ({"access_keys": (AccessKeySettings(label="1"),) * 2}, "each key needs a label of its own"),
+        ({"role": {"permissions_boundary": f"arn:aws:iam::{TRUSTED}:policy/x"}}, "accountId swapped"),
+        (
+            {"user": UserSettings(permissions_boundary=f"arn:aws:iam::{OTHER}:policy/x")},
+            "must be in the trusted account",
+        ),
+        (
+            {"trust": TrustSettings(principal_arns=(f"arn:aws:iam::{TRUSTED}:user/x",))},
+            "leaves out the stack's own user",
+        ),
+    ],
+)
+def test_settings_built_in_code_obey_the_rules_between_sections(change, problem):
+    right = {"trusting": AccountSettings(account_id=TRUSTING), "trusted": AccountSettings(account_id=TRUSTED)}
+    Settings(**right)
+
+    with pytest.raises(ValidationError, match=problem):
+        Settings(**{**right, **change})
+
+
+def test_a_section_built_in_code_obeys_its_own_rules():
+    with pytest.raises(ValidationError, match="this must be in the account"):
+        AccountSettings(account_id=TRUSTING, assume_role_arn=f"arn:aws:iam::{OTHER}:role/x")
+    with pytest.raises(ValidationError, match="this needs MFA"):
+        TrustSettings(mfa_max_age=60)
