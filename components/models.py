@@ -168,6 +168,25 @@ class AccessKeyArgs(Model):
     _label = field_validator("label", mode="before")(aws_rules.key_label)
 
 
+def _one_key_or_two(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
+    refusals: list[Refusal] = []
+    if not 1 <= len(keys) <= MAX_ACCESS_KEYS:
+        problem = (
+            f"a user has one access key or {MAX_ACCESS_KEYS}, the most that AWS allows. "
+            "Keep one, or two while you rotate; to stop a key, set its status to Inactive"
+        )
+        refusals.append(Refusal((), len(keys), problem))
+    labels = [key.label for key in keys]
+    if len(set(labels)) < len(labels):
+        refusals.append(Refusal((), labels, "each key needs a label of its own. Rename the newer one"))
+    refuse(refusals)
+    return keys
+
+
+def _one_key() -> list[AccessKeyArgs]:
+    return [AccessKeyArgs(label="1")]
+
+
 class StoreKind(StrEnum):
     """An AWS service that keeps secrets."""
 
@@ -193,6 +212,47 @@ class StoreArgs(Model):
         return aws_rules.secret_name(info.data.get("kind"), value)
 
 
+class TrustingRoleArgs(Model):
+    """What a ``TrustingRole`` is made from."""
+
+    account: AccountArgs
+    """The account that hosts the role, and that the provider works in."""
+    trusted_account_id: str
+    """The account whose principals may assume the role, 12 digits."""
+    role: RoleArgs
+    """The role."""
+    trust: Defaulted[TrustArgs] = TrustArgs()
+    """Who may assume it, beyond being in the trusted account."""
+
+    _trusted_account_id = field_validator("trusted_account_id", mode="before")(aws_rules.account_id)
+
+    @property
+    def trust_policy(self) -> PolicyDocument:
+        """The document that says who may assume the role."""
+        return trust_policy(
+            partition=self.account.partition, trusted_account_id=self.trusted_account_id, **self.trust.model_dump()
+        )
+
+
+class TrustedUserArgs(Model):
+    """What a ``TrustedUser`` is made from."""
+
+    account: AccountArgs
+    """The account that hosts the user, and that the provider works in."""
+    role_arn: str
+    """The one role that the user may assume. It need not exist yet."""
+    user: Defaulted[UserArgs] = UserArgs()
+    """The user."""
+    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=_one_key)
+    """The user's access keys, oldest first, one or two."""
+    pgp_key: str | None = None
+    """PGP public key, armored or base64, that the secrets are encrypted to."""
+
+    _role_arn = field_validator("role_arn", mode="before")(aws_rules.role_arn)
+    _access_keys = field_validator("access_keys")(_one_key_or_two)
+    _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
+
+
 class RelationshipArgs(Model):
     """Everything that a relationship is made from."""
 
@@ -206,7 +266,7 @@ class RelationshipArgs(Model):
     """The user in the trusted account."""
     trust: Defaulted[TrustArgs] = TrustArgs()
     """Who may assume the role, beyond being in the trusted account."""
-    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=lambda: [AccessKeyArgs(label="1")])
+    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=_one_key)
     """The user's access keys, oldest first, one or two."""
     pgp_key: str | None = None
     """PGP public key, armored or base64, that the secret is encrypted to: it then exists nowhere in plain text."""
@@ -220,6 +280,7 @@ class RelationshipArgs(Model):
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
     _tags = field_validator("tags", mode="before")(aws_rules.tags)
     _endpoint = field_validator("endpoint", mode="before")(aws_rules.loopback_endpoint)
+    _access_keys = field_validator("access_keys")(_one_key_or_two)
 
     # The rules between sections. Each stands at the later section, so that it speaks beside all other faults; of an
     # earlier one that is wrong by itself it knows nothing, and says nothing.
@@ -268,22 +329,6 @@ class RelationshipArgs(Model):
         refuse(refusals)
         return trust
 
-    @field_validator("access_keys")
-    @classmethod
-    def _one_key_or_two(cls, keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
-        refusals: list[Refusal] = []
-        if not 1 <= len(keys) <= MAX_ACCESS_KEYS:
-            problem = (
-                f"a user has one access key or {MAX_ACCESS_KEYS}, the most that AWS allows. "
-                "Keep one, or two while you rotate; to stop a key, set its status to Inactive"
-            )
-            refusals.append(Refusal((), len(keys), problem))
-        labels = [key.label for key in keys]
-        if len(set(labels)) < len(labels):
-            refusals.append(Refusal((), labels, "each key needs a label of its own. Rename the newer one"))
-        refuse(refusals)
-        return keys
-
     @field_validator("secret_store")
     @classmethod
     def _no_plain_secret_beside_pgp(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
@@ -294,10 +339,21 @@ class RelationshipArgs(Model):
         return store
 
     @property
-    def trust_policy(self) -> PolicyDocument:
-        """The document that says who may assume the role."""
-        return trust_policy(
-            partition=self.trusting.partition, trusted_account_id=self.trusted.account_id, **self.trust.model_dump()
+    def trusting_role(self) -> TrustingRoleArgs:
+        """The half in the trusting account."""
+        return TrustingRoleArgs(
+            account=self.trusting, trusted_account_id=self.trusted.account_id, role=self.role, trust=self.trust
+        )
+
+    @property
+    def trusted_user(self) -> TrustedUserArgs:
+        """The half in the trusted account."""
+        return TrustedUserArgs(
+            account=self.trusted,
+            role_arn=self.trusting.arn("role", self.role.name, self.role.path),
+            user=self.user,
+            access_keys=self.access_keys,
+            pgp_key=self.pgp_key,
         )
 
     def warnings(self) -> list[str]:
@@ -314,7 +370,7 @@ class RelationshipArgs(Model):
                 "role.policy.file allows every action on every resource, so whoever has the key is an administrator of "
                 f"the trusting account {self.trusting.account_id}. Name the actions that the role is for."
             )
-        if (characters := size(self.trust_policy)) > MAX_TRUST_POLICY_CHARACTERS:
+        if (characters := size(self.trusting_role.trust_policy)) > MAX_TRUST_POLICY_CHARACTERS:
             sentences.append(
                 f"the trust policy has {characters:,} characters, and AWS takes {MAX_TRUST_POLICY_CHARACTERS:,} by "
                 "default. Shorten trust.principalArns or trust.sourceIps, for example with wildcards, or ask AWS for "

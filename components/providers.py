@@ -3,14 +3,14 @@
 import pulumi
 import pulumi_aws as aws
 
-from components.settings import AccountSettings, Settings
+from components.models import AccountArgs, RelationshipArgs
 
 SESSION_NAME = "pulumi-assume-role"  # what CloudTrail shows for a deployment through assumeRoleArn
 EMULATED_SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")
 
 
 def account_provider(
-    name: str, account: AccountSettings, settings: Settings, opts: pulumi.ResourceOptions | None = None
+    name: str, account: AccountArgs, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None
 ) -> aws.Provider:
     """Return the provider of one account.
 
@@ -20,15 +20,15 @@ def account_provider(
 
     Args:
         name: the provider's name in Pulumi's state.
-        account: the settings of that account.
-        settings: the stack's settings, for its tags and endpoint.
+        account: that account.
+        args: the relationship, for its tags and endpoint.
         opts: the provider's resource options.
     """
     assume_roles: list[aws.ProviderAssumeRoleArgs] | None = None
     if account.assume_role_arn:
         assume_roles = [aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn, session_name=SESSION_NAME)]
-    default_tags = aws.ProviderDefaultTagsArgs(tags=settings.tags) if settings.tags else None
-    if settings.endpoint is None:
+    default_tags = aws.ProviderDefaultTagsArgs(tags=args.tags) if args.tags else None
+    if args.endpoint is None:
         return aws.Provider(
             name,
             allowed_account_ids=[account.account_id],
@@ -46,10 +46,25 @@ def account_provider(
         assume_roles=assume_roles,
         region=account.region,
         default_tags=default_tags,
-        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, settings.endpoint))],
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, args.endpoint))],
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
         skip_region_validation=True,
         s3_use_path_style=True,
         opts=opts,
     )
+
+
+def require_provider(component: pulumi.ComponentResource) -> pulumi.ResourceOptions:
+    """Return the options of a component's children: they work in the account of the provider that it was given.
+
+    Raises:
+        pulumi.RunError: it was given none. Its resources would land in whatever account the shell is signed in to.
+    """
+    provider = component.get_provider("aws:iam/role:Role")
+    if provider is None:
+        raise pulumi.RunError(
+            f"{component.pulumi_resource_name} needs the AWS provider of its account. Give it one: "
+            "opts=pulumi.ResourceOptions(provider=aws.Provider(..., allowed_account_ids=[ACCOUNT]))"
+        )
+    return pulumi.ResourceOptions(parent=component, provider=provider)

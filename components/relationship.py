@@ -1,26 +1,19 @@
 """The relationship: a role in the trusting account, and a user in the trusted account who may assume it."""
 
-from dataclasses import dataclass
+import inspect
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+from pydantic.alias_generators import to_camel
 
-from components.arns import iam_arn
 from components.handover import aws_config, switch_role_url
+from components.models import NAMESPACE, RelationshipArgs, StoreArgs
 from components.providers import account_provider
 from components.secret_store import SecretStore, SecretStoreArgs
-from components.settings import SecretStoreSettings, Settings
-from components.trusted_user import TrustedUser, TrustedUserArgs
-from components.trusting_role import TrustingRole, TrustingRoleArgs
-
-
-@dataclass(frozen=True, kw_only=True)
-class RelationshipArgs:
-    """What a ``Relationship`` is made from."""
-
-    settings: Settings
-    profile: str  # name of the AWS profile that is handed over, as "assume-role-dev"
+from components.trusted_user import TrustedUser, key_outputs
+from components.trusting_role import TrustingRole
+from iam.documents import assume_policy
 
 
 class Relationship(pulumi.ComponentResource):
@@ -29,169 +22,128 @@ class Relationship(pulumi.ComponentResource):
     Creates ``<name>-trusting`` (``TrustingRole``, in the trusting account) and ``<name>-trusted`` (``TrustedUser``,
     in the trusted account), and for each a ``-provider`` that works in that account alone and that no caller can
     swap. Neither half waits for the other.
+
+    Raises:
+        pydantic.ValidationError: the arguments are wrong; it names every fault.
     """
 
-    role: TrustingRole
-    user: TrustedUser
+    role_arn: pulumi.Output[str]
+    """The role's ARN; known in a preview."""
+    role_name: pulumi.Output[str]
+    """The role's name."""
+    user_arn: pulumi.Output[str]
+    """The user's ARN; known in a preview."""
+    user_name: pulumi.Output[str]
+    """The user's name."""
+    trusting_account_id: pulumi.Output[str]
+    """The account that hosts the role."""
+    trusted_account_id: pulumi.Output[str]
+    """The account that hosts the user."""
+    switch_role_url: pulumi.Output[str] | None = None
+    """The console's page for taking the role; None in partitions without a public console."""
+    access_keys: pulumi.Output[dict[str, Any]]
+    """A secret: all access keys by label, each with its id, status, and secret or encryptedSecret."""
+    access_key_id: pulumi.Output[str] | None = None
+    """The key that is handed over: the last active one. None, with all below, where no key is active."""
+    secret_access_key: pulumi.Output[str] | None = None
+    """Its secret, a Pulumi secret; None with a PGP key or a secret store."""
+    encrypted_secret_access_key: pulumi.Output[str] | None = None
+    """With a PGP key: base64 of an OpenPGP message that holds the secret."""
+    secret_location: pulumi.Output[str] | None = None
+    """With a secret store: the ARN of the secret or parameter."""
+    aws_config: pulumi.Output[str] | None = None
+    """A secret: the text of an AWS config file whose profile ``<name>-<stack>`` acts as the role."""
+    terms: pulumi.Output[dict[str, Any]]
+    """Everything that was promised, for whoever checks it: documents, conditions, limits, tags. No secret."""
 
     def __init__(self, name: str, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:Relationship", name, None, opts)
-        settings = args.settings
-        partition = settings.trusting.partition
-        trusting = account_provider(f"{name}-trusting-provider", settings.trusting, settings, _once_named("trusting"))
-        trusted = account_provider(f"{name}-trusted-provider", settings.trusted, settings, _once_named("trusted"))
-        self.role = TrustingRole(
-            f"{name}-trusting",
-            TrustingRoleArgs(
-                provider=trusting,
-                partition=partition,
-                account_id=settings.trusting.account_id,
-                trusted_account_id=settings.trusted.account_id,
-                role=settings.role,
-                trust=settings.trust,
-            ),
-            pulumi.ResourceOptions(parent=self),
+        args = RelationshipArgs.model_validate(args)
+        trusting = account_provider(f"{name}-trusting-provider", args.trusting, args, _once_named("trusting"))
+        trusted = account_provider(f"{name}-trusted-provider", args.trusted, args, _once_named("trusted"))
+        role = TrustingRole(
+            f"{name}-trusting", args.trusting_role, pulumi.ResourceOptions(parent=self, provider=trusting)
         )
-        self.user = TrustedUser(
-            f"{name}-trusted",
-            TrustedUserArgs(
-                provider=trusted,
-                partition=partition,
-                account_id=settings.trusted.account_id,
-                role_arn=self.role.arn,
-                user=settings.user,
-                access_keys=settings.access_keys,
-                pgp_key=settings.pgp_key,
-            ),
-            pulumi.ResourceOptions(parent=self),
-        )
-        self._outputs = {**self._names(settings), **self._keys(name, args, trusted), "terms": self._terms(settings)}
-        self.register_outputs(self._outputs)
+        user = TrustedUser(f"{name}-trusted", args.trusted_user, pulumi.ResourceOptions(parent=self, provider=trusted))
 
-    def outputs(self) -> dict[str, Any]:
-        """Return what the stack exports, by output name. Without an active key there is nothing to hand over."""
-        return dict(self._outputs)
-
-    def _names(self, settings: Settings) -> dict[str, pulumi.Input[str]]:
-        names: dict[str, pulumi.Input[str] | None] = {
-            "roleArn": self.role.role_arn,
-            "roleName": self.role.role_name,
-            "userArn": self.user.user_arn,
-            "userName": self.user.user_name,
-            "trustingAccountId": settings.trusting.account_id,
-            "trustedAccountId": settings.trusted.account_id,
-            "switchRoleUrl": switch_role_url(
-                partition=settings.trusting.partition,
-                account_id=settings.trusting.account_id,
-                role_path=settings.role.path,
-                role_name=settings.role.name,
-            ),
-        }
-        return {name: value for name, value in names.items() if value is not None}
-
-    def _keys(self, name: str, args: RelationshipArgs, trusted: aws.Provider) -> dict[str, pulumi.Output[Any]]:
-        """Return the keys: all of them, the one in use (the last that is active), and how to use it."""
-        keys, settings = self.user.access_keys, args.settings
-        outputs: dict[str, pulumi.Output[Any]] = {
-            "accessKeys": pulumi.Output.secret({label: _key_output(key, settings) for label, key in keys.items()})
-        }
-        active = [keys[key.label] for key in settings.access_keys if key.status == "Active"]
+        self.role_arn, self.role_name = role.role_arn, role.role_name
+        self.user_arn, self.user_name = user.user_arn, user.user_name
+        self.trusting_account_id = pulumi.Output.from_input(args.trusting.account_id)
+        self.trusted_account_id = pulumi.Output.from_input(args.trusted.account_id)
+        if url := switch_role_url(args):
+            self.switch_role_url = pulumi.Output.from_input(url)
+        self.terms = pulumi.Output.from_input(_terms(args))
+        self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=args.secret_store is not None)
+        active = [user.keys[key.label] for key in args.access_keys if key.status == "Active"]
         current = active[-1] if active else None
-        if settings.secret_store is not None:
-            store = self._store(f"{name}-secret-store", settings, settings.secret_store, trusted, current)
-            if store.location is not None:
-                outputs["secretLocation"] = store.location
-        if current is None:
-            return outputs
-        outputs["accessKeyId"] = current.id
-        secret: pulumi.Output[str | None] = pulumi.Output.from_input(None)
-        if settings.pgp_key:
-            outputs["encryptedSecretAccessKey"] = current.encrypted_secret
-        elif not settings.secret_store:
-            secret = outputs["secretAccessKey"] = pulumi.Output.secret(current.secret)
-        outputs["awsConfig"] = pulumi.Output.secret(
-            pulumi.Output.all(current.id, secret).apply(lambda pair: _handover(args, self.role.arn, *pair))
-        )
-        return outputs
+        if args.secret_store:
+            self.secret_location = self._stored(f"{name}-secret-store", args.secret_store, args, trusted, current)
+        if current:
+            self._hand_over(f"{name}-{pulumi.get_stack()}", args, current)
+        self.register_outputs(self.outputs())
 
-    def _store(
-        self,
-        name: str,
-        settings: Settings,
-        store: SecretStoreSettings,
-        trusted: aws.Provider,
-        key: aws.iam.AccessKey | None,
-    ) -> SecretStore:
+    def outputs(self) -> dict[str, pulumi.Output[Any]]:
+        """Return all outputs that there are, by the names that a stack exports them under."""
+        values = {to_camel(name): getattr(self, name) for name in inspect.get_annotations(type(self))}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _hand_over(self, profile: str, args: RelationshipArgs, key: aws.iam.AccessKey) -> None:
+        """Set the outputs about the key that is handed over, and how to use it."""
+        self.access_key_id = key.id
+        if args.pgp_key:
+            self.encrypted_secret_access_key = key.encrypted_secret
+        elif not args.secret_store:
+            self.secret_access_key = pulumi.Output.secret(key.secret)
+        self.aws_config = pulumi.Output.secret(
+            pulumi.Output.all(key.id, self.secret_access_key).apply(lambda pair: aws_config(profile, args, *pair))
+        )
+
+    def _stored(
+        self, name: str, store: StoreArgs, args: RelationshipArgs, trusted: aws.Provider, key: aws.iam.AccessKey | None
+    ) -> pulumi.Output[str] | None:
+        """Put the key pair into its store, if a key is active, and return where that is."""
         pair = {"accessKeyId": key.id, "secretAccessKey": pulumi.Output.secret(key.secret)} if key else None
         return SecretStore(
             name,
             SecretStoreArgs(
-                provider=trusted,
                 store=store,
-                description=f"The access key of IAM user {settings.user.name}, which may assume {self.role.arn}.",
+                description=(
+                    f"The access key of IAM user {args.user.name}, which may assume {args.trusted_user.role_arn}."
+                ),
                 key_pair=pulumi.Output.json_dumps(pair) if pair else None,
             ),
-            pulumi.ResourceOptions(parent=self),
-        )
+            pulumi.ResourceOptions(parent=self, provider=trusted),
+        ).location
 
-    def _terms(self, settings: Settings) -> dict[str, Any]:
-        """Return under which terms the role can be assumed and what it then allows, for whoever checks it."""
-        boundaries = {"role": settings.role.permissions_boundary, "user": settings.user.permissions_boundary}
-        terms = {
-            "partition": settings.trusting.partition,
-            "trustingRegion": settings.trusting.region,
-            "trustedRegion": settings.trusted.region,
-            "endpoint": settings.endpoint,
-            "externalId": settings.trust.external_id,
-            "requireMfa": settings.trust.require_mfa,
-            "mfaMaxAge": settings.trust.mfa_max_age,
-            "maxSessionDuration": settings.role.max_session_duration,
-            "trustPolicy": self.role.trust_policy,
-            "permissionPolicy": self.role.permission_policy,
-            "managedPolicies": settings.role.managed_policies or None,
-            "assumePolicy": self.user.assume_policy,
-            "policyNames": {"role": settings.role.policy.name, "user": settings.user.policy_name},
-            "permissionsBoundaries": {side: arn for side, arn in boundaries.items() if arn},
-            "tags": dict(settings.tags),
-        }
-        return {term: value for term, value in terms.items() if value is not None}
+
+def _terms(args: RelationshipArgs) -> dict[str, Any]:
+    """Return under which terms the role can be assumed and what it then allows."""
+    role, user = args.trusting_role, args.trusted_user
+    boundaries = {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
+    terms = {
+        "partition": args.trusting.partition,
+        "trustingRegion": args.trusting.region,
+        "trustedRegion": args.trusted.region,
+        "endpoint": args.endpoint,
+        "externalId": args.trust.external_id,
+        "requireMfa": args.trust.require_mfa,
+        "mfaMaxAge": args.trust.mfa_max_age,
+        "maxSessionDuration": args.role.max_session_duration,
+        "trustPolicy": role.trust_policy,
+        "permissionPolicy": args.role.policy.document,
+        "managedPolicies": args.role.managed_policies or None,
+        "assumePolicy": assume_policy(user.role_arn),
+        "policyNames": {"role": args.role.policy.name, "user": args.user.policy_name},
+        "permissionsBoundaries": {half: arn for half, arn in boundaries.items() if arn},
+        "tags": args.tags,
+    }
+    return {term: value for term, value in terms.items() if value is not None}
 
 
 def _once_named(name: str) -> pulumi.ResourceOptions:
-    """Return the options of a provider that older stacks know by another name.
+    """Return the options of a provider; it has no parent, since `pulumi import` makes providers before components.
 
-    It has no parent: `pulumi import`, and so `make adopt`, makes providers before components.
+    Older stacks of this project know it by another name. In other people's projects that name may be taken.
     """
-    return pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
-
-
-def _key_output(key: aws.iam.AccessKey, settings: Settings) -> dict[str, pulumi.Output[Any]]:
-    """Return what the outputs say of one key: with its secret only where the stack is what hands it out."""
-    shown: dict[str, pulumi.Output[Any]] = {"id": key.id, "status": key.status}
-    if settings.pgp_key:
-        shown["encryptedSecret"] = key.encrypted_secret
-    elif not settings.secret_store:
-        shown["secret"] = pulumi.Output.secret(key.secret)
-    return shown
-
-
-def _handover(args: RelationshipArgs, role_arn: str, access_key_id: str, secret_access_key: str | None) -> str:
-    settings = args.settings
-    mfa_serial = iam_arn(
-        "mfa",
-        partition=settings.trusted.partition,
-        account_id=settings.trusted.account_id,
-        path="/",
-        name=settings.user.name,
-    )
-    return aws_config(
-        profile=args.profile,
-        access_key_id=access_key_id,
-        secret_access_key=secret_access_key,
-        role_arn=role_arn,
-        trusting_region=settings.trusting.region,
-        trusted_region=settings.trusted.region,
-        external_id=settings.trust.external_id,
-        mfa_serial=mfa_serial if settings.trust.require_mfa else None,
-        endpoint=settings.endpoint,
-    )
+    aliases = [pulumi.Alias(name=name)] if pulumi.get_project() == NAMESPACE else []
+    return pulumi.ResourceOptions(aliases=aliases)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.settings import SecretStoreSettings
+from components.models import StoreArgs, StoreKind
+from components.providers import require_provider
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretStoreArgs:
     """What a ``SecretStore`` is made from."""
 
-    provider: aws.Provider  # of the trusted account
-    store: SecretStoreSettings
+    store: StoreArgs
     description: str
     key_pair: pulumi.Output[str] | None  # a secret: JSON with accessKeyId and secretAccessKey; None: no key is active
 
@@ -30,9 +30,9 @@ class SecretStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SecretStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:SecretStore", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        child = require_provider(self)
         store = args.store
-        if store.kind == "secretsmanager":
+        if store.kind == StoreKind.SECRETS_MANAGER:
             secret = aws.secretsmanager.Secret(
                 f"{name}-secret",
                 name=store.name,

@@ -1,50 +1,44 @@
 """The half of the relationship that lives in the trusted account: steps 5 to 8."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from components.arns import iam_arn, known_arn
-from components.policies import PolicyDocument, assume_policy
-from components.settings import AccessKeySettings, UserSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrustedUserArgs:
-    """What a ``TrustedUser`` is made from."""
-
-    provider: aws.Provider  # of the trusted account; two providers cannot travel in ResourceOptions.providers
-    partition: str  # of both accounts, as "aws"
-    account_id: str  # the trusted account, which hosts the user
-    role_arn: str  # the one role the user may assume; it need not exist yet
-    user: UserSettings
-    access_keys: tuple[AccessKeySettings, ...]  # oldest first
-    pgp_key: str | None = None  # base64; the secrets are then encrypted to it, and nothing else has them
+from components.known import known
+from components.models import TrustedUserArgs
+from components.providers import require_provider
+from iam.documents import assume_policy
 
 
 class TrustedUser(pulumi.ComponentResource):
     """A user that may assume one role of another account and do nothing else, and the user's access keys.
 
+    Give it the provider of the trusted account: ``opts=pulumi.ResourceOptions(provider=...)``.
+
     Creates, under its own name: ``-user`` (``aws.iam.User``), ``-user-policy`` (``aws.iam.Policy``),
     ``-user-policy-attachment`` (``aws.iam.UserPolicyAttachment``) and a ``-key-<label>`` (``aws.iam.AccessKey``) for
     each label. A new name of the user replaces it with all that hangs on it.
+
+    Raises:
+        pydantic.ValidationError: the arguments are wrong.
+        pulumi.RunError: it was given no provider.
     """
 
     user_arn: pulumi.Output[str]
     """The user's ARN; known in a preview."""
     user_name: pulumi.Output[str]
-    access_keys: dict[str, aws.iam.AccessKey]
-    """The access keys by label, in the order given."""
-    assume_policy: PolicyDocument
+    """The user's name."""
+    access_keys: pulumi.Output[dict[str, Any]]
+    """A secret: the access keys by label, each with its id, status, and secret or encryptedSecret."""
 
     def __init__(self, name: str, args: TrustedUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:TrustedUser", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, provider=args.provider)
-        self.assume_policy = assume_policy(args.role_arn)
-
-        self.user = aws.iam.User(
+        args = TrustedUserArgs.model_validate(args)
+        child = require_provider(self)
+        user = aws.iam.User(
             f"{name}-user",
             name=args.user.name,
             path=args.user.path,
@@ -52,48 +46,41 @@ class TrustedUser(pulumi.ComponentResource):
             force_destroy=args.user.force_destroy,
             # AWS can rename a user in place, but the provider then looks for its key and attachments under the old
             # name and loses them: https://github.com/pulumi/pulumi-aws/issues/1610
-            opts=pulumi.ResourceOptions(parent=self, provider=args.provider, replace_on_changes=["name"]),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(replace_on_changes=["name"])),
         )
-        self.policy = aws.iam.Policy(
+        policy = aws.iam.Policy(
             f"{name}-user-policy",
             name=args.user.policy_name,
-            policy=json.dumps(self.assume_policy),
+            policy=json.dumps(assume_policy(args.role_arn)),
             opts=child,
-        )
-        policy_arn = iam_arn(
-            "policy",
-            partition=args.partition,
-            account_id=args.account_id,
-            path="/",
-            name=args.user.policy_name,
         )
         # UserPolicyAttachment and not PolicyAttachment: that one detaches the policy from everybody else.
-        self.attachment = aws.iam.UserPolicyAttachment(
+        aws.iam.UserPolicyAttachment(
             f"{name}-user-policy-attachment",
-            user=self.user.name,
-            policy_arn=known_arn(policy_arn, self.policy),
+            user=user.name,
+            policy_arn=known(args.account.arn("policy", args.user.policy_name), policy),
             opts=child,
         )
-        self.access_keys = {
+        # The keys themselves, by label in the order given, for whoever stores or hands over one of them.
+        self.keys = {
             key.label: aws.iam.AccessKey(
-                f"{name}-key-{key.label}",
-                user=self.user.name,
-                status=key.status,
-                pgp_key=args.pgp_key,
-                opts=child,
+                f"{name}-key-{key.label}", user=user.name, status=key.status, pgp_key=args.pgp_key, opts=child
             )
             for key in args.access_keys
         }
-
-        self.user_name = self.user.name
-        self.user_arn = known_arn(
-            iam_arn(
-                "user",
-                partition=args.partition,
-                account_id=args.account_id,
-                path=args.user.path,
-                name=args.user.name,
-            ),
-            self.user,
-        )
+        self.user_arn = known(args.account.arn("user", args.user.name, args.user.path), user)
+        self.user_name = user.name
+        self.access_keys = key_outputs(self.keys, pgp=args.pgp_key is not None)
         self.register_outputs({"userArn": self.user_arn, "userName": self.user_name})
+
+
+def key_outputs(keys: Mapping[str, aws.iam.AccessKey], *, pgp: bool, stored: bool = False) -> pulumi.Output[Any]:
+    """Return what the outputs say of keys, by label: with the secret only where the outputs are what hands it out."""
+
+    def facts(key: aws.iam.AccessKey) -> dict[str, pulumi.Output[Any]]:
+        known = {"id": key.id, "status": key.status}
+        if pgp:
+            return known | {"encryptedSecret": key.encrypted_secret}
+        return known if stored else known | {"secret": pulumi.Output.secret(key.secret)}
+
+    return pulumi.Output.secret({label: facts(key) for label, key in keys.items()})
