@@ -1,19 +1,42 @@
-"""The reading of the stack's configuration: the settings in it, or every fault at once.
+"""The reading of the stack's configuration, and of the files that it names: the arguments in it, or every fault at once.
 
-Nothing else in the program reads ``pulumi.Config``.
+Nothing else in the program reads ``pulumi.Config`` or a file of the project.
 """
 
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
-from components.settings import NAMESPACE, Section, Settings
+from components.identity_policy import identity_policy_file
+from components.models import NAMESPACE, RelationshipArgs
+from components.pgp import public_key_file
+from components.validation import Model
+
+PROJECT_FOLDER = Path(__file__).parent.parent
+
+
+class FileSetting(NamedTuple):
+    """A setting that names a file, and the field of the models that takes what is in it."""
+
+    section: tuple[str, ...]
+    setting: str
+    field: str
+    kind: str
+    read: Callable[[Path], object]
+    default: str | None = None
+
+
+FILES = (
+    FileSetting(("role", "policy"), "file", "document", "JSON", identity_policy_file, "policies/s3-full-access.json"),
+    FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_file),
+)
 
 
 class Fault(NamedTuple):
@@ -38,11 +61,11 @@ class SettingsError(pulumi.RunError):
         )
 
 
-def load_settings() -> Settings:
-    """Return the settings of the current stack.
+def load_settings() -> RelationshipArgs:
+    """Return the arguments that the configuration of the current stack makes.
 
     Raises:
-        SettingsError: something is wrong with them; all faults are named at once.
+        SettingsError: something is wrong with it; all faults are named at once.
     """
     config = {**pulumi.runtime.get_config_env(), **CONFIG.get()}
     own = {key.removeprefix(f"{NAMESPACE}:"): key for key in config if key.startswith(f"{NAMESPACE}:")}
@@ -51,8 +74,8 @@ def load_settings() -> Settings:
     return parse_settings({name: value for name, value in values.items() if value not in ("", {})}, secret_keys)
 
 
-def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = frozenset()) -> Settings:
-    """Return the settings that ``values`` (the decoded configuration, by key without namespace) make.
+def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = frozenset()) -> RelationshipArgs:
+    """Return the arguments that ``values`` (the decoded configuration, by key without namespace) make.
 
     Args:
         values: what the stack's configuration says.
@@ -61,15 +84,46 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
     Raises:
         SettingsError: something is wrong with them; all faults are named at once.
     """
-    settings, faults = None, list(_secrets(secret_keys))
+    args, unread = None, list[Fault]()
+    values = {"trusting": {}, "trusted": {}, **values}
+    for file in FILES:
+        values, faults = _read(file, values)
+        unread += faults
+    faults = unread
     try:
-        settings = Settings.model_validate({"trusting": {}, "trusted": {}, **values}, by_alias=True, by_name=False)
+        args = RelationshipArgs.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
-        faults = [fault for fault in map(_fault, error.errors()) if _top(fault.key) not in secret_keys] + faults
-    if settings is None or faults:
+        fields = {".".join((*file.section, file.field)) for file in FILES}  # the files' own faults say it better
+        faults = [fault for fault in map(_fault, error.errors()) if fault.key not in fields] + unread
+    # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
+    faults = [fault for fault in faults if _top(fault.key) not in secret_keys] + list(_secrets(secret_keys))
+    if args is None or faults:
         raise SettingsError(faults)
-    return settings
+    return args
+
+
+def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, object], list[Fault]]:
+    """Return the values with what is in a file in place of its name, and what is wrong with that file."""
+    copy, key = dict(values), ".".join((*file.section, file.setting))
+    section: dict[str, object] = copy
+    for name in file.section:
+        inner = section.get(name, {})
+        if not isinstance(inner, dict):
+            return copy, []  # the model says what it should have been
+        section[name] = section = dict(cast("dict[str, object]", inner))
+    faults = []
+    if file.field in section:
+        faults = [_no_such_setting((*file.section, file.field), section.pop(file.field))]
+    name = section.pop(file.setting, None) or file.default
+    if name is None:
+        return copy, faults
+    try:
+        if not isinstance(name, str):
+            raise ValueError(f"this is not the name of a file. Name a {file.kind} file, relative to the folder of Pulumi.yaml")
+        section[file.field] = file.read(PROJECT_FOLDER / name)
+    except ValueError as error:
+        faults.append(Fault(key, name, f"{error}."))
+    return copy, faults
 
 
 def _decode(text: str) -> object:
@@ -100,7 +154,7 @@ def _shorten(text: str, longest: int = 80) -> str:
 
 def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whose module is private
     location = cast("tuple[str | int, ...]", error["loc"])
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    key = _key(location)
     value = cast("object", error["input"])
     match error["type"]:
         case "value_error":
@@ -114,16 +168,12 @@ def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whos
                 f"this is required. Set it with: pulumi config set --path {NAMESPACE}:{key} {example}",
             )
         case "extra_forbidden":
-            known = _known_keys(location[:-1])
-            nearest = difflib.get_close_matches(str(location[-1]).casefold(), [k.casefold() for k in known], 1, 0.5)
-            meant = [k for k in known if k.casefold() in nearest]
-            advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
-            return Fault(key, value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
-        case "literal_error":
+            return _no_such_setting(location, value)
+        case "enum":
             return Fault(key, value, f"this must be {error['ctx']['expected']}. Choose one of them.")
         case "bool_type" | "bool_parsing":
             return Fault(key, value, "this must be true or false. Write it without quotes.")
-        case "tuple_type":
+        case "list_type":
             return Fault(key, value, f"this must be a list. Add the first entry as {NAMESPACE}:{key}[0].")
         case "model_type" | "model_attributes_type":
             return Fault(key, value, f"this must be an object with the keys {', '.join(_known_keys(location))}.")
@@ -131,19 +181,34 @@ def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whos
             return Fault(key, value, f"{error['msg']}.")
 
 
+def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
+    known = _known_keys(location[:-1])
+    nearest = difflib.get_close_matches(str(location[-1]).casefold(), [k.casefold() for k in known], 1, 0.5)
+    meant = [k for k in known if k.casefold() in nearest]
+    advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
+    return Fault(_key(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
+
+
+def _key(location: tuple[str | int, ...]) -> str:
+    """Return a place in the settings as ``pulumi config set --path`` takes it."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of the section at ``location``."""
-    section: type[Section] = Settings
+    """Return the keys of the section at ``location``; where a field holds what is in a file, the setting that names it."""
+    section: type[Model] = RelationshipArgs
     for part in location:
         field = next((field for field in section.model_fields.values() if field.alias == part), None)
         if field is not None:
             section = next(_sections(field.annotation), section)
-    return [str(field.alias) for field in section.model_fields.values()]
+    settings = {file.field: file.setting for file in FILES}
+    aliases = (str(field.alias) for field in section.model_fields.values())
+    return [settings.get(alias, alias) for alias in aliases]
 
 
-def _sections(annotation: object) -> Iterator[type[Section]]:
-    """Yield the sections that a type annotation names, as in ``tuple[AccessKeySettings, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
+def _sections(annotation: object) -> Iterator[type[Model]]:
+    """Yield the models that a type annotation names, as in ``list[AccessKeyArgs]``."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         yield annotation
     for inner in get_args(annotation):
         yield from _sections(inner)

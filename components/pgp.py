@@ -5,6 +5,7 @@ nobody has. https://github.com/hashicorp/terraform-provider-aws/blob/main/intern
 """
 
 import base64
+import binascii
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,27 +27,43 @@ ADVICE = "Use one that encrypts with RSA, Curve25519 or a NIST curve."
 VERSION_WITHOUT_USER_ID = 6  # https://www.rfc-editor.org/rfc/rfc9580#section-10.1.1
 
 
-def public_key(file: Path) -> str:
-    """Return the one public key in a file, armored or binary, as base64 of its binary form.
-
-    This looks at the clock, and encrypts nothing to the key to see that it can: the only way to know. The result is
-    the same at every run.
-
-    Args:
-        file: an OpenPGP certificate: https://www.rfc-editor.org/rfc/rfc9580#name-transferable-public-keys
-
-    Raises:
-        ValueError: it cannot be read, is not one public key, is expired or revoked, cannot encrypt, or is of a kind
-            that the AWS provider does not read.
-    """
-    import pysequoia  # noqa: PLC0415 - only stacks with a PGP key load it
-
+def public_key_file(file: Path) -> str:
+    """Return the one public key in a file, armored or binary, as base64 of its binary form; see ``public_key``."""
     try:
         content = read_small_file(file)
     except ValueError as error:
         raise ValueError(
             f"the PGP key file cannot be read ({error}). Name a file, relative to the folder of Pulumi.yaml"
         ) from None
+    return _checked(content)
+
+
+def public_key(value: object) -> str:
+    """Return a public key, armored or base64 of its binary form, as base64 of its binary form.
+
+    This looks at the clock, and encrypts nothing to the key to see that it can: the only way to know. The result is
+    the same at every run.
+
+    Args:
+        value: an OpenPGP certificate: https://www.rfc-editor.org/rfc/rfc9580#name-transferable-public-keys
+
+    Raises:
+        ValueError: it is not one public key, is expired or revoked, cannot encrypt, or is of a kind that the AWS
+            provider does not read.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"this must be a text, armored or base64. {FIX}")
+    if value.lstrip().startswith("-----"):
+        return _checked(value.encode())
+    try:
+        return _checked(base64.b64decode(value, validate=True))
+    except binascii.Error:
+        raise ValueError(f"this is not a PGP public key (neither armored nor base64). {FIX}") from None
+
+
+def _checked(content: bytes) -> str:
+    import pysequoia  # noqa: PLC0415 - only stacks with a PGP key load it
+
     try:
         packets = list(pysequoia.packet.PacketPile.from_bytes(content))
         certificates = pysequoia.Cert.split_bytes(content)

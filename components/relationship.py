@@ -70,7 +70,13 @@ class Relationship(pulumi.ComponentResource):
         self.user_arn, self.user_name = user.user_arn, user.user_name
         self.trusting_account_id = pulumi.Output.from_input(args.trusting.account_id)
         self.trusted_account_id = pulumi.Output.from_input(args.trusted.account_id)
-        if url := switch_role_url(args):
+        url = switch_role_url(
+            partition=args.trusting.partition,
+            account_id=args.trusting.account_id,
+            role_path=args.role.path,
+            role_name=args.role.name,
+        )
+        if url is not None:
             self.switch_role_url = pulumi.Output.from_input(url)
         self.terms = pulumi.Output.from_input(_terms(args))
         self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=args.secret_store is not None)
@@ -95,7 +101,19 @@ class Relationship(pulumi.ComponentResource):
         elif not args.secret_store:
             self.secret_access_key = pulumi.Output.secret(key.secret)
         self.aws_config = pulumi.Output.secret(
-            pulumi.Output.all(key.id, self.secret_access_key).apply(lambda pair: aws_config(profile, args, *pair))
+            pulumi.Output.all(key.id, self.secret_access_key).apply(
+                lambda pair: aws_config(
+                    profile=profile,
+                    access_key_id=pair[0],
+                    secret_access_key=pair[1],
+                    role_arn=args.trusted_user.role_arn,
+                    trusting_region=args.trusting.region,
+                    trusted_region=args.trusted.region,
+                    external_id=args.trust.external_id,
+                    mfa_serial=args.trusted.arn("mfa", args.user.name) if args.trust.require_mfa else None,
+                    endpoint=args.endpoint,
+                )
+            )
         )
 
     def _stored(

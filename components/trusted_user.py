@@ -80,7 +80,25 @@ def key_outputs(keys: Mapping[str, aws.iam.AccessKey], *, pgp: bool, stored: boo
     def facts(key: aws.iam.AccessKey) -> dict[str, pulumi.Output[Any]]:
         known = {"id": key.id, "status": key.status}
         if pgp:
-            return known | {"encryptedSecret": key.encrypted_secret}
+            return known | {"encryptedSecret": _encrypted_secret(key)}
         return known if stored else known | {"secret": pulumi.Output.secret(key.secret)}
 
     return pulumi.Output.secret({label: facts(key) for label, key in keys.items()})
+
+
+def _encrypted_secret(key: aws.iam.AccessKey) -> pulumi.Output[str | None]:
+    """Return a key's secret as it is encrypted to the PGP key; without one, an active key fails an update.
+
+    The provider makes a key first and then encrypts its secret. Where that fails, the next update finds the key there
+    and has nothing to do, though nobody will ever have the secret.
+    """
+
+    def check(urn: str, key_id: str, status: str, secret: str | None) -> str | None:
+        if status == "Active" and not secret and not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(
+                f"the access key {key_id} is active, and nobody has its secret: AWS made it, and then it could not be "
+                f"encrypted to pgpKeyFile. Make another in its place with: pulumi up --replace '{urn}'"
+            )
+        return secret
+
+    return pulumi.Output.all(key.urn, key.id, key.status, key.encrypted_secret).apply(lambda parts: check(*parts))
