@@ -161,11 +161,29 @@ def _once_named(name: str) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
 
 
+def _encrypted_secret(key: aws.iam.AccessKey) -> pulumi.Output[str | None]:
+    """Return a key's secret as it is encrypted to the PGP key; without one, an active key fails an update.
+
+    The provider makes a key first and then encrypts its secret. Where that fails, the next update finds the key there
+    and has nothing to do, though nobody will ever have the secret.
+    """
+
+    def check(urn: str, key_id: str, status: str, secret: str | None) -> str | None:
+        if status == "Active" and not secret and not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(
+                f"the access key {key_id} is active, and nobody has its secret: AWS made it, and then it could not be "
+                f"encrypted to pgpKeyFile. Make another in its place with: pulumi up --replace '{urn}'"
+            )
+        return secret
+
+    return pulumi.Output.all(key.urn, key.id, key.status, key.encrypted_secret).apply(lambda parts: check(*parts))
+
+
 def _key_output(key: aws.iam.AccessKey, settings: Settings) -> dict[str, pulumi.Output[Any]]:
     """Return what the outputs say of one key: with its secret only where the stack is what hands it out."""
     shown: dict[str, pulumi.Output[Any]] = {"id": key.id, "status": key.status}
     if settings.pgp_key:
-        shown["encryptedSecret"] = key.encrypted_secret
+        shown["encryptedSecret"] = _encrypted_secret(key)
     elif not settings.secret_store:
         shown["secret"] = pulumi.Output.secret(key.secret)
     return shown
