@@ -78,14 +78,17 @@ def _decode(text: str) -> object:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text  # the model says what it should have been
 
 
 def _describe(fault: Fault) -> str:
     if fault.value is None:
         return f"{fault.key}: {fault.problem}"
-    shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+    try:
+        shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+    except RecursionError:
+        shown = "{...}"
     return f"{fault.key} = {shown}: {fault.problem}"
 
 

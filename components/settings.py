@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails
 
-from components import aws_rules, pgp
+from components import aws_rules, identity_policy, pgp
 from components.arns import iam_arn
 from components.policies import trust_policy
 
@@ -117,9 +117,9 @@ def _refuse(*refusals: _Refusal) -> None:
 def _policy_document(value: object) -> object:
     """Turn the name of a policy file into the document in it; a document is checked and passes as it is."""
     if isinstance(value, str | Path):
-        return aws_rules.identity_policy_file(PROJECT_FOLDER / value)
+        return identity_policy.identity_policy_file(PROJECT_FOLDER / value)
     if isinstance(value, Mapping):
-        return aws_rules.identity_policy(dict(cast("Mapping[str, object]", value)))
+        return identity_policy.identity_policy(dict(cast("Mapping[str, object]", value)))
     raise ValueError("this is not the name of a file. Name a JSON file, relative to the folder of Pulumi.yaml")
 
 
@@ -317,10 +317,11 @@ class Settings(Section):
                 "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
                 f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"
             )
-        if aws_rules.allows_everything(self.role.policy.document):
+        if identity_policy.allows_everything(self.role.policy.document):
             found.append(
-                "role.policy.file allows every action on every resource, so whoever has the key is an administrator of "
-                f"the trusting account {self.trusting.account_id}. Name the actions that the role is for."
+                "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
+                "whoever has the key is as good as an administrator of the trusting account "
+                f"{self.trusting.account_id}. Name the actions that the role is for."
             )
         trust = trust_policy(
             partition=self.trusting.partition, trusted_account_id=self.trusted.account_id, **self.trust.model_dump()
