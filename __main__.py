@@ -1,12 +1,12 @@
-"""The program: settings -> two providers, one per account -> one relationship -> stack outputs."""
+"""The program: configuration -> one relationship -> stack outputs."""
 
 import os
 
 import pulumi
 
-from components.configuration import load_settings
-from components.relationship import Relationship, RelationshipArgs
-from components.settings import PROJECT_FOLDER
+from components.configuration import PROJECT_FOLDER, load_settings
+from components.models import NAMESPACE
+from components.relationship import Relationship
 from components.stack_encryption import refuse_weak_passphrase
 
 settings = load_settings()
@@ -15,12 +15,5 @@ if settings.endpoint is None:
 for warning in settings.warnings():
     pulumi.log.warn(warning)
 
-relationship = Relationship(
-    "assume-role",
-    RelationshipArgs(
-        settings=settings,
-        profile=f"assume-role-{pulumi.get_stack()}",
-    ),
-)
-for output, value in relationship.outputs().items():
+for output, value in Relationship(NAMESPACE, settings).outputs().items():
     pulumi.export(output, value)

@@ -1,4 +1,4 @@
-"""The reading of the stack's configuration, and of the files that it names: the arguments in it, or every fault at once.
+"""The reading of the stack's configuration and of the files that it names: the arguments, or every fault at once.
 
 Nothing else in the program reads ``pulumi.Config`` or a file of the project.
 """
@@ -31,10 +31,19 @@ class FileSetting(NamedTuple):
     kind: str
     read: Callable[[Path], object]
     default: str | None = None
+    inline: bool = False  # the content itself may stand in place of the name
 
 
 FILES = (
-    FileSetting(("role", "policy"), "file", "document", "JSON", identity_policy_file, "policies/s3-full-access.json"),
+    FileSetting(
+        ("role", "policy"),
+        "file",
+        "document",
+        "JSON",
+        identity_policy_file,
+        "policies/s3-full-access.json",
+        inline=True,
+    ),
     FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_file),
 )
 
@@ -93,8 +102,8 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
     try:
         args = RelationshipArgs.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        fields = {".".join((*file.section, file.field)) for file in FILES}  # the files' own faults say it better
-        faults = [fault for fault in map(_fault, error.errors()) if fault.key not in fields] + unread
+        already = {fault.key for fault in unread}
+        faults = [*(fault for fault in map(_fault, error.errors()) if fault.key not in already), *unread]
     # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
     faults = [fault for fault in faults if _top(fault.key) not in secret_keys] + list(_secrets(secret_keys))
     if args is None or faults:
@@ -117,12 +126,17 @@ def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, ob
     name = section.pop(file.setting, None) or file.default
     if name is None:
         return copy, faults
+    if file.inline and isinstance(name, dict):
+        section[file.field] = name
+        return copy, faults
+    if not isinstance(name, str):
+        problem = f"this is not the name of a file. Name a {file.kind} file, relative to the folder of Pulumi.yaml."
+        return copy, [*faults, Fault(key, name, problem)]
     try:
-        if not isinstance(name, str):
-            raise ValueError(f"this is not the name of a file. Name a {file.kind} file, relative to the folder of Pulumi.yaml")
         section[file.field] = file.read(PROJECT_FOLDER / name)
     except ValueError as error:
         faults.append(Fault(key, name, f"{error}."))
+        section[file.field] = []  # wrong, but there: a rule between settings must know that
     return copy, faults
 
 
@@ -132,14 +146,17 @@ def _decode(text: str) -> object:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text  # the model says what it should have been
 
 
 def _describe(fault: Fault) -> str:
     if fault.value is None:
         return f"{fault.key}: {fault.problem}"
-    shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+    try:
+        shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+    except RecursionError:
+        shown = "{...}"
     return f"{fault.key} = {shown}: {fault.problem}"
 
 
@@ -154,7 +171,8 @@ def _shorten(text: str, longest: int = 80) -> str:
 
 def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whose module is private
     location = cast("tuple[str | int, ...]", error["loc"])
-    key = _key(location)
+    file = next((file for file in FILES if location == (*file.section, file.field)), None)
+    key = _key((*file.section, file.setting) if file else location)
     value = cast("object", error["input"])
     match error["type"]:
         case "value_error":
@@ -195,7 +213,7 @@ def _key(location: tuple[str | int, ...]) -> str:
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of the section at ``location``; where a field holds what is in a file, the setting that names it."""
+    """Return the keys of the section at ``location``; a file's, where a field holds what is in it."""
     section: type[Model] = RelationshipArgs
     for part in location:
         field = next((field for field in section.model_fields.values() if field.alias == part), None)

@@ -22,6 +22,7 @@ from iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS, MIN_SESSION
 
 NAMESPACE = "assume-role"
 
+
 class AccountArgs(Model):
     """One of the two accounts, and how whoever deploys gets into it."""
 
@@ -69,7 +70,9 @@ class PolicyArgs(Model):
     @model_validator(mode="before")
     @classmethod
     def _document_alone(cls, values: object) -> object:
-        return {"document": values} if isinstance(values, Mapping) and "Statement" in values else values
+        if isinstance(values, Mapping) and "Statement" in values:
+            return {"document": cast("object", values)}
+        return cast("object", values)
 
 
 class RoleArgs(Model):
@@ -128,11 +131,11 @@ class TrustArgs(Model):
     mfa_max_age: int | None = None
     """How old the MFA sign-in may be, in seconds, 1 to 129,600. Needs requireMfa."""
     principal_arns: Defaulted[list[str]] = Field(default_factory=list[str])
-    """The only users and roles of the trusted account that may, with * and ? as wildcards; the user's own among them."""
+    """The only users and roles of the trusted account that may, with * and ? as wildcards. They include the user."""
     organization_id: str | None = None
     """The AWS organization that the caller's account must be in."""
     source_ips: Defaulted[list[str]] = Field(default_factory=list[str])
-    """The only public addresses that calls may come from, in CIDR notation. This keeps out calls through VPC endpoints."""
+    """The only public addresses that calls may come from, as CIDR ranges. It keeps out calls through VPC endpoints."""
 
     _external_id = field_validator("external_id", mode="before")(aws_rules.external_id)
     _mfa_max_age = field_validator("mfa_max_age", mode="before")(aws_rules.mfa_max_age)
@@ -367,8 +370,9 @@ class RelationshipArgs(Model):
             )
         if allows_everything(self.role.policy.document):
             sentences.append(
-                "role.policy.file allows every action on every resource, so whoever has the key is an administrator of "
-                f"the trusting account {self.trusting.account_id}. Name the actions that the role is for."
+                "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
+                "whoever has the key is as good as an administrator of the trusting account "
+                f"{self.trusting.account_id}. Name the actions that the role is for."
             )
         if (characters := size(self.trusting_role.trust_policy)) > MAX_TRUST_POLICY_CHARACTERS:
             sentences.append(
@@ -384,9 +388,7 @@ def _account(info: ValidationInfo, side: Side) -> AccountArgs | None:
     return cast("AccountArgs | None", info.data.get(side))
 
 
-def _foreign(
-    info: ValidationInfo, side: Side, arns: Mapping[tuple[str | int, ...], str | None]
-) -> list[Refusal]:
+def _foreign(info: ValidationInfo, side: Side, arns: Mapping[tuple[str | int, ...], str | None]) -> list[Refusal]:
     """Return what there is to say against ARNs, by place, that must be in the account of one side."""
     own, other = _account(info, side), _account(info, "trusted" if side == "trusting" else "trusting")
     return [
@@ -396,9 +398,7 @@ def _foreign(
     ]
 
 
-def _misplaced(
-    arn: str, own: AccountArgs, side: Side | None = None, other: AccountArgs | None = None
-) -> str | None:
+def _misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: AccountArgs | None = None) -> str | None:
     """Return why an ARN is not one of the account ``own``, or None; with the ``other`` one, it tells swapped accounts.
 
     Args:

@@ -123,15 +123,19 @@ def deny_older_sessions(began_before: datetime) -> PolicyDocument:
 
 def statements(document: Document) -> Iterator[Document]:
     """Yield the statements of a document, which may be one object or a list."""
-    found = document.get("Statement", [])
-    yield from cast("list[Document]", found if isinstance(found, list) else [found])
+    yield from cast("list[Document]", items(document.get("Statement")))
+
+
+def items(value: object) -> list[object]:
+    """Return the items of an element that may be absent, one value, or a list."""
+    if value is None:
+        return []
+    return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
 def listed(value: object) -> list[str]:
     """Return the items of an element that may be absent, one text, or a list of texts."""
-    if value is None:
-        return []
-    return [str(item) for item in cast("list[object]", value)] if isinstance(value, list) else [str(value)]
+    return [str(item) for item in items(value)]
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -11,11 +11,11 @@ import pytest
 
 from components.configuration import SettingsError, parse_settings
 from components.providers import account_provider
-from components.relationship import Relationship, RelationshipArgs
+from components.relationship import Relationship
 from components.secret_store import SecretStore, SecretStoreArgs
-from components.settings import SecretStoreSettings, Settings
-from components.trusted_user import TrustedUser, TrustedUserArgs
-from components.trusting_role import TrustingRole, TrustingRoleArgs
+from components.models import RelationshipArgs, StoreArgs, TrustedUserArgs, TrustingRoleArgs
+from components.trusted_user import TrustedUser
+from components.trusting_role import TrustingRole
 from tests.components.conftest import (
     ACCOUNTS,
     EVERYTHING,
@@ -416,58 +416,25 @@ def test_warnings_are_logged(run_program: RunProgram, caplog: pytest.LogCaptureF
     assert caplog.text == ""
 
 
-def _settings() -> Settings:
+def _settings() -> RelationshipArgs:
     return parse_settings(ACCOUNTS)
 
 
 def _relationship(opts: pulumi.ResourceOptions) -> None:
-    Relationship("alone", RelationshipArgs(settings=_settings(), profile="p"), opts)
+    Relationship("alone", _settings(), opts)
 
 
 def _trusting_role(opts: pulumi.ResourceOptions) -> None:
-    settings = _settings()
-    TrustingRole(
-        "alone",
-        TrustingRoleArgs(
-            provider=account_provider("trusting", settings.trusting, settings),
-            partition="aws",
-            account_id=TRUSTING,
-            trusted_account_id=TRUSTED,
-            role=settings.role,
-            trust=settings.trust,
-        ),
-        opts,
-    )
+    TrustingRole("alone", _settings().trusting_role, opts)
 
 
 def _trusted_user(opts: pulumi.ResourceOptions) -> None:
-    settings = _settings()
-    TrustedUser(
-        "alone",
-        TrustedUserArgs(
-            provider=account_provider("trusted", settings.trusted, settings),
-            partition="aws",
-            account_id=TRUSTED,
-            role_arn=f"arn:aws:iam::{TRUSTING}:role/any",
-            user=settings.user,
-            access_keys=settings.access_keys,
-        ),
-        opts,
-    )
+    TrustedUser("alone", _settings().trusted_user, opts)
 
 
 def _secret_store(opts: pulumi.ResourceOptions) -> None:
-    settings = _settings()
-    SecretStore(
-        "alone",
-        SecretStoreArgs(
-            provider=account_provider("trusted", settings.trusted, settings),
-            store=SecretStoreSettings(kind="secretsmanager", name="any"),
-            description="any",
-            key_pair=pulumi.Output.secret("any"),
-        ),
-        opts,
-    )
+    store = StoreArgs.model_validate({"kind": "secretsmanager", "name": "any"})
+    SecretStore("alone", SecretStoreArgs(store=store, description="any", key_pair=pulumi.Output.secret("any")), opts)
 
 
 @pytest.mark.parametrize("make", [_relationship, _trusting_role, _trusted_user, _secret_store])
@@ -475,10 +442,10 @@ def test_a_component_stands_alone_and_keeps_its_options_to_itself(
     make: Callable[[pulumi.ResourceOptions], None],
 ) -> None:
     def program() -> None:
-        stray = aws.Provider("stray", region="us-east-1")
+        own = aws.Provider("own", region="us-east-1", allowed_account_ids=[TRUSTED])
         make(
             pulumi.ResourceOptions(
-                ignore_changes=["description"], delete_before_replace=True, retain_on_delete=True, providers=[stray]
+                ignore_changes=["description"], delete_before_replace=True, retain_on_delete=True, providers=[own]
             )
         )
 
@@ -490,16 +457,21 @@ def test_a_component_stands_alone_and_keeps_its_options_to_itself(
         assert list(each.request.ignoreChanges) == [], each.name
         assert not each.request.deleteBeforeReplace, each.name
         if each.type.startswith("aws:"):
-            assert each.provider in ("trusting", "trusted", "alone-trusting-provider", "alone-trusted-provider"), (
-                each.name
-            )
+            mine = ("alone-trusting-provider", "alone-trusted-provider") if make is _relationship else ("own",)
+            assert each.provider in mine, each.name
 
 
 def test_two_relationships_fit_in_one_program() -> None:
     def program() -> None:
         for name in ("first", "second"):
-            Relationship(name, RelationshipArgs(settings=_settings(), profile=name))
+            Relationship(name, _settings())
 
     recorded = record(program)
     urns = [each.urn for each in recorded.resources]
     assert len(set(urns)) == len(urns) == 2 * len(RESOURCES)
+
+
+@pytest.mark.parametrize("make", [_trusting_role, _trusted_user, _secret_store])
+def test_a_half_without_a_provider_makes_nothing(make: Callable[[pulumi.ResourceOptions], None]) -> None:
+    with pytest.raises(pulumi.RunError, match="needs the AWS provider of its account"):
+        record(lambda: make(pulumi.ResourceOptions()))

@@ -18,7 +18,6 @@ SALTED = "encryptionsalt: v1:abc\nconfig: {}\n"
         ({"kind": "ssm", "name": "/" + "a/" * 16}, "has at most 15 of them"),
         ({"kind": "ssm", "name": "/aws/x"}, "a parameter name does not begin with aws or ssm"),
         ({"kind": "ssm", "name": "a" * 901}, "a parameter name has at most 900 characters, this has 901"),
-        ({"kind": "secretsmanager", "name": "key-abc123"}, "does not end in a hyphen and six letters or digits"),
         ({"kind": "secretsmanager", "name": "a b"}, "a secret's name is made of letters, digits and /_+=.@- only"),
         ({"kind": "secretsmanager", "name": "a" * 513}, "a secret's name has at most 512 characters, this has 513"),
         ({"kind": "ssm", "name": "/x", "kmsKeyId": "my key"}, 'secretStore.kmsKeyId = "my key": this is not a KMS key'),
@@ -47,6 +46,13 @@ def test_every_form_of_a_kms_key(key):
     store = {"kind": "secretsmanager", "name": "assume-role/user-1", "kmsKeyId": key}
 
     assert parse_settings(ACCOUNTS | {"secretStore": store}).secret_store.kms_key_id == key
+
+
+@pytest.mark.parametrize("name", ["my-secret", "key-abc123"])
+def test_a_secret_may_end_as_aws_advises_against(name):
+    store = {"kind": "secretsmanager", "name": name}
+
+    assert parse_settings(ACCOUNTS | {"secretStore": store}).secret_store.name == name
 
 
 def test_a_store_and_a_pgp_key_exclude_each_other():
