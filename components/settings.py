@@ -155,13 +155,20 @@ class TrustSettings(Section):
     """Who may assume the role, beyond being in the trusted account; every condition given must be met."""
 
     external_id: Annotated[str, BeforeValidator(aws_rules.external_id)] | None = None
-    require_mfa: bool = False
+    require_mfa: bool = Field(
+        default=False,
+        description="The caller must have signed in with MFA. Roles and SSO users never have: it keeps them out.",
+    )
     mfa_max_age: Annotated[int, BeforeValidator(aws_rules.mfa_max_age)] | None = Field(
         default=None, description="How old the MFA sign-in may be, in seconds; needs requireMfa."
     )
     principal_arns: tuple[Annotated[str, BeforeValidator(aws_rules.principal_arn)], ...] = ()
     organization_id: Annotated[str, BeforeValidator(aws_rules.organization_id)] | None = None
-    source_ips: tuple[Annotated[str, BeforeValidator(aws_rules.source_ip)], ...] = ()
+    source_ips: tuple[Annotated[str, BeforeValidator(aws_rules.source_ip)], ...] = Field(
+        default=(),
+        description="Public CIDR ranges that calls may come from. Calls through VPC endpoints have no such address: it "
+        "keeps them out.",
+    )
 
     @field_validator("mfa_max_age")
     @classmethod
