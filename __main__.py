@@ -4,9 +4,9 @@ import os
 
 import pulumi
 
-from components.providers import account_provider
+from components.configuration import load_settings
 from components.relationship import Relationship, RelationshipArgs
-from components.settings import PROJECT_FOLDER, load_settings
+from components.settings import PROJECT_FOLDER
 from components.stack_encryption import refuse_weak_passphrase
 
 settings = load_settings()
@@ -19,8 +19,6 @@ relationship = Relationship(
     "assume-role",
     RelationshipArgs(
         settings=settings,
-        trusting=account_provider("trusting", settings.trusting, settings),
-        trusted=account_provider("trusted", settings.trusted, settings),
         profile=f"assume-role-{pulumi.get_stack()}",
     ),
 )

@@ -6,12 +6,10 @@ a time; here they are known before anything is created.
 """
 
 import ipaddress
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -21,7 +19,6 @@ MAX_USER_NAME_LENGTH = 64
 MAX_POLICY_NAME_LENGTH = 128
 MAX_PATH_LENGTH = 512
 MAX_DESCRIPTION_LENGTH = 1000
-MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
 MAX_TRUST_POLICY_CHARACTERS = 2048  # by default, 8,192 at most on request; AWS does not count white space
 MAX_ROLE_POLICIES = 25  # managed policies attached to a role: 10 by default, 25 at most on request
 MAX_ACCESS_KEYS = 2  # per user, active or not
@@ -41,6 +38,12 @@ MAX_MFA_AGE = timedelta(hours=36)
 MAX_SECRET_NAME_LENGTH = 512
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html (1,011 with the ARN before it)
 MAX_PARAMETER_NAME_LENGTH = 900
+
+# Addresses that no call to AWS comes from: private, shared, loopback, link-local, unique local.
+INSIDE = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("::1/128", "fe80::/10", "fc00::/7"),
+)
 
 ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):(?P<service>iam|sts)::(?P<account>[0-9]{12}|aws):(?P<resource>.+)")
 
@@ -108,9 +111,12 @@ def key_label(value: object) -> str:
 
 
 def path(value: object) -> str:
-    """Return an IAM path: ``/``, or printable ASCII between two slashes."""
+    """Return an IAM path: ``/``, or printable ASCII between two slashes, more slashes included.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    """
     text = _text(value)
-    if not re.fullmatch(r"/|/[\x21-\x7e]+/", text) or "//" in text:
+    if not re.fullmatch(r"/|/[\x21-\x7e]+/", text):
         usable = "/".join(re.findall(r"[\x21-\x2e\x30-\x7e]+", text))
         raise ValueError(
             "an IAM path is / or begins and ends with /, with printable ASCII characters and no spaces between. "
@@ -118,6 +124,8 @@ def path(value: object) -> str:
         )
     if len(text) > MAX_PATH_LENGTH:
         raise ValueError(f"an IAM path has at most {MAX_PATH_LENGTH} characters, this has {len(text)}. Shorten it")
+    if text.casefold().startswith("/aws-service-role/"):
+        raise ValueError("AWS keeps the path /aws-service-role/ to the roles of its own services. Choose another")
     return text
 
 
@@ -199,12 +207,14 @@ def profile(value: object) -> str:
 
 def role_arn(value: object) -> str:
     """Return the ARN of a role."""
-    return _arn("role", r"role/[\x21-\x7e]+", "arn:aws:iam::111122223333:role/NAME", value)
+    return _arn("role", r"role/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME", value)
 
 
 def policy_arn(value: object) -> str:
     """Return the ARN of a managed policy, the customer's or AWS's."""
-    return _arn("managed policy", r"policy/[\x21-\x7e]+", "arn:aws:iam::111122223333:policy/NAME", value)
+    return _arn(
+        "managed policy", r"policy/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:policy/NAME", value
+    )
 
 
 def managed_policies(value: object) -> dict[str, str]:
@@ -254,11 +264,36 @@ def arn_like(arn: str, pattern: str) -> bool:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
     """
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn) is not None
+    return wildcard_match(pattern, arn)
+
+
+def wildcard_match(pattern: str, text: str) -> bool:
+    """Return whether a pattern with ``*`` and ``?`` matches a whole text.
+
+    It goes back to the last ``*`` only, so it takes at most the product of both lengths in steps; a regular
+    expression with ten ``*`` takes seconds.
+    """
+    at = place = 0  # in the pattern, in the text
+    star, retry = -1, 0  # the last star, and where the text after what it stands for begins
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, retry, at = at, place, at + 1
+        elif at < len(pattern) and pattern[at] in ("?", text[place]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            at, retry = star + 1, retry + 1
+            place = retry
+        else:
+            return False
+    return not pattern[at:].strip("*")
 
 
 def secret_name(kind: object, value: object) -> str:
     """Return the name of a secret in Secrets Manager, or of a parameter in Systems Manager's parameter store.
+
+    Secrets Manager advises against names that end in a hyphen and six characters, as ``my-secret``: a search by a part
+    of an ARN could take them for its own ends of ARNs. It takes them, and here a secret is always named by its whole
+    ARN.
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
@@ -282,11 +317,6 @@ def secret_name(kind: object, value: object) -> str:
     if len(text) > MAX_SECRET_NAME_LENGTH:
         raise ValueError(
             f"a secret's name has at most {MAX_SECRET_NAME_LENGTH} characters, this has {len(text)}. Shorten it"
-        )
-    if re.search(r"-[A-Za-z0-9]{6}$", text):
-        raise ValueError(
-            "a secret's name does not end in a hyphen and six letters or digits: AWS adds such an end itself, and "
-            "could not tell one from the other. Choose another"
         )
     return text
 
@@ -319,14 +349,23 @@ def organization_id(value: object) -> str:
 
 
 def source_ip(value: object) -> str:
-    """Return an IP address range in CIDR notation."""
+    """Return an IP address range in CIDR notation, of addresses from which AWS can be called.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-sourceip
+    """
     text = _text(value)
     if re.search(r"/.*\.", text):
         raise ValueError("IAM takes no net masks. Write the length of the prefix, like 203.0.113.0/24")
     try:
-        ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(f"this is not an address or a CIDR range ({error}). Write it like 203.0.113.0/24") from None
+    ends = (network.network_address, network.broadcast_address)
+    if any(all(end in ipaddress.ip_network(inside) for end in ends) for inside in INSIDE):
+        raise ValueError(
+            "AWS sees the public address of a caller, never this one, which only networks inside know. Find yours "
+            "with: curl https://checkip.amazonaws.com"
+        )
     return text
 
 
@@ -376,12 +415,15 @@ def loopback_endpoint(value: object) -> str:
     fix = (
         "Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: pulumi config rm assume-role:endpoint"
     )
+    # Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
+    if strange := re.search(r"[^\x21-\x7e]|[\\@]", text):
+        raise ValueError(f"an endpoint is http://, a loopback address and a port, without {strange[0]!r}. {fix}")
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError:
         raise ValueError(f"this is not a URL. {fix}") from None
-    plain = not (url.path or url.query or url.fragment or url.username or url.password)
+    plain = not (url.path or url.query or url.fragment)
     if url.scheme not in ("http", "https") or not url.hostname or not port or not plain:
         raise ValueError(f"an endpoint is http://, a loopback address and a port. {fix}")
     if url.hostname != "localhost" and not _is_loopback(url.hostname):
@@ -396,99 +438,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def identity_policy_file(file: Path) -> dict[str, object]:
-    """Return the identity policy in a JSON file."""
-    try:
-        content = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(
-            f"the policy file cannot be read ({reason}). Name a JSON file, relative to the folder of Pulumi.yaml"
-        ) from None
-    try:
-        document: object = json.loads(content, object_pairs_hook=_without_duplicates)
-    except ValueError as error:
-        raise ValueError(f"the policy file is not JSON: {error}. Correct it there") from None
-    return identity_policy(document)
-
-
-def identity_policy(document: object) -> dict[str, object]:
-    """Return an identity policy document.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-    """
-    size = len("".join(json.dumps(document).split()))  # as it is sent: a character outside ASCII counts six
-    if size > MAX_POLICY_CHARACTERS:
-        raise ValueError(
-            f"a managed policy has at most {MAX_POLICY_CHARACTERS:,} characters without white space, "
-            f"this has {size:,}. Shorten it, for example with wildcards"
-        )
-    if fault := _policy_fault(document):
-        raise ValueError(f"this is not an IAM identity policy: {fault}. Correct it in the policy's JSON")
-    return cast("dict[str, object]", document)
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return document
-
-
-def allows_everything(policy: Mapping[str, object]) -> bool:
-    """Return whether a statement of an identity policy allows every action on every resource, without a condition."""
-    found = policy.get("Statement")
-    return any(
-        statement.get("Effect") == "Allow"
-        and "Condition" not in statement
-        and all("*" in _texts(statement.get(element)) for element in ("Action", "Resource"))
-        for statement in cast("list[Mapping[str, object]]", found if isinstance(found, list) else [found])
-    )
-
-
-def _texts(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else [value]
-
-
-def _policy_fault(document: object) -> str | None:
-    if not isinstance(document, dict):
-        return "it is not a JSON object"
-    policy = cast("dict[str, object]", document)
-    if unknown := sorted(policy.keys() - {"Version", "Id", "Statement"}):
-        return f"a policy has no element {unknown[0]!r}"
-    if policy.get("Version") != "2012-10-17":
-        return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
-    statements = policy.get("Statement")
-    entries = cast("list[object]", statements) if isinstance(statements, list) else [statements]
-    if not entries:
-        return '"Statement" is empty'
-    return next((fault for number, entry in enumerate(entries, 1) if (fault := _statement_fault(number, entry))), None)
-
-
-def _statement_fault(number: int, entry: object) -> str | None:
-    if not isinstance(entry, dict):
-        return f"statement {number} is not a JSON object"
-    statement = cast("dict[str, object]", entry)
-    elements = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
-    if "Principal" in statement or "NotPrincipal" in statement:
-        return f"statement {number} names a principal, which only trust and resource policies do"
-    if unknown := sorted(statement.keys() - elements):
-        return f"statement {number} has an unknown element {unknown[0]!r}"
-    if statement.get("Effect") not in ("Allow", "Deny"):
-        return f'statement {number} needs "Effect" to be "Allow" or "Deny"'
-    for element in ("Action", "Resource"):
-        values = [statement[name] for name in (element, f"Not{element}") if name in statement]
-        if len(values) != 1:
-            return f'statement {number} needs exactly one of "{element}" and "Not{element}"'
-        texts = cast("list[object]", values[0]) if isinstance(values[0], list) else [values[0]]
-        if not texts or not all(isinstance(text, str) and text for text in texts):
-            return f'"{element}" of statement {number} must be a text or a list of texts'
-    actions = statement.get("Action", statement.get("NotAction"))
-    for action in cast("list[str]", actions) if isinstance(actions, list) else [cast("str", actions)]:
-        if action != "*" and not re.fullmatch(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+", action):
-            return f"statement {number} has an action {action!r} that is not service:Name"
-    return None

@@ -1,7 +1,6 @@
 """The two AWS providers: one per account, each able to work in exactly that account and no other."""
 
-from typing import Literal
-
+import pulumi
 import pulumi_aws as aws
 
 from components.settings import AccountSettings, Settings
@@ -11,7 +10,7 @@ EMULATED_SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")
 
 
 def account_provider(
-    side: Literal["trusting", "trusted"], account: AccountSettings, settings: Settings
+    name: str, account: AccountSettings, settings: Settings, opts: pulumi.ResourceOptions | None = None
 ) -> aws.Provider:
     """Return the provider of one account.
 
@@ -20,9 +19,10 @@ def account_provider(
     signs with the account id as access key id, which is how the emulator knows whose root is calling.
 
     Args:
-        side: which of the two accounts; it names the provider in Pulumi's state.
+        name: the provider's name in Pulumi's state.
         account: the settings of that account.
         settings: the stack's settings, for its tags and endpoint.
+        opts: the provider's resource options.
     """
     assume_roles: list[aws.ProviderAssumeRoleArgs] | None = None
     if account.assume_role_arn:
@@ -30,15 +30,16 @@ def account_provider(
     default_tags = aws.ProviderDefaultTagsArgs(tags=settings.tags) if settings.tags else None
     if settings.endpoint is None:
         return aws.Provider(
-            side,
+            name,
             allowed_account_ids=[account.account_id],
             profile=account.profile,
             assume_roles=assume_roles,
             region=account.region,
             default_tags=default_tags,
+            opts=opts,
         )
     return aws.Provider(
-        side,
+        name,
         allowed_account_ids=[account.account_id],
         access_key=account.account_id,
         secret_key="embedded",  # noqa: S106 - an emulator takes any
@@ -50,4 +51,5 @@ def account_provider(
         skip_metadata_api_check=True,
         skip_region_validation=True,
         s3_use_path_style=True,
+        opts=opts,
     )

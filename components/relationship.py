@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components.arns import iam_arn
 from components.handover import aws_config, switch_role_url
+from components.providers import account_provider
 from components.secret_store import SecretStore, SecretStoreArgs
 from components.settings import SecretStoreSettings, Settings
 from components.trusted_user import TrustedUser, TrustedUserArgs
@@ -19,8 +20,6 @@ class RelationshipArgs:
     """What a ``Relationship`` is made from."""
 
     settings: Settings
-    trusting: aws.Provider  # of the account that hosts the role
-    trusted: aws.Provider  # of the account that hosts the user
     profile: str  # name of the AWS profile that is handed over, as "assume-role-dev"
 
 
@@ -28,7 +27,8 @@ class Relationship(pulumi.ComponentResource):
     """Both halves of an assume-role relationship between two AWS accounts, and what its users need to know of it.
 
     Creates ``<name>-trusting`` (``TrustingRole``, in the trusting account) and ``<name>-trusted`` (``TrustedUser``,
-    in the trusted account). Neither waits for the other.
+    in the trusted account), and for each a ``-provider`` that works in that account alone and that no caller can
+    swap. Neither half waits for the other.
     """
 
     role: TrustingRole
@@ -38,10 +38,12 @@ class Relationship(pulumi.ComponentResource):
         super().__init__("assume-role:index:Relationship", name, None, opts)
         settings = args.settings
         partition = settings.trusting.partition
+        trusting = account_provider(f"{name}-trusting-provider", settings.trusting, settings, _once_named("trusting"))
+        trusted = account_provider(f"{name}-trusted-provider", settings.trusted, settings, _once_named("trusted"))
         self.role = TrustingRole(
             f"{name}-trusting",
             TrustingRoleArgs(
-                provider=args.trusting,
+                provider=trusting,
                 partition=partition,
                 account_id=settings.trusting.account_id,
                 trusted_account_id=settings.trusted.account_id,
@@ -53,7 +55,7 @@ class Relationship(pulumi.ComponentResource):
         self.user = TrustedUser(
             f"{name}-trusted",
             TrustedUserArgs(
-                provider=args.trusted,
+                provider=trusted,
                 partition=partition,
                 account_id=settings.trusted.account_id,
                 role_arn=self.role.arn,
@@ -63,7 +65,7 @@ class Relationship(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        self._outputs = {**self._names(settings), **self._keys(name, args), "terms": self._terms(settings)}
+        self._outputs = {**self._names(settings), **self._keys(name, args, trusted), "terms": self._terms(settings)}
         self.register_outputs(self._outputs)
 
     def outputs(self) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Relationship(pulumi.ComponentResource):
         }
         return {name: value for name, value in names.items() if value is not None}
 
-    def _keys(self, name: str, args: RelationshipArgs) -> dict[str, pulumi.Output[Any]]:
+    def _keys(self, name: str, args: RelationshipArgs, trusted: aws.Provider) -> dict[str, pulumi.Output[Any]]:
         """Return the keys: all of them, the one in use (the last that is active), and how to use it."""
         keys, settings = self.user.access_keys, args.settings
         outputs: dict[str, pulumi.Output[Any]] = {
@@ -96,7 +98,7 @@ class Relationship(pulumi.ComponentResource):
         active = [keys[key.label] for key in settings.access_keys if key.status == "Active"]
         current = active[-1] if active else None
         if settings.secret_store is not None:
-            store = self._store(f"{name}-secret-store", args, settings.secret_store, current)
+            store = self._store(f"{name}-secret-store", settings, settings.secret_store, trusted, current)
             if store.location is not None:
                 outputs["secretLocation"] = store.location
         if current is None:
@@ -113,15 +115,20 @@ class Relationship(pulumi.ComponentResource):
         return outputs
 
     def _store(
-        self, name: str, args: RelationshipArgs, store: SecretStoreSettings, key: aws.iam.AccessKey | None
+        self,
+        name: str,
+        settings: Settings,
+        store: SecretStoreSettings,
+        trusted: aws.Provider,
+        key: aws.iam.AccessKey | None,
     ) -> SecretStore:
         pair = {"accessKeyId": key.id, "secretAccessKey": pulumi.Output.secret(key.secret)} if key else None
         return SecretStore(
             name,
             SecretStoreArgs(
-                provider=args.trusted,
+                provider=trusted,
                 store=store,
-                description=f"The access key of IAM user {args.settings.user.name}, which may assume {self.role.arn}.",
+                description=f"The access key of IAM user {settings.user.name}, which may assume {self.role.arn}.",
                 key_pair=pulumi.Output.json_dumps(pair) if pair else None,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -150,11 +157,37 @@ class Relationship(pulumi.ComponentResource):
         return {term: value for term, value in terms.items() if value is not None}
 
 
+def _once_named(name: str) -> pulumi.ResourceOptions:
+    """Return the options of a provider that older stacks know by another name.
+
+    It has no parent: `pulumi import`, and so `make adopt`, makes providers before components.
+    """
+    return pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
+
+
+def _encrypted_secret(key: aws.iam.AccessKey) -> pulumi.Output[str | None]:
+    """Return a key's secret as it is encrypted to the PGP key; without one, an active key fails an update.
+
+    The provider makes a key first and then encrypts its secret. Where that fails, the next update finds the key there
+    and has nothing to do, though nobody will ever have the secret.
+    """
+
+    def check(urn: str, key_id: str, status: str, secret: str | None) -> str | None:
+        if status == "Active" and not secret and not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(
+                f"the access key {key_id} is active, and nobody has its secret: AWS made it, and then it could not be "
+                f"encrypted to pgpKeyFile. Make another in its place with: pulumi up --replace '{urn}'"
+            )
+        return secret
+
+    return pulumi.Output.all(key.urn, key.id, key.status, key.encrypted_secret).apply(lambda parts: check(*parts))
+
+
 def _key_output(key: aws.iam.AccessKey, settings: Settings) -> dict[str, pulumi.Output[Any]]:
     """Return what the outputs say of one key: with its secret only where the stack is what hands it out."""
     shown: dict[str, pulumi.Output[Any]] = {"id": key.id, "status": key.status}
     if settings.pgp_key:
-        shown["encryptedSecret"] = key.encrypted_secret
+        shown["encryptedSecret"] = _encrypted_secret(key)
     elif not settings.secret_store:
         shown["secret"] = pulumi.Output.secret(key.secret)
     return shown

@@ -117,7 +117,7 @@ def planned_resources(steps: Sequence[Mapping[str, Any]]) -> list[Planned]:
 
 def _side(provider: str) -> Side:
     """Return the account of a provider reference: a URN that ends in the provider's name, then its id."""
-    return "trusting" if provider.split("::")[-2] == "trusting" else "trusted"
+    return "trusting" if "trusting" in provider.split("::")[-2] else "trusted"
 
 
 # What is in AWS

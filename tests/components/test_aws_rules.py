@@ -28,6 +28,13 @@ def test_every_region_that_aws_lists_is_in_its_partition(name):
         ("arn:aws:iam::444455556666:user/people.alice", False),  # a dot is a dot
         ("arn:aws:iam::444455556666:user/People/Alice", False),
         ("arn:aws:iam::444455556666:role/*", False),
+        ("*", True),
+        ("", False),
+        ("arn:*:user/*/al*e", True),
+        ("arn:*:user/*/al*f", False),
+        ("*?alice*", True),
+        ("*alice?*", False),
+        ("a*" * 200, False),  # a regular expression takes seconds for ten of them
     ],
 )
 def test_arn_like(pattern, matches):

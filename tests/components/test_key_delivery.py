@@ -77,7 +77,7 @@ def test_the_store_is_in_the_trusted_account(stored):
     assert stored.named(STORE).parent == "assume-role"
     made = [each for each in stored.resources if each.parent == STORE]
     assert made
-    assert {each.provider for each in made} == {"trusted"}
+    assert {each.provider for each in made} == {"assume-role-trusted-provider"}
     assert all(each.name.startswith(f"{STORE}-") for each in made)
 
 

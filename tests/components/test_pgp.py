@@ -9,6 +9,24 @@ import pytest
 
 from components.pgp import public_key
 
+# Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of these curves. Sequoia cannot make them.
+BRAINPOOL = (
+    "mFMEawXFAhMJKyQDAwIIAQEHAgMENk/j0j6ZoCG5YCMjGuLm6C+tal8Jsn8+kTK/Z/MNDthU7mR+PYdPHQezju6+0vSB9kSeWGEb6jGHRiN3"
+    "X9HLKLQhYnJhaW5wb29sIDxicmFpbnBvb2xAZXhhbXBsZS5jb20+iJAEExMIADgWIQSMc0gANXba7G3AimdP5rbB9R29pgUCawXFAgIbIwUL"
+    "CQgHAgYVCgkICwIEFgIDAQIeAQIXgAAKCRBP5rbB9R29pgQFAP47NqQF0RhkIlbXGsNmApAxfTfYKunvBrrdBC3DGJtenAD/ZlwVeOdMtJus"
+    "vQbIUbWRhc89jJiplaEQ5paBKTxW0K+4VwRrBcUCEgkrJAMDAggBAQcCAwQodzTnVuftjystA25arBdQb4vm3RfR7WYYUx48zRc1UlM80clm"
+    "p0CW1642HOXfyFALExgAKB669yJQg4PiV0+MAwEIB4h4BBgTCAAgFiEEjHNIADV22uxtwIpnT+a2wfUdvaYFAmsFxQICGwwACgkQT+a2wfUd"
+    "vaaXhgD/RTsw828Gz+O8n4ouHcIW4Fo+VW48TpxzX8sf/XduItUA/1hDfzDfPVF70DNkCxi1bBjpfPXgh4JfruHueJox491E"
+)
+SECP256K1 = (
+    "mE8EawXFAhMFK4EEAAoCAwTbPmhbcnOq/eDbeWsxV8P5fpEmR9/kf54zXjogGVSfpm0GNcNHH7nc8lcprELfIoKWlkyueU4fLbTeetd1TAtL"
+    "tCFzZWNwMjU2azEgPHNlY3AyNTZrMUBleGFtcGxlLmNvbT6IkAQTEwgAOBYhBKssp0cqcvFeJhEBpvS7H1J+3AhWBQJrBcUCAhsjBQsJCAcC"
+    "BhUKCQgLAgQWAgMBAh4BAheAAAoJEPS7H1J+3AhWEXwBAKLS1Z9ZYSOZ+ukKpbCcXqMl0H1RVRiefBQBlRCst+gKAP9TZN3vEH1aZSGrTxdo"
+    "qkIMU5A1sDhk870mKmphWeGsnbhTBGsFxQISBSuBBAAKAgME0ygeKHSEcScM7Dud52CJqnPreqDBgofpu7UuzgVlAHMSXzhb3NrcwAses0NZ"
+    "sQQieqxDJ0VqnDLauJv1ZYK1YAMBCAeIeAQYEwgAIBYhBKssp0cqcvFeJhEBpvS7H1J+3AhWBQJrBcUCAhsMAAoJEPS7H1J+3AhWsaMBAP9m"
+    "WXF0i7NU+sf2Yl2MHS/jQtAOPQg1sZI068YTG/0IAQDiQOFNfjeBcdlIBLUt8ephnZB+onzTLdma1TGZJYYF1Q=="
+)
+
 
 @pytest.fixture(scope="module")
 def private_key():
@@ -21,6 +39,15 @@ def expired():
     while datetime.now(UTC) <= key.expiration:
         time.sleep(0.05)
     return bytes(key)
+
+
+def post_quantum(suite):
+    profile = pysequoia.Profile.RFC9580
+    return bytes(pysequoia.Tsk.generate(user_id="x", profile=profile, cipher_suite=suite).extract_certificate())
+
+
+def without_user_id(profile):
+    return bytes(pysequoia.Tsk.generate(profile=profile).extract_certificate())
 
 
 def sign_only():
@@ -49,6 +76,13 @@ def test_both_forms_give_the_binary_key_in_base64(private_key, tmp_path, form):
         (bytes, "this file holds a PRIVATE key, which only the reader of the secret should have"),
         (lambda key: bytes(key.extract_certificate()) * 2, "this file holds 2 PGP keys and must hold one"),
         (lambda _key: expired(), "this PGP key expired on 2"),
+        (lambda _key: base64.b64decode(BRAINPOOL), r"this PGP key cannot be checked \(No binding signature at"),
+        (lambda _key: base64.b64decode(SECP256K1), r"this PGP key cannot be checked \(No binding signature at"),
+        (
+            lambda _key: post_quantum(pysequoia.CipherSuite.MLDSA65_Ed25519),
+            "this PGP key has a part of the kind MLDSA65_Ed25519, which the AWS provider cannot read",
+        ),
+        (lambda _key: without_user_id(pysequoia.Profile.RFC4880), "this PGP key has no user id, and the AWS provider"),
         (lambda _key: sign_only(), r"this PGP key cannot encrypt \(No suitable encryption subkey for \w+\)\."),
     ],
 )
@@ -58,6 +92,22 @@ def test_a_key_that_will_not_do(private_key, tmp_path, content, problem):
 
     with pytest.raises(ValueError, match=rf"^{problem}"):
         public_key(file)
+
+
+@pytest.mark.parametrize("suite", ["Cv25519", "Cv448", "P256", "P384", "P521", "RSA2k"])
+@pytest.mark.parametrize("profile", ["RFC4880", "RFC9580"])
+def test_the_kinds_that_the_provider_reads(tmp_path, suite, profile):
+    kind = {"profile": getattr(pysequoia.Profile, profile), "cipher_suite": getattr(pysequoia.CipherSuite, suite)}
+    certificate = pysequoia.Tsk.generate(user_id="x", **kind).extract_certificate()
+    (tmp_path / "key").write_bytes(bytes(certificate))
+
+    assert base64.b64decode(public_key(tmp_path / "key")) == bytes(certificate)
+
+
+def test_a_newer_key_needs_no_user_id(tmp_path):
+    (tmp_path / "key").write_bytes(without_user_id(pysequoia.Profile.RFC9580))
+
+    assert public_key(tmp_path / "key")
 
 
 def test_a_missing_file(tmp_path):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from components.settings import SettingsError
+from components.configuration import SettingsError
 from tests.components.conftest import EVERYTHING, TRUSTED, TRUSTING
 
 SIDES = {"trusting": TRUSTING, "trusted": TRUSTED}
@@ -24,7 +24,7 @@ def decoded(registration):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_plain_provider(default, side):
-    inputs = decoded(default.named(side))
+    inputs = decoded(default.named(f"assume-role-{side}-provider"))
     assert inputs.pop("skipRegionValidation") is True  # pulumi-aws's own default
     assert inputs.pop("skipCredentialsValidation") is False
     assert inputs == {"region": "us-east-1", "allowedAccountIds": [SIDES[side]], "profile": f"{side}-admin"}
@@ -32,7 +32,7 @@ def test_plain_provider(default, side):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_provider_with_everything_configured(configured, side):
-    inputs = decoded(configured.named(side))
+    inputs = decoded(configured.named(f"assume-role-{side}-provider"))
     assert inputs["allowedAccountIds"] == [SIDES[side]]
     assert inputs["region"] == EVERYTHING[side]["region"]
     assert inputs["profile"] == f"{side}-admin"
@@ -45,7 +45,7 @@ def test_provider_with_everything_configured(configured, side):
 @pytest.mark.parametrize("run", ["default", "configured"])
 @pytest.mark.parametrize("side", SIDES)
 def test_real_aws_gets_no_keys_and_no_endpoint(run, side, request):
-    inputs = request.getfixturevalue(run).named(side).inputs
+    inputs = request.getfixturevalue(run).named(f"assume-role-{side}-provider").inputs
     assert inputs["profile"]
     assert not inputs.keys() & (CREDENTIALS | {"endpoints"})
     assert "skipRequestingAccountId" not in inputs  # it would switch allowedAccountIds off
@@ -54,7 +54,7 @@ def test_real_aws_gets_no_keys_and_no_endpoint(run, side, request):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_emulated_provider(run_program, side):
-    inputs = decoded(run_program(endpoint="http://127.0.0.1:4599").named(side))
+    inputs = decoded(run_program(endpoint="http://127.0.0.1:4599").named(f"assume-role-{side}-provider"))
     endpoints = inputs.pop("endpoints")
     assert endpoints == [dict.fromkeys(("iam", "sts", "s3", "secretsmanager", "ssm"), "http://127.0.0.1:4599")]
     assert all(ipaddress.ip_address(urlsplit(url).hostname).is_loopback for url in endpoints[0].values())
@@ -73,7 +73,7 @@ def test_emulated_provider(run_program, side):
 def test_emulated_provider_keeps_roles_and_tags(run_program):
     recorded = run_program(endpoint="http://localhost:4599", **EVERYTHING)
     for side in SIDES:
-        inputs = decoded(recorded.named(side))
+        inputs = decoded(recorded.named(f"assume-role-{side}-provider"))
         assert inputs["defaultTags"] == {"tags": EVERYTHING["tags"]}
         assert inputs["assumeRoles"][0]["roleArn"] == EVERYTHING[side]["assumeRoleArn"]
 

@@ -9,10 +9,11 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
+from components.configuration import SettingsError, parse_settings
 from components.providers import account_provider
 from components.relationship import Relationship, RelationshipArgs
 from components.secret_store import SecretStore, SecretStoreArgs
-from components.settings import SecretStoreSettings, Settings, SettingsError, parse_settings
+from components.settings import SecretStoreSettings, Settings
 from components.trusted_user import TrustedUser, TrustedUserArgs
 from components.trusting_role import TrustingRole, TrustingRoleArgs
 from tests.components.conftest import (
@@ -30,26 +31,30 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on
 UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 # Logical name -> type, parent, provider. A resource in the wrong account is the fault this project exists to prevent.
 RESOURCES = {
-    "trusting": ("pulumi:providers:aws", "", ""),
-    "trusted": ("pulumi:providers:aws", "", ""),
+    "assume-role-trusting-provider": ("pulumi:providers:aws", "", ""),
+    "assume-role-trusted-provider": ("pulumi:providers:aws", "", ""),
     "assume-role": ("assume-role:index:Relationship", "", ""),
     "assume-role-trusting": ("assume-role:index:TrustingRole", "assume-role", ""),
-    "assume-role-trusting-role": ("aws:iam/role:Role", "assume-role-trusting", "trusting"),
-    "assume-role-trusting-role-policy": ("aws:iam/policy:Policy", "assume-role-trusting", "trusting"),
+    "assume-role-trusting-role": ("aws:iam/role:Role", "assume-role-trusting", "assume-role-trusting-provider"),
+    "assume-role-trusting-role-policy": (
+        "aws:iam/policy:Policy",
+        "assume-role-trusting",
+        "assume-role-trusting-provider",
+    ),
     "assume-role-trusting-role-policy-attachment": (
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "assume-role-trusting",
-        "trusting",
+        "assume-role-trusting-provider",
     ),
     "assume-role-trusted": ("assume-role:index:TrustedUser", "assume-role", ""),
-    "assume-role-trusted-user": ("aws:iam/user:User", "assume-role-trusted", "trusted"),
-    "assume-role-trusted-user-policy": ("aws:iam/policy:Policy", "assume-role-trusted", "trusted"),
+    "assume-role-trusted-user": ("aws:iam/user:User", "assume-role-trusted", "assume-role-trusted-provider"),
+    "assume-role-trusted-user-policy": ("aws:iam/policy:Policy", "assume-role-trusted", "assume-role-trusted-provider"),
     "assume-role-trusted-user-policy-attachment": (
         "aws:iam/userPolicyAttachment:UserPolicyAttachment",
         "assume-role-trusted",
-        "trusted",
+        "assume-role-trusted-provider",
     ),
-    "assume-role-trusted-key-1": ("aws:iam/accessKey:AccessKey", "assume-role-trusted", "trusted"),
+    "assume-role-trusted-key-1": ("aws:iam/accessKey:AccessKey", "assume-role-trusted", "assume-role-trusted-provider"),
 }
 OUTPUTS = {
     "roleArn",
@@ -89,9 +94,8 @@ def test_every_aws_resource_names_its_parent_and_its_provider(run: str, request:
     recorded: Recorded = request.getfixturevalue(run)
     made_in_aws = [each for each in recorded.resources if each.type.startswith("aws:")]
     assert len(made_in_aws) >= 7
-    accounts = {"assume-role-trusting": "trusting", "assume-role-trusted": "trusted"}
     for each in made_in_aws:
-        assert each.provider == accounts[each.parent], each.name
+        assert each.provider == f"{each.parent}-provider", each.name
         assert each.name.startswith(f"{each.parent}-"), each.name
 
 
@@ -230,7 +234,7 @@ def test_attachments_join_what_was_made_and_wait_for_it(run: str, request: pytes
 def test_neither_account_waits_for_the_other(configured: Recorded) -> None:
     for each in configured.resources:
         if each.type.startswith("aws:"):
-            other = {"trusting": "-trusted-", "trusted": "-trusting-"}[each.provider]
+            other = "-trusted-" if "-trusting-" in each.provider else "-trusting-"
             assert not [urn for urn in each.request.dependencies if other in urn.split("::")[-1]], each.name
 
 
@@ -417,10 +421,7 @@ def _settings() -> Settings:
 
 
 def _relationship(opts: pulumi.ResourceOptions) -> None:
-    settings = _settings()
-    trusting = account_provider("trusting", settings.trusting, settings)
-    trusted = account_provider("trusted", settings.trusted, settings)
-    Relationship("alone", RelationshipArgs(settings=settings, trusting=trusting, trusted=trusted, profile="p"), opts)
+    Relationship("alone", RelationshipArgs(settings=_settings(), profile="p"), opts)
 
 
 def _trusting_role(opts: pulumi.ResourceOptions) -> None:
@@ -489,17 +490,16 @@ def test_a_component_stands_alone_and_keeps_its_options_to_itself(
         assert list(each.request.ignoreChanges) == [], each.name
         assert not each.request.deleteBeforeReplace, each.name
         if each.type.startswith("aws:"):
-            assert each.provider in ("trusting", "trusted"), each.name
+            assert each.provider in ("trusting", "trusted", "alone-trusting-provider", "alone-trusted-provider"), (
+                each.name
+            )
 
 
 def test_two_relationships_fit_in_one_program() -> None:
     def program() -> None:
-        settings = _settings()
-        trusting = account_provider("trusting", settings.trusting, settings)
-        trusted = account_provider("trusted", settings.trusted, settings)
         for name in ("first", "second"):
-            Relationship(name, RelationshipArgs(settings=settings, trusting=trusting, trusted=trusted, profile=name))
+            Relationship(name, RelationshipArgs(settings=_settings(), profile=name))
 
     recorded = record(program)
     urns = [each.urn for each in recorded.resources]
-    assert len(set(urns)) == len(urns) == 2 * (len(RESOURCES) - 2) + 2
+    assert len(set(urns)) == len(urns) == 2 * len(RESOURCES)

@@ -1,8 +1,10 @@
 """The settings of the store, and what protects the stack itself."""
 
+import os
+
 import pytest
 
-from components.settings import SettingsError, parse_settings
+from components.configuration import SettingsError, parse_settings
 from components.stack_encryption import passphrase_fault
 
 ACCOUNTS = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}
@@ -18,7 +20,6 @@ SALTED = "encryptionsalt: v1:abc\nconfig: {}\n"
         ({"kind": "ssm", "name": "/" + "a/" * 16}, "has at most 15 of them"),
         ({"kind": "ssm", "name": "/aws/x"}, "a parameter name does not begin with aws or ssm"),
         ({"kind": "ssm", "name": "a" * 901}, "a parameter name has at most 900 characters, this has 901"),
-        ({"kind": "secretsmanager", "name": "key-abc123"}, "does not end in a hyphen and six letters or digits"),
         ({"kind": "secretsmanager", "name": "a b"}, "a secret's name is made of letters, digits and /_+=.@- only"),
         ({"kind": "secretsmanager", "name": "a" * 513}, "a secret's name has at most 512 characters, this has 513"),
         ({"kind": "ssm", "name": "/x", "kmsKeyId": "my key"}, 'secretStore.kmsKeyId = "my key": this is not a KMS key'),
@@ -49,6 +50,13 @@ def test_every_form_of_a_kms_key(key):
     assert parse_settings(ACCOUNTS | {"secretStore": store}).secret_store.kms_key_id == key
 
 
+@pytest.mark.parametrize("name", ["my-secret", "key-abc123"])
+def test_a_secret_may_end_as_aws_advises_against(name):
+    store = {"kind": "secretsmanager", "name": name}
+
+    assert parse_settings(ACCOUNTS | {"secretStore": store}).secret_store.name == name
+
+
 def test_a_store_and_a_pgp_key_exclude_each_other():
     with pytest.raises(SettingsError, match=r"with pgpKeyFile no stack ever has\. Remove one of the two\."):
         parse_settings(ACCOUNTS | {"secretStore": {"kind": "ssm", "name": "/x"}, "pgpKeyFile": "missing.asc"})
@@ -56,7 +64,22 @@ def test_a_store_and_a_pgp_key_exclude_each_other():
 
 @pytest.mark.parametrize("passphrase", ["", " ", "passphrase", "Password", "pulumi"])
 def test_a_passphrase_that_protects_nothing(passphrase):
-    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase})
+    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(
+        SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase}, in_pulumi_cloud=False
+    )
+
+
+@pytest.mark.parametrize("stack_file", ["", "config: {}\n"])
+def test_a_passphrase_that_protects_nothing_where_the_salt_is_in_another_file(stack_file):
+    weak = {"PULUMI_CONFIG_PASSPHRASE": ""}
+    assert "the empty passphrase" in passphrase_fault(stack_file, weak, in_pulumi_cloud=False)
+    assert passphrase_fault(stack_file, weak, in_pulumi_cloud=True) is None
+
+
+def test_a_passphrase_file_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    file = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "pipe")}
+    assert passphrase_fault(SALTED, file, in_pulumi_cloud=False) is None
 
 
 @pytest.mark.parametrize(
@@ -65,8 +88,8 @@ def test_a_passphrase_that_protects_nothing(passphrase):
         (SALTED, {"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"}),
         (SALTED, {}),  # typed at the prompt
         ("secretsprovider: awskms://alias/mine\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
-        ("config: {}\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
+        ("config: {}\n", {}),
     ],
 )
 def test_what_is_not_a_weak_passphrase(stack_file, environment):
-    assert passphrase_fault(stack_file, environment) is None
+    assert passphrase_fault(stack_file, environment, in_pulumi_cloud=False) is None

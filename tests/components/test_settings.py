@@ -1,12 +1,15 @@
 """Every message that a wrong setting gives: the key, the value seen, the rule and the fix."""
 
 import json
+import os
 import re
 
 import pulumi
 import pytest
+from pydantic import ValidationError
 
-from components.settings import AccessKeySettings, Fault, Settings, SettingsError, load_settings, parse_settings
+from components.configuration import Fault, SettingsError, load_settings, parse_settings
+from components.settings import AccessKeySettings, AccountSettings, Settings, TrustSettings, UserSettings
 from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
 
 OTHER = "777788889999"
@@ -104,7 +107,6 @@ WRONG = [
         for path, fix in [
             ("division", "/division/"),
             ("/division", "/division/"),
-            ("/a//b/", "/a/b/"),
             ("/a b/", "/a/b/"),
             ("//", "/division/"),
             ("", "/division/"),
@@ -143,6 +145,27 @@ WRONG = [
         ("trust.organizationId", value, json.dumps(value), "o- and 10 to 32 lower-case letters or digits", "Look it up")
         for value in ("o-short", "o-A1B2C3D4E5", "r-a1b2c3d4e5", "o-" + "a" * 33, "")
     ),
+    *(
+        (f"{owner}.path", path, json.dumps(path), "AWS keeps the path /aws-service-role/", "Choose another")
+        for owner in ("role", "user")
+        for path in ("/aws-service-role/", "/AWS-Service-Role/x/")
+    ),
+    *(
+        ("trust.sourceIps[0]", value, json.dumps(value), "AWS sees the public address of a caller", "Find yours with")
+        for value in (
+            "10.1.2.3",
+            "10.0.0.0/8",
+            "172.31.0.0/16",
+            "192.168.1.0/24",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.0.0/16",
+        )
+    ),
+    *(
+        ("trust.sourceIps[0]", value, json.dumps(value), "AWS sees the public address of a caller", "Find yours with")
+        for value in ("::1", "fe80::1", "fd00::/8")
+    ),
     ("trust.sourceIps[0]", "home", '"home"', "this is not an address or a CIDR range", "Write it like 203.0.113.0/24"),
     ("trust.sourceIps[0]", "203.0.113.7/24", '"203.0.113.7/24"', "has host bits set", "Write it like 203.0.113.0/24"),
     *(
@@ -174,6 +197,7 @@ WRONG = [
             "Admin",
             f"arn:aws:iam::{account}:{wrong_kind}",
             f"arn:aws:iam::{account}:{kind.rsplit(maxsplit=1)[-1]}/",
+            f"arn:aws:iam::{account}:{kind.rsplit(maxsplit=1)[-1]}/*",
             f"arn:aws:sts::{account}:assumed-role/x/y",
             f"arn:aws:iam:us-east-1:{account}:role/x",
         )
@@ -271,7 +295,6 @@ WRONG = [
             ("http://192.168.0.1:4599", "192.168.0.1"),
             ("http://localhost.example.com:4599", "localhost.example.com"),
             ("http://[2001:db8::1]:4599", "2001:db8::1"),
-            ("http://127.0.0.1\t.example.com:4599", "127.0.0.1.example.com"),
         ]
     ),
     *(
@@ -285,6 +308,13 @@ WRONG = [
             "http://127.0.0.1:4599?a=b",
             "http://user:word@127.0.0.1:4599",
             "http://127.0.0.1:4599@192.0.2.1:80",
+            "http://127.0.0.1\t.example.com:4599",
+            "http://127.0.0.2:1\\@127.0.0.1:2",
+            "http://127.0.0.1\\.example.com:4599",
+            "http://@127.0.0.1:4599",
+            "http://127.0.0.1:45\n99",
+            " http://127.0.0.1:4599",
+            "http://127.0.0.1:4599\x00",
         )
     ),
     *(
@@ -432,9 +462,7 @@ def test_two_partitions():
 def test_an_age_of_mfa_without_mfa(require):
     (fault,) = faults_of({"trust": {"mfaMaxAge": 900, **require}}).faults
     assert (fault.key, fault.value) == ("trust.mfaMaxAge", 900)
-    assert (
-        fault.problem == "this needs MFA. Set it with: pulumi config set --path assume-role:trust.requireMfa true."[:-1]
-    )
+    assert fault.problem.startswith("this needs MFA. Remove it, or use: pulumi config set --path")
 
 
 ARNS = [
@@ -450,6 +478,10 @@ def test_an_arn_of_the_other_account_asks_whether_they_are_swapped(key, resource
     (fault,) = faults_of(at(key, f"arn:aws:iam::{other}:{resource}")).faults
     side, other_side = ("trusting", "trusted") if own == TRUSTING else ("trusted", "trusting")
     assert (fault.key, fault.value) == (key, f"arn:aws:iam::{other}:{resource}")
+    if key.endswith("assumeRoleArn"):  # one account alone knows nothing of the other
+        assert f"this must be in the account {own}, and is in {other}." in fault.problem
+        assert fault.problem.endswith("are the two accounts swapped?")
+        return
     assert f"this must be in the {side} account {own}, and is in {other}." in fault.problem
     assert fault.problem.endswith(
         f"That is the {other_side} account: are {side}.accountId and {other_side}.accountId swapped?"
@@ -535,6 +567,20 @@ NOT_A_POLICY = [
         policy(ALLOW, {**ALLOW, "Action": "ListBuckets"}),
         "statement 2 has an action 'ListBuckets' that is not service:Name",
     ),
+    (policy({**ALLOW, "Resource": "my-bucket"}), "statement 1 has a resource 'my-bucket' that is neither an ARN nor *"),
+    (policy({**ALLOW, "Resource": ["*", "arn:aws:s3:x"]}), "statement 1 has a resource 'arn:aws:s3:x'"),
+    (policy({**ALLOW, "Sid": "a b"}), "the Sid 'a b' of statement 1 is not made of letters and digits only"),
+    (policy({**ALLOW, "Sid": 5}), "the Sid 5 of statement 1 is not a text"),
+    (policy({**ALLOW, "Sid": "A"}, ALLOW, {**ALLOW, "Sid": "A"}), "the Sid 'A' stands twice"),
+    (policy({**ALLOW, "Condition": None}), "the condition of statement 1 is not a JSON object"),
+    (policy({**ALLOW, "Condition": {"Bool": True}}), "the condition of statement 1 has 'Bool' without an object"),
+    *(
+        (
+            policy({**ALLOW, "Condition": {"Bool": {"aws:x": value}}}),
+            "the condition of statement 1 compares 'aws:x' with",
+        )
+        for value in (None, [], [None], {}, ["a", {}])
+    ),
     (policy({**ALLOW, "Action": ["s3:*", "s3 :Get"]}), "statement 1 has an action 's3 :Get'"),
 ]
 
@@ -561,6 +607,9 @@ def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
             "is not JSON: Expecting property name enclosed in double quotes: line 1",
             "Correct it there",
         ),
+        (b'{"Version": NaN}', "JSON has no NaN and no Infinity", "Write a number, or remove it"),
+        (b"[" * 3000 + b"]" * 3000, "the policy file is nested too deep", "Correct it there"),
+        (b" " * 1_000_001, "the policy file cannot be read (it has more than 1,000,000 bytes)", "Name a JSON file"),
         (b'{"Version": "1", "Version": "2"}', "the key 'Version' stands twice in one object", "Correct it there"),
     ],
 )
@@ -573,6 +622,23 @@ def test_a_file_that_is_none(content, rule, fix, tmp_path):
     assert fix in fault.problem
 
 
+def test_a_document_nested_too_deep():
+    nested: dict[str, object] = {}
+    for _ in range(3000):
+        nested = {"a": nested}
+    (fault,) = faults_of(at("role.policy.file", nested)).faults
+    assert "this policy is nested too deep" in fault.problem
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("key", ["role.policy.file", "pgpKeyFile"])
+def test_what_never_ends_is_not_read(key, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for file in ("/dev/zero", str(tmp_path / "pipe")):
+        (fault,) = faults_of(at(key, file)).faults
+        assert "cannot be read (it is not a regular file)" in fault.problem
+
+
 def test_a_folder_is_not_a_policy_file():
     (fault,) = faults_of(at("role.policy.file", "policies")).faults
     assert "the policy file cannot be read (Is a directory)" in fault.problem
@@ -580,8 +646,8 @@ def test_a_folder_is_not_a_policy_file():
 
 def sized(characters, filler="x"):
     """Return a policy that has so many characters without white space, of which Resource holds what is missing."""
-    empty = len("".join(json.dumps(policy({**ALLOW, "Resource": ""})).split()))
-    return policy({**ALLOW, "Resource": filler * (characters - empty)})
+    empty = len("".join(json.dumps(policy({**ALLOW, "Resource": "arn:aws:s3:::"})).split()))
+    return policy({**ALLOW, "Resource": "arn:aws:s3:::" + filler * (characters - empty)})
 
 
 def test_a_policy_has_6144_characters_without_white_space(tmp_path):
@@ -618,8 +684,19 @@ def test_policy_files_are_found_from_the_project(monkeypatch, tmp_path):
     [
         policy(ALLOW, Id="x"),
         {**policy(), "Statement": ALLOW},  # a single statement needs no list
-        policy({"Effect": "Deny", "NotAction": ["iam:Get*", "sts:?et"], "NotResource": ["a", "b"], "Condition": {}}),
-        policy({**ALLOW, "Action": "*", "Sid": "All"}),
+        policy(
+            {
+                "Effect": "Deny",
+                "NotAction": ["iam:Get*", "sts:?et"],
+                "NotResource": ["arn:aws:s3:::a", "*"],
+                "Condition": {},
+            }
+        ),
+        policy({**ALLOW, "Action": "*", "Sid": "All"}, {**ALLOW, "Action": "*:*", "Sid": "Two"}, ALLOW, ALLOW),
+        policy(
+            {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": True}, "StringLike": {"s3:prefix": ["a", "b"]}}}
+        ),
+        policy({**ALLOW, "Condition": {"NumericLessThan": {"s3:max-keys": 10}}}),
     ],
 )
 def test_policies_that_aws_takes(document):
@@ -639,6 +716,7 @@ def test_policies_that_aws_takes(document):
         ("role.policy.name", "n" * 128),
         ("role.path", "/"),
         ("role.path", "/a/b.c!/"),
+        ("role.path", "/a//b/"),
         ("role.path", f"/{'p' * 510}/"),
         ("role.description", "ÿ ¡\t\n" + "d" * 995),
         ("role.permissionsBoundary", "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"),
@@ -830,6 +908,12 @@ def test_every_spelling_of_true_satisfies_the_age_of_mfa(load, spelling):
     [
         ({"Action": "*", "Resource": "*"}, True),
         ({"Action": ["s3:*", "*"], "Resource": ["*"]}, True),
+        ({"Action": "**", "Resource": "**"}, True),
+        ({"Action": "*:*", "Resource": "*"}, True),
+        ({"Action": ["s3:*", "IAM:*"], "Resource": "*"}, True),
+        ({"NotAction": "s3:*", "Resource": "*"}, True),
+        ({"Action": "*", "NotResource": "arn:aws:s3:::bucket"}, True),
+        ({"Action": "iam:Get*", "Resource": "*"}, False),
         ({"Action": "s3:*", "Resource": "*"}, False),
         ({"Action": "*", "Resource": "arn:aws:s3:::bucket"}, False),
         ({"Action": "*", "Resource": "*", "Effect": "Deny"}, False),
@@ -870,3 +954,39 @@ def test_a_trust_policy_longer_than_aws_takes_by_default_is_a_warning(ranges, wa
     warnings = parse_settings(accounts | {"trust": trust}).warnings()
 
     assert [warning.startswith("the trust policy has 2,") for warning in warnings] == [True] * warns
+
+
+# Settings that are built in code
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"trusted": AccountSettings(account_id=TRUSTING)}, "this is the trusting account too"),
+        ({"trusted": AccountSettings(account_id=TRUSTED, region="cn-north-1")}, "another partition"),
+        ({"access_keys": ()}, "a user has one access key or 2"),
+        ({"access_keys": (AccessKeySettings(label="1"),) * 2}, "each key needs a label of its own"),
+        ({"role": {"permissions_boundary": f"arn:aws:iam::{TRUSTED}:policy/x"}}, "accountId swapped"),
+        (
+            {"user": UserSettings(permissions_boundary=f"arn:aws:iam::{OTHER}:policy/x")},
+            "must be in the trusted account",
+        ),
+        (
+            {"trust": TrustSettings(principal_arns=(f"arn:aws:iam::{TRUSTED}:user/x",))},
+            "leaves out the stack's own user",
+        ),
+    ],
+)
+def test_settings_built_in_code_obey_the_rules_between_sections(change, problem):
+    right = {"trusting": AccountSettings(account_id=TRUSTING), "trusted": AccountSettings(account_id=TRUSTED)}
+    Settings(**right)
+
+    with pytest.raises(ValidationError, match=problem):
+        Settings(**{**right, **change})
+
+
+def test_a_section_built_in_code_obeys_its_own_rules():
+    with pytest.raises(ValidationError, match="this must be in the account"):
+        AccountSettings(account_id=TRUSTING, assume_role_arn=f"arn:aws:iam::{OTHER}:role/x")
+    with pytest.raises(ValidationError, match="this needs MFA"):
+        TrustSettings(mfa_max_age=60)

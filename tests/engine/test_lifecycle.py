@@ -289,7 +289,7 @@ class TestImport:
 
     def provider(self, project):
         resources = json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
-        return next(item["urn"] for item in resources if item["urn"].endswith("pulumi:providers:aws::trusting"))
+        return next(item["urn"] for item in resources if item["urn"].endswith("-trusting-provider"))
 
     def test_a_role_by_its_name(self, deployed, aws_client):
         iam = aws_client(deployed.accounts.trusting, "iam")
@@ -325,6 +325,23 @@ class TestImport:
 
         assert done.returncode != 0
         assert "No-Such-Role): not found in this account" in done.stdout + done.stderr
+
+
+def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(project):
+    """The two providers once were the program's own, named after their sides; now the Relationship makes them."""
+    project.up()
+    exported = project.pulumi("stack", "export").stdout
+    former = re.sub(r"(pulumi:providers:aws::)assume-role-(\w+)-provider", r"\1\2", exported)
+    assert former.count("pulumi:providers:aws::trusting") > 2
+    (project.path / "former.json").write_text(former)
+    project.pulumi("stack", "import", "--file", "former.json")
+
+    project.preview("--expect-no-changes")
+    done = project.up()
+
+    assert changes(done).keys() == {"unchanged"}
+    assert "pulumi:providers:aws::trusting" not in project.state()
+    project.destroy()
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])

@@ -70,6 +70,30 @@ def test_a_private_key_is_refused_before_anything_is_created(project, aws_client
     assert aws_client(project.accounts.trusted, "iam").list_users()["Users"] == []
 
 
+def test_an_active_key_whose_secret_was_never_encrypted_fails_every_update(project, private_key):
+    """What is in the state after the provider has made a key and then failed on the PGP key."""
+    (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
+    project.configure({"pgpKeyFile": "reader.asc"})
+    project.up()
+    exported = json.loads(project.pulumi("stack", "export").stdout)
+    (key,) = [item for item in exported["deployment"]["resources"] if item["type"] == "aws:iam/accessKey:AccessKey"]
+    del key["outputs"]["encryptedSecret"]
+    (project.path / "state.json").write_text(json.dumps(exported))
+    project.pulumi("stack", "import", "--file", "state.json")
+
+    project.preview()
+    for _ in range(2):
+        done = project.up(check=False)
+        assert done.returncode != 0
+        assert f"the access key {key['id']} is active, and nobody has its secret" in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+
+    assert f"pulumi up --replace '{key['urn']}'" in done.stdout + done.stderr
+    project.up("--replace", key["urn"])
+    assert project.outputs()["encryptedSecretAccessKey"]
+    assert project.outputs()["accessKeyId"] != key["id"]
+
+
 STORES = {
     "secretsmanager": {"kind": "secretsmanager", "name": "assume-role/user-1"},
     "ssm": {"kind": "ssm", "name": "/assume-role/user-1"},
@@ -128,6 +152,15 @@ class TestStackEncryption:
         assert done.returncode != 0
         assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
         assert "pulumi stack change-secrets-provider passphrase" in done.stdout
+
+    def test_an_empty_passphrase_with_the_configuration_in_another_file(self, project):
+        project.configure({"endpoint": None})
+        project.stack_file.rename(project.path / "elsewhere.yaml")
+
+        done = project.preview("--config-file", "elsewhere.yaml", check=False)
+
+        assert done.returncode != 0
+        assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
 
     def test_a_passphrase_file_that_everybody_knows(self, project, tmp_path):
         file = tmp_path / "passphrase.txt"

@@ -1,0 +1,153 @@
+"""AWS's rules on the permission policy of a role: what is no identity policy, and what allows everything."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from components.small_file import read_small_file
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
+FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"
+
+
+def identity_policy_file(file: Path) -> dict[str, object]:
+    """Return the identity policy in a JSON file."""
+    try:
+        content = read_small_file(file).decode("utf-8")
+    except ValueError as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        raise ValueError(
+            f"the policy file cannot be read ({reason}). Name a JSON file, relative to the folder of Pulumi.yaml"
+        ) from None
+    try:
+        document: object = json.loads(content, object_pairs_hook=_without_duplicates)
+    except RecursionError:
+        raise ValueError(f"the policy file is nested too deep. {FLAT}") from None
+    except ValueError as error:
+        raise ValueError(f"the policy file is not JSON: {error}. Correct it there") from None
+    return identity_policy(document)
+
+
+def identity_policy(document: object) -> dict[str, object]:
+    """Return an identity policy document.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+    """
+    try:
+        sent = json.dumps(document, allow_nan=False)  # a character outside ASCII counts six
+    except RecursionError:
+        raise ValueError(f"this policy is nested too deep. {FLAT}") from None
+    except ValueError:
+        raise ValueError("JSON has no NaN and no Infinity. Write a number, or remove it") from None
+    size = len("".join(sent.split()))
+    if size > MAX_POLICY_CHARACTERS:
+        raise ValueError(
+            f"a managed policy has at most {MAX_POLICY_CHARACTERS:,} characters without white space, "
+            f"this has {size:,}. Shorten it, for example with wildcards"
+        )
+    if fault := _policy_fault(document):
+        raise ValueError(f"this is not an IAM identity policy: {fault}. Correct it in the policy's JSON")
+    return cast("dict[str, object]", document)
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return document
+
+
+def allows_everything(policy: Mapping[str, object]) -> bool:
+    """Return whether a statement allows all of IAM, which can give itself the rest, everywhere and unconditionally.
+
+    ``NotAction`` allows all but a few actions, which is meant seldom and counts as everything.
+    """
+    return any(
+        statement.get("Effect") == "Allow"
+        and not statement.get("Condition")
+        and ("NotAction" in statement or any(map(_is_all_of_iam, _texts(statement["Action"]))))
+        and ("NotResource" in statement or any(not str(each).strip("*") for each in _texts(statement["Resource"])))
+        for statement in cast("list[Mapping[str, object]]", _texts(policy.get("Statement")))
+    )
+
+
+def _is_all_of_iam(action: object) -> bool:
+    """Return whether an action is ``*``, ``iam:*`` or ``*:*``, with however many stars."""
+    return re.fullmatch(r"\*+|(iam|\*):\*+", str(action).casefold()) is not None
+
+
+def _texts(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
+
+
+def _policy_fault(document: object) -> str | None:
+    if not isinstance(document, dict):
+        return "it is not a JSON object"
+    policy = cast("dict[str, object]", document)
+    if unknown := sorted(policy.keys() - {"Version", "Id", "Statement"}):
+        return f"a policy has no element {unknown[0]!r}"
+    if policy.get("Version") != "2012-10-17":
+        return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
+    statements = policy.get("Statement")
+    entries = cast("list[object]", statements) if isinstance(statements, list) else [statements]
+    if not entries:
+        return '"Statement" is empty'
+    ids = [cast("dict[str, object]", entry).get("Sid") for entry in entries if isinstance(entry, dict)]
+    if repeated := next((sid for sid in ids if sid is not None and ids.count(sid) > 1), None):
+        return f"the Sid {repeated!r} stands twice"
+    return next((fault for number, entry in enumerate(entries, 1) if (fault := _statement_fault(number, entry))), None)
+
+
+def _statement_fault(number: int, entry: object) -> str | None:
+    if not isinstance(entry, dict):
+        return f"statement {number} is not a JSON object"
+    statement = cast("dict[str, object]", entry)
+    elements = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+    if "Principal" in statement or "NotPrincipal" in statement:
+        return f"statement {number} names a principal, which only trust and resource policies do"
+    if unknown := sorted(statement.keys() - elements):
+        return f"statement {number} has an unknown element {unknown[0]!r}"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        return f'statement {number} needs "Effect" to be "Allow" or "Deny"'
+    for element in ("Action", "Resource"):
+        values = [statement[name] for name in (element, f"Not{element}") if name in statement]
+        if len(values) != 1:
+            return f'statement {number} needs exactly one of "{element}" and "Not{element}"'
+        texts = cast("list[object]", values[0]) if isinstance(values[0], list) else [values[0]]
+        if not texts or not all(isinstance(text, str) and text for text in texts):
+            return f'"{element}" of statement {number} must be a text or a list of texts'
+    return _value_fault(number, statement) or _condition_fault(number, statement.get("Condition", {}))
+
+
+def _value_fault(number: int, statement: Mapping[str, object]) -> str | None:
+    for action in cast("list[str]", _texts(statement.get("Action", statement.get("NotAction")))):
+        if not re.fullmatch(r"\*+|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", action):
+            return f"statement {number} has an action {action!r} that is not service:Name"
+    for resource in cast("list[str]", _texts(statement.get("Resource", statement.get("NotResource")))):
+        if not re.fullmatch(r"\*+|arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", resource):
+            return f"statement {number} has a resource {resource!r} that is neither an ARN nor *"
+    sid = statement.get("Sid", "")
+    if not isinstance(sid, str):
+        return f"the Sid {sid!r} of statement {number} is not a text"
+    if not re.fullmatch(r"[A-Za-z0-9]*", sid):
+        return f"the Sid {sid!r} of statement {number} is not made of letters and digits only"
+    return None
+
+
+def _condition_fault(number: int, condition: object) -> str | None:
+    """Return what is wrong with a condition, which is {operator: {key: a value or a list of them}}."""
+    where = f"the condition of statement {number}"
+    if not isinstance(condition, dict):
+        return f"{where} is not a JSON object"
+    for operator, tests in cast("dict[str, object]", condition).items():
+        if not isinstance(tests, dict) or not tests:
+            return f"{where} has {operator!r} without an object of keys and values"
+        for key, values in cast("dict[str, object]", tests).items():
+            if not _texts(values) or not all(isinstance(value, str | bool | int | float) for value in _texts(values)):
+                return f"{where} compares {key!r} with what is neither a text, a number nor a boolean"
+    return None
