@@ -137,12 +137,14 @@ def test_a_plugin_that_it_runs_ends_with_it(tmp_path, wait_until):
     """A policy pack, say: it is asked to end by a signal, so it must not inherit that signals wait."""
     (tmp_path / "__main__.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
     command = [sys.executable, "-m", "local.language_host", "127.0.0.1:1"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as host:
-        with grpc.insecure_channel(f"127.0.0.1:{host.stdout.readline().strip()}") as channel:
-            request = language_pb2.RunPluginRequest(
-                pwd=str(tmp_path), info=language_pb2.ProgramInfo(program_directory=str(tmp_path))
-            )
-            plugin = int(next(LanguageRuntimeStub(channel).RunPlugin(request)).stdout)
-            host.send_signal(signal.SIGINT)
-            assert host.wait(timeout=10) == 0
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as host,
+        grpc.insecure_channel(f"127.0.0.1:{host.stdout.readline().strip()}") as channel,
+    ):
+        request = language_pb2.RunPluginRequest(
+            pwd=str(tmp_path), info=language_pb2.ProgramInfo(program_directory=str(tmp_path))
+        )
+        plugin = int(next(LanguageRuntimeStub(channel).RunPlugin(request)).stdout)
+        host.send_signal(signal.SIGINT)
+        assert host.wait(timeout=10) == 0
     wait_until(lambda: not runs(plugin))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import LocalError
+from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import BUILT_VERSION, find_cli
 from local.plugins import place_aws_plugin, place_language_host
@@ -191,8 +192,8 @@ class TestRun:
 
         assert done.returncode == 1
         assert done.stderr == (
-            "error: Stack real has no endpoint, so it is for real AWS and needs your own Pulumi CLI, and there is none "
-            "on PATH. Install it: https://www.pulumi.com/docs/install\n"
+            "error: Stack real has no endpoint on this machine, so it is for real AWS and needs your own Pulumi CLI, and "
+            "there is none on PATH. Install it: https://www.pulumi.com/docs/install\n"
         )
 
     def test_a_stack_file_that_cannot_be_read(self, copy, machine):
@@ -210,6 +211,76 @@ class TestRun:
         done = self.run(copy, "no-such-command", environment=machine)
 
         assert (done.returncode, done.stderr) == (1, "error: There is no command 'no-such-command' on PATH.\n")
+
+
+class TestQuestions:
+    """What `make up` and `make destroy` do unasked: on pretend accounts alone."""
+
+    @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4599", "http://localhost:1/", "http://[::1]:4599"])
+    def test_an_emulator_of_this_machine_is_pretend(self, tmp_path, endpoint):
+        (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: '{endpoint}' # here\n")
+
+        assert Checkout(tmp_path).endpoint("test") == endpoint
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *('""', "null", "# http://127.0.0.1:4599", "0", "false", "{}", "[http://127.0.0.1:4599]"),
+            *('" "', '" http://127.0.0.1:4599"', '"http://127.0.0.1:4599\\n"', "{secure: v1:AAAA}"),
+            *("http://10.0.0.1:4599", "http://127.0.0.1.example.com:4599", "http://127.0.0.1", "ftp://127.0.0.1:21"),
+            *("http://127.0.0.1:1@10.0.0.1:2", "'http://127.0.0.2:1\\@127.0.0.1:2'", "http://127.0.0.1:1/?a"),
+        ],
+    )
+    def test_whatever_else_stands_there_counts_as_real(self, tmp_path, value):
+        (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: {value}\n")
+
+        assert Checkout(tmp_path).endpoint("test") is None
+
+    @pytest.mark.parametrize(
+        ("command", "arguments", "pretend", "yes", "flags"),
+        [
+            ("up", [], True, False, ["--yes", "--skip-preview", "--refresh"]),
+            ("up", ["--debug", "--continue-on-error"], True, True, ["--yes", "--skip-preview", "--refresh"]),
+            ("destroy", [], True, False, ["--yes", "--skip-preview"]),
+            ("up", [], False, True, ["--yes", "--skip-preview"]),
+            ("up", [], False, False, []),
+            ("destroy", [], False, False, []),
+            ("up", ["-c", "assume-role:endpoint="], True, False, []),
+            ("up", ["--config=assume-role:endpoint="], True, False, []),
+            ("destroy", ["--stack", "prod"], True, False, []),
+            ("destroy", ["-fsprod"], True, False, []),
+        ],
+    )
+    def test_flags(self, command, arguments, pretend, yes, flags):
+        assert unasked(command, arguments, pretend=pretend, yes=yes) == flags
+
+    @pytest.fixture
+    def make(self, tmp_path, machine):
+        """Return a function that runs `make` beside a stack named real, with a `pulumi` that only says what it was told."""
+        for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "local"):
+            subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
+        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+        (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
+        script(tmp_path / "bin" / "pulumi", 'echo "told: $*"')
+        return lambda *words: subprocess.run(
+            ["make", *words], cwd=tmp_path, env=machine, capture_output=True, text=True, check=False
+        )
+
+    def test_real_accounts_are_asked_about(self, make):
+        assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
+        assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
+        assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --stack real --yes --skip-preview\n"
+
+    @pytest.mark.parametrize(
+        "name", ["real prod", "", "../real", 'real"', "real'; touch odd; '", "$(shell touch odd)real", "-s"]
+    )
+    def test_what_is_no_name_of_a_stack(self, make, tmp_path, name):
+        for command in ("up", "env"):
+            done = make("-s", command, f"STACK={name}")
+
+            assert done.stdout == ""
+            assert done.stderr.startswith(f"error: {name!r} is no name of a stack: those are made of letters")
+            assert not (tmp_path / "odd").exists()
 
 
 class TestEnvironment:
