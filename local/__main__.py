@@ -128,7 +128,7 @@ def _shell(checkout: Checkout, stack: str) -> int:
 def _print_environment(checkout: Checkout, stack: str) -> int:
     environment = _environment(checkout, stack)
     _select(checkout, stack, environment)
-    names = additions(checkout, "") if checkout.endpoint(stack) else {}
+    names = additions(checkout, os.environ) if checkout.endpoint(stack) else {}
     for name in names:
         sys.stdout.write(f"export {name}={shlex.quote(environment[name])}\n")
     return 0

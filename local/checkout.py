@@ -84,6 +84,15 @@ class Checkout:
 
 
 def user_pulumi_home(environment: Mapping[str, str]) -> Path:
-    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept."""
+    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept.
+
+    Raises:
+        LocalError: it depends on the folder that a command is started in.
+    """
     home = environment.get("PULUMI_HOME")
+    if home and not Path(home).is_absolute():
+        raise LocalError(
+            f"PULUMI_HOME is {home!r}, which is another folder for each folder that a command is started in. "
+            "Set a whole path that begins with /, or unset it."
+        )
     return Path(home) if home else Path(os.path.expanduser("~")) / ".pulumi"  # noqa: PTH111 - obeys HOME, as the CLI

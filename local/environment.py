@@ -5,34 +5,40 @@ import os
 import socket
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from local import LocalError
-from local.checkout import Checkout
+from local.checkout import Checkout, user_pulumi_home
 from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
 from local.emulator import ensure_running
 from local.locks import exclusive
-from local.plugins import place_aws_plugin, place_language_host
+from local.plugins import CHOICE, IGNORE_PATH, STAND_IN, link, place_aws_plugin, place_language_host
 
 PROJECT = "assume-role"  # of Pulumi.yaml; the file backend keeps the stacks of a project in a folder of that name
 SET_UP_SECONDS = 600.0
+NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the other
+USERS_HOME = "USERS_PULUMI_HOME"  # what PULUMI_HOME was, for commands inside `make shell`
 # What a user has set for real AWS must not reach calls to the emulator: a profile that signs in, another endpoint.
 # Where the user's AWS files are, though, stays: `make profile` writes there.
 KEPT_AWS_SETTINGS = frozenset({"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"})
 
 
-def additions(checkout: Checkout, path: str) -> dict[str, str]:
+def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that make plain ``pulumi`` work on the stacks of this checkout.
 
     Args:
         checkout: the checkout.
-        path: the PATH to put the checkout's own folders in front of.
+        user: the environment of the user, whose PATH and exceptions from proxies stay.
     """
     own = [str(checkout.bin), str(checkout.python.parent)]
-    others = [folder for folder in path.split(os.pathsep) if folder not in own]
+    others = [folder for folder in user.get("PATH", os.defpath).split(os.pathsep) if folder not in own]
+    # The engine, its plugins and the program talk over loopback, and gRPC would ask the proxy for that too.
+    direct = ",".join([*(user[name] for name in NO_PROXY if user.get(name)), "localhost,127.0.0.1,::1"])
     return {
+        **dict.fromkeys(NO_PROXY, ",".join(dict.fromkeys(direct.split(",")))),
+        **({IGNORE_PATH: "true"} if user.get(CHOICE) == STAND_IN else {}),
+        USERS_HOME: user.get("PULUMI_HOME", ""),
         "PATH": os.pathsep.join([*own, *others]),
         "PULUMI_HOME": str(checkout.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{checkout.stacks}",
@@ -56,27 +62,19 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         LocalError: something is missing or in the way.
     """
     user = {name: value for name, value in inherited.items() if name != "PULUMI_CONFIG_PASSPHRASE_FILE"}
-    if user.get("PULUMI_HOME") == str(checkout.pulumi_home):  # in `make shell`: the user's own is the usual one then
-        del user["PULUMI_HOME"]
+    if user_pulumi_home(user).resolve() == checkout.pulumi_home.resolve():  # in `make shell`
+        user["PULUMI_HOME"] = user.get(USERS_HOME, "")
     with exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS):
         cli = find_cli(checkout, user)
-        _link(checkout.bin / "pulumi", cli)
+        link(checkout.bin / "pulumi", cli)
         place_language_host(checkout, cli, user)
         place_aws_plugin(checkout, cli, user)
         ensure_running(checkout, endpoint)
         kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
-        environment = kept | additions(checkout, user.get("PATH", os.defpath))
+        environment = kept | additions(checkout, user)
         _make_stack(checkout, stack, environment)
         _drop_stale_locks(checkout, stack)
     return environment
-
-
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
 
 
 def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -> None:

@@ -129,15 +129,59 @@ class TestPlugins:
         official = tmp_path / "home/pulumi/plugins/resource-aws-v7.51.1/pulumi-resource-aws"
         official.parent.mkdir(parents=True)
         official.write_bytes(b"\x7fELF")
+        unfinished = official.parent.with_name("resource-aws-v7.51.1.partial")  # the engine's mark
+        unfinished.touch()
+        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
 
         place_aws_plugin(checkout, cli, machine)
-        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        assert b"local.aws_plugin" in placed.read_bytes()
+        unfinished.unlink()
+        place_aws_plugin(checkout, cli, machine)
+        assert placed.read_bytes() == b"\x7fELF"
+        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "stand-in"})
+        assert b"local.aws_plugin" in placed.read_bytes()
+        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "official"})
         assert placed.read_bytes() == b"\x7fELF"
 
         official.unlink()
-        official.parent.rmdir()
         place_aws_plugin(checkout, cli, machine)
         assert b"local.aws_plugin" in placed.read_bytes()
+
+    def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
+        official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        script(official, "exec bridge")
+
+        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
+
+        assert "exec bridge" in official.read_text()
+
+    @pytest.mark.parametrize(
+        ("choice", "says"), [("official", "neither on PATH nor at"), ("best", "'best', and there")]
+    )
+    def test_a_choice_that_cannot_be(self, checkout, machine, tmp_path, choice, says):
+        with pytest.raises(LocalError, match=says):
+            place_aws_plugin(checkout, tmp_path / "pulumi", machine | {"PLUGIN": choice})
+
+    @pytest.mark.parametrize("where", ["Pulumi home", "PATH", "PATH, stand-in chosen"])
+    def test_the_engine_loads_it(self, project, tmp_path, where):
+        """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
+        home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
+        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.aws_plugin"
+        script(
+            (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
+        )
+        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        environment = {
+            "PATH": os.pathsep.join([str(bin_), str(cli), project.environment["PATH"]]),
+            "PULUMI_HOME": str(home),
+            "PLUGIN": "stand-in" if "chosen" in where else "",
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "",
+        }
+
+        done = project.run("make", "preview", "STACK=test", environment=environment)
+
+        assert used.exists() == ("chosen" not in where)
+        assert (f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr) == (where == "PATH")
 
 
 class TestRun:
@@ -283,6 +327,8 @@ class TestQuestions:
 class TestEnvironment:
     def test_settings_for_real_aws_do_not_reach_the_embedded_one(self, project):
         environment = {
+            "no_proxy": "internal",
+            "NO_PROXY": "example.com",
             "AWS_PROFILE": "mine",
             "AWS_ENDPOINT_URL": "http://192.0.2.1",
             "PULUMI_CONFIG_PASSPHRASE": "secret",
@@ -294,6 +340,24 @@ class TestEnvironment:
         assert "AWS_PROFILE" not in seen
         assert "AWS_ENDPOINT_URL" not in seen
         assert seen["PULUMI_CONFIG_PASSPHRASE"] == ""
+        assert seen["no_proxy"] == seen["NO_PROXY"] == "internal,example.com,localhost,127.0.0.1,::1"
+
+    def test_the_users_pulumi_home_is_known_in_a_shell_too(self, project, tmp_path):
+        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        environment = {
+            "PATH": os.pathsep.join([str(cli), project.environment["PATH"]]),
+            "PULUMI_HOME": f"{project.environment['PULUMI_HOME']}/.",
+            "USERS_PULUMI_HOME": str(tmp_path),
+        }
+
+        done = project.run("python", "-m", "local", "run", "--stack", "test", "--", "env", environment=environment)
+
+        assert f"\nPULUMI_HOME={project.environment['PULUMI_HOME']}\n" in done.stdout
+        assert f"\nUSERS_PULUMI_HOME={tmp_path}\n" in done.stdout
+
+    def test_a_pulumi_home_that_moves(self, checkout, machine):
+        with pytest.raises(LocalError, match="PULUMI_HOME is '~/pulumi', which is another folder for each"):
+            find_cli(checkout, machine | {"PULUMI_HOME": "~/pulumi"})
 
     def test_env_prints_export_lines_and_nothing_else(self, project):
         done = project.run("make", "-s", "env", "STACK=test")
