@@ -43,35 +43,41 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     checkout = Checkout(Path(__file__).resolve().parent.parent)
     try:
-        match options.command:
-            case "run":
-                return _run(checkout, options.stack, options.words)
-            case "up" | "destroy":
-                pretend = checkout.endpoint(options.stack) is not None
-                flags = unasked(options.command, options.words, pretend=pretend, yes=options.yes)
-                words = ["pulumi", options.command, "--stack", options.stack, *flags, *options.words]
-                return _run(checkout, options.stack, words)
-            case "shell":
-                return _shell(checkout, options.stack)
-            case "env":
-                return _print_environment(checkout, options.stack)
-            case "setup":
-                say(f"Pulumi CLI: {find_cli(checkout, os.environ)}")
-                return 0
-            case _:
-                stopped = stop(checkout)
-                say(
-                    "Stopped the embedded AWS; its state is kept."
-                    if stopped
-                    else "No embedded AWS of this checkout runs."
-                )
-                return 0
+        return _obey(checkout, options)
     except LocalError as error:
         say(f"error: {error}")
+        return 1
+    except OSError as error:
+        say(
+            f"error: This machine could not be made ready: {error}. Is the disk full, or {checkout.root} read-only? "
+            "Put that right, then try again."
+        )
         return 1
     except KeyboardInterrupt:
         say("Interrupted. Run the same command again: it goes on where it stopped.")
         return 130
+
+
+def _obey(checkout: Checkout, options: argparse.Namespace) -> int:
+    match options.command:
+        case "run":
+            return _run(checkout, options.stack, options.words)
+        case "up" | "destroy":
+            pretend = checkout.endpoint(options.stack) is not None
+            flags = unasked(options.command, options.words, pretend=pretend, yes=options.yes)
+            words = ["pulumi", options.command, "--stack", options.stack, *flags, *options.words]
+            return _run(checkout, options.stack, words)
+        case "shell":
+            return _shell(checkout, options.stack)
+        case "env":
+            return _print_environment(checkout, options.stack)
+        case "setup":
+            say(f"Pulumi CLI: {find_cli(checkout, os.environ)}")
+            return 0
+        case _:
+            stopped = stop(checkout)
+            say("Stopped the embedded AWS; its state is kept." if stopped else "No embedded AWS of this checkout runs.")
+            return 0
 
 
 def unasked(command: str, arguments: list[str], *, pretend: bool, yes: bool) -> list[str]:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from local import LocalError
@@ -78,9 +80,12 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
 
 
 def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -> None:
-    """Make the stack in the file backend, if it is not there yet."""
+    """Make the stack in the file backend, if it is not there yet, and mend what a full disk or a power cut left."""
     checkout.stacks.mkdir(parents=True, exist_ok=True)
-    if (checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json").exists():
+    state = checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    if state.exists():
+        if _content(state) is None:
+            _restore(stack, state)
         return
     done = subprocess.run(
         [str(checkout.bin / "pulumi"), "stack", "init", stack, "--non-interactive"],
@@ -94,14 +99,41 @@ def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) 
         raise LocalError(f"The stack {stack} could not be made: {done.stderr.strip()}")
 
 
+def _content(file: Path) -> dict[str, Any] | None:
+    """Return what a JSON file of the backend holds; None for a rest of a file, which the backend never writes."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _restore(stack: str, state: Path) -> None:
+    """Take the copy that the backend made before it last wrote the state of the stack."""
+    copy = state.with_name(f"{state.name}.bak")
+    if _content(copy) is None:
+        raise LocalError(
+            f"The state of stack {stack} is broken, and so is its copy ({copy}), as after a full disk. "
+            "Start anew: make down; rm -rf .local"
+        )
+    unfinished = state.with_name(f"{state.name}.{os.getpid()}")
+    shutil.copy2(copy, unfinished)
+    unfinished.replace(state)
+    say(
+        f"The state of stack {stack} was broken, as after a full disk: going on from the copy before it ({copy}). "
+        "If something exists already that it does not know, start anew: make down; rm -rf .local"
+    )
+
+
 def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
     """Take away the locks of runs that were killed: the file backend keeps them until somebody runs `pulumi cancel`."""
     for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
-        lock: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if lock.get("hostname") == socket.gethostname() and not _runs(int(lock["pid"])):
-            file.unlink(missing_ok=True)
-            file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
-            say(f"The last command on stack {stack} (process {lock['pid']}) was killed: going on where it stopped.")
+        lock = _content(file)
+        if lock and (lock.get("hostname") != socket.gethostname() or _runs(int(lock["pid"]))):
+            continue
+        file.unlink(missing_ok=True)
+        file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+        who = f"process {lock['pid']}" if lock else "whose lock is empty"
+        say(f"The last command on stack {stack} ({who}) was killed: going on where it stopped.")
 
 
 def _runs(pid: int) -> bool:

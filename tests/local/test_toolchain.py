@@ -248,6 +248,18 @@ class TestRun:
         assert done.returncode == 1
         assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
 
+    def test_a_checkout_that_cannot_be_written(self, copy, machine):
+        (copy / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
+        (copy / ".local").touch()
+
+        done = self.run(copy, "true", environment=machine, stack="dev")
+
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"error: This machine could not be made ready: [Errno 17] File exists: '{copy}/.local'. "
+            f"Is the disk full, or {copy} read-only? Put that right, then try again.\n"
+        )
+
     def test_an_unknown_command(self, copy, machine, tmp_path):
         (copy / "Pulumi.real.yaml").write_text("config: {}\n")
         script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
