@@ -87,7 +87,7 @@ env: .venv/installed ## print the same environment as export lines: eval "$(make
 	@$(PYTHON) -m local env --stack="$$STACK"
 
 .PHONY: test
-test: .venv/installed ## run all tests, on this machine only (ARGS="-k name")
+test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)
 	@$(PYTHON) -m local setup
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 

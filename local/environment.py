@@ -75,14 +75,33 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
         environment = kept | additions(checkout, user)
         _make_stack(checkout, stack, environment)
+        if _was_elsewhere(_content(_state_file(checkout, stack)) or {}, endpoint):
+            say(f"Stack {stack} was deployed to another endpoint: asking {endpoint} instead.")
+            environment["PULUMI_RUN_PROGRAM"] = "true"
         _drop_stale_locks(checkout, stack)
     return environment
+
+
+def _state_file(checkout: Checkout, stack: str) -> Path:
+    return checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+
+def _was_elsewhere(state: dict[str, Any], endpoint: str) -> bool:
+    """Return whether a provider in the state has another endpoint than the configured one.
+
+    A refresh and a destroy use what the state says, and wait long for what does not answer, unless they run the program.
+    """
+    resources: list[dict[str, Any]] = (state.get("checkpoint", {}).get("latest") or {}).get("resources") or []
+    providers = [item for item in resources if item["type"] == "pulumi:providers:aws"]
+    return any(
+        json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "") for item in providers
+    )
 
 
 def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -> None:
     """Make the stack in the file backend, if it is not there yet, and mend what a full disk or a power cut left."""
     checkout.stacks.mkdir(parents=True, exist_ok=True)
-    state = checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    state = _state_file(checkout, stack)
     if state.exists():
         if _content(state) is None:
             _restore(stack, state)
