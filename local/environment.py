@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from local import LocalError
 from local.checkout import Checkout, user_pulumi_home
@@ -89,9 +89,10 @@ def _state_file(checkout: Checkout, stack: str) -> Path:
 def _was_elsewhere(state: dict[str, Any], endpoint: str) -> bool:
     """Return whether a provider in the state has another endpoint than the configured one.
 
-    A refresh and a destroy use what the state says, and wait long for what does not answer, unless they run the program.
+    A refresh and a destroy use what the state says, and wait for what does not answer, unless they run the program.
     """
-    resources: list[dict[str, Any]] = (state.get("checkpoint", {}).get("latest") or {}).get("resources") or []
+    deployment = cast("dict[str, Any]", state.get("checkpoint", {}).get("latest") or {})
+    resources = cast("list[dict[str, Any]]", deployment.get("resources") or [])
     providers = [item for item in resources if item["type"] == "pulumi:providers:aws"]
     return any(
         json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "") for item in providers
