@@ -146,8 +146,10 @@ def _restore(stack: str, state: Path) -> None:
 
 def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
     """Take away the locks of runs that were killed: the file backend keeps them until somebody runs `pulumi cancel`."""
-    for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
-        lock = _content(file)
+    for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json*"):
+        if file.suffix == ".attrs":
+            continue
+        lock = _content(file)  # what a full disk left of one has a further suffix, and the engine reads it all the same
         if lock and (lock.get("hostname") != socket.gethostname() or _runs(int(lock["pid"]))):
             continue
         file.unlink(missing_ok=True)

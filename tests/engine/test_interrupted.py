@@ -49,7 +49,7 @@ def test_a_disk_that_was_full(project):
     project.up()
     state = backend / "stacks/assume-role/test.json"
     state.write_text(state.read_text()[:1000])
-    lock = backend / "locks/organization/assume-role/test/01234567.json"
+    lock = backend / "locks/organization/assume-role/test/01234567.json.18eb0d20.tmp"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
 
