@@ -2,24 +2,23 @@
 # A stack whose file has `endpoint` (dev, the default) runs against an embedded AWS on this machine; any other stack
 # runs with your own Pulumi and your own AWS credentials, as plain `pulumi` does.
 
+# In the recipes it is a variable of the shell, so that whatever stands in it stays one word; `python -m local` judges it.
 STACK ?= dev
+override STACK := $(value STACK)
+export STACK
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
 PYTHON := .venv/bin/python
-RUN := $(PYTHON) -m local run --stack $(STACK) --
+RUN := $(PYTHON) -m local run --stack="$$STACK" --
 # The last proof is kept for the diagram.
-VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack $(STACK) --save .local/proof-$(STACK).json
-EMBEDDED := $(shell grep -qs '^ *assume-role:endpoint: *[^ ]' Pulumi.$(STACK).yaml && echo yes)
-# Nobody is asked about pretend accounts, and what they lost with the emulator is made again. Real ones: YES=1.
-UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh,$(if $(YES),--yes --skip-preview))
-DESTROY_FLAGS := $(if $(EMBEDDED)$(YES),--yes --skip-preview)
+VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
 
 .PHONY: help
 help: ## list the commands
-	@echo "make COMMAND [STACK=name]   (stack: $(STACK))"
+	@echo "make COMMAND [STACK=name]   (stack: $$STACK)"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
 
 # The stamp is written last, so that an interrupted installation is done again.
@@ -34,18 +33,18 @@ help: ## list the commands
 
 .PHONY: up
 up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
-	@$(RUN) pulumi up --stack $(STACK) --suppress-outputs $(UP_FLAGS) $(ARGS)
+	@$(PYTHON) -m local up --stack="$$STACK" $(if $(YES),--yes) -- --suppress-outputs $(ARGS)
 	@status=0; $(VERIFY) || status=$$?; \
-		$(RUN) pulumi stack output --stack $(STACK); \
+		$(RUN) pulumi stack output --stack="$$STACK"; \
 		test $$status -ne 2 || exit 0; exit $$status # 2: it stands, but its proof needs a PGP key's owner or MFA
 
 .PHONY: preview
 preview: .venv/installed ## show what `make up` would change, all policy documents included
-	@$(RUN) pulumi preview --stack $(STACK) --diff $(ARGS)
+	@$(RUN) pulumi preview --stack="$$STACK" --diff $(ARGS)
 
 .PHONY: outputs
 outputs: .venv/installed ## print the stack's outputs (JSON=1 for JSON), secrets hidden
-	@$(RUN) pulumi stack output --stack $(STACK) $(if $(JSON),--json) $(ARGS)
+	@$(RUN) pulumi stack output --stack="$$STACK" $(if $(JSON),--json) $(ARGS)
 
 .PHONY: verify
 verify: .venv/installed ## prove that the right one gets in and the wrong one does not (ARGS="--write --json ...")
@@ -53,27 +52,27 @@ verify: .venv/installed ## prove that the right one gets in and the wrong one do
 
 .PHONY: profile
 profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
-	@$(RUN) $(PYTHON) -m tools.profile --stack $(STACK) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.profile --stack="$$STACK" $(ARGS)
 
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names
-	@$(RUN) $(PYTHON) -m tools.adopt --stack $(STACK) $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.adopt --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
-	@$(RUN) $(PYTHON) -m tools.diagram --stack $(STACK) $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.diagram --stack="$$STACK" $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
 
 .PHONY: rotate
 rotate: .venv/installed ## replace the access key without a gap, a step at a time
-	@$(RUN) $(PYTHON) -m tools.rotate --stack $(STACK) $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.rotate --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: revoke
 revoke: .venv/installed ## in an emergency: stop every key and every session at once
-	@$(RUN) $(PYTHON) -m tools.revoke --stack $(STACK) $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools.revoke --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
-	@$(RUN) pulumi destroy --stack $(STACK) $(DESTROY_FLAGS) $(ARGS)
+	@$(PYTHON) -m local destroy --stack="$$STACK" $(if $(YES),--yes) -- $(ARGS)
 
 .PHONY: down
 down: .venv/installed ## stop the embedded AWS; its state is kept
@@ -81,14 +80,14 @@ down: .venv/installed ## stop the embedded AWS; its state is kept
 
 .PHONY: shell
 shell: .venv/installed ## start a shell where plain `pulumi` works on the stack
-	@$(PYTHON) -m local shell --stack $(STACK)
+	@$(PYTHON) -m local shell --stack="$$STACK"
 
 .PHONY: env
 env: .venv/installed ## print the same environment as export lines: eval "$(make -s env)"
-	@$(PYTHON) -m local env --stack $(STACK)
+	@$(PYTHON) -m local env --stack="$$STACK"
 
 .PHONY: test
-test: .venv/installed ## run all tests, on this machine only (ARGS="-k name")
+test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)
 	@$(PYTHON) -m local setup
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 

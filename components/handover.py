@@ -70,7 +70,10 @@ def _section(name: str, entries: dict[str, str | None]) -> str:
 
 
 def switch_role_url(*, partition: str, account_id: str, role_path: str, role_name: str) -> str | None:
-    """Return the link with which a console user of the trusted account takes the role.
+    """Return the link with which console users of the trusted account take the role.
+
+    It serves users and roles that sign in to the console and may assume the role, not the stack's own user: that one
+    has a key and no console password.
 
     None in partitions whose console is not on the public internet.
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pulumi
 
+from components.small_file import read_small_file
+
+# What the engine and the SDK call the organization of a stack that is not in Pulumi Cloud.
+NO_ORGANIZATION = "organization"
 # The empty one of the embedded default, and those of tutorials and tests.
 WELL_KNOWN_PASSPHRASES = frozenset(
     {
@@ -26,24 +30,30 @@ WELL_KNOWN_PASSPHRASES = frozenset(
 )
 
 
-def passphrase_fault(stack_file: str, environment: Mapping[str, str]) -> str | None:
+def passphrase_fault(stack_file: str, environment: Mapping[str, str], *, in_pulumi_cloud: bool) -> str | None:
     """Return what is wrong with the passphrase of a stack for real accounts, or None.
 
-    A passphrase that is typed at the prompt is unknown here and passes.
+    A program is not told which secrets provider its stack has, nor of ``--config-file``. Outside of Pulumi Cloud,
+    which has a key of its own, a stack whose file names no provider has a passphrase, or its configuration is in
+    another file: there, the passphrase in the environment is taken for the stack's. One that is typed at the prompt
+    is unknown here and passes.
 
     Args:
-        stack_file: the text of ``Pulumi.<stack>.yaml``; ``encryptionsalt`` in it says that a passphrase is used.
+        stack_file: the text of ``Pulumi.<stack>.yaml``, which may be empty; ``encryptionsalt`` in it says that a
+            passphrase is used.
         environment: the environment of the program, where the CLI looks for the passphrase.
+        in_pulumi_cloud: whether the stack is in Pulumi Cloud.
     """
-    if not re.search(r"^encryptionsalt:", stack_file, re.MULTILINE):
+    named = re.findall(r"^(encryptionsalt|secretsprovider):", stack_file, re.MULTILINE)
+    if "encryptionsalt" not in named and (named or in_pulumi_cloud):
         return None
     passphrase, source = environment.get("PULUMI_CONFIG_PASSPHRASE"), "PULUMI_CONFIG_PASSPHRASE"
     if passphrase is None and (file := environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         source = file
         try:
-            passphrase = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None  # the CLI itself has read it, or says why not
+            passphrase = read_small_file(Path(file)).decode("utf-8").strip()
+        except ValueError:
+            return None  # the CLI itself has read it, or says why not; a pipe is read once
     if passphrase is None or passphrase.strip().casefold() not in WELL_KNOWN_PASSPHRASES:
         return None
     kind = "well-known" if passphrase.strip() else "empty"
@@ -63,6 +73,6 @@ def refuse_weak_passphrase(stack_file: Path, environment: Mapping[str, str]) -> 
     try:
         text = stack_file.read_text(encoding="utf-8")
     except OSError:
-        return  # configuration from elsewhere, so there is no salt and no passphrase
-    if fault := passphrase_fault(text, environment):
+        text = ""  # the configuration is elsewhere, as with --config-file
+    if fault := passphrase_fault(text, environment, in_pulumi_cloud=pulumi.get_organization() != NO_ORGANIZATION):
         raise pulumi.RunError(fault)

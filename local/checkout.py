@@ -1,6 +1,7 @@
 """Where things are: the folders of this checkout, those of its user, and what a stack's file says."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ import yaml
 from local import LocalError
 
 ENDPOINT_KEY = "assume-role:endpoint"
+# Whatever else stands there (nothing, a space, another machine, a name before an @) is no pretend AWS. The program then
+# deploys to real AWS or refuses it; here such a stack counts as real either way.
+LOOPBACK_URL = re.compile(r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5}/?")
+STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,16 @@ class Checkout:
     def endpoint(self, stack: str) -> str | None:
         """Return the emulator's URL that the file of ``stack`` names, or None where it is for real AWS.
 
+        Nobody is asked before pretend accounts are changed, so that this decides what is asked: nothing else may.
+
         Raises:
-            LocalError: there is no such file, or it cannot be read.
+            LocalError: this is no name of a stack, there is no such file, or it cannot be read.
         """
+        if not STACK_NAME.fullmatch(stack):
+            raise LocalError(
+                f"{stack!r} is no name of a stack: those are made of letters, digits, _, - and ., at most 100. "
+                "Give one as in: make up STACK=dev"
+            )
         file = self.root / f"Pulumi.{stack}.yaml"
         try:
             content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -68,10 +80,19 @@ class Checkout:
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
         endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
-        return str(endpoint) if endpoint else None
+        return endpoint if isinstance(endpoint, str) and LOOPBACK_URL.fullmatch(endpoint) else None
 
 
 def user_pulumi_home(environment: Mapping[str, str]) -> Path:
-    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept."""
+    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept.
+
+    Raises:
+        LocalError: it depends on the folder that a command is started in.
+    """
     home = environment.get("PULUMI_HOME")
+    if home and not Path(home).is_absolute():
+        raise LocalError(
+            f"PULUMI_HOME is {home!r}, which is another folder for each folder that a command is started in. "
+            "Set a whole path that begins with /, or unset it."
+        )
     return Path(home) if home else Path(os.path.expanduser("~")) / ".pulumi"  # noqa: PTH111 - obeys HOME, as the CLI

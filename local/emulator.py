@@ -20,6 +20,7 @@ START_SECONDS = 60.0  # it takes 0.3 to 2 s; a machine that is busy building tak
 STOP_SECONDS = 20.0  # it saves its state first
 ANSWER_SECONDS = 5.0
 POLL_SECONDS = 0.05
+PROCESS = Path(__file__).with_name("emulator_process.py")
 # Signed with a made-up key: an emulator that checks signatures refuses it, any other lets everybody in.
 STRANGER = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20300101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"  # noqa: E501
 REFUSALS = (400, 401, 403)
@@ -42,6 +43,8 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
     with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):
         kind = _listening(endpoint)
         if kind == "nothing":
+            if _stop(checkout):
+                say(f"Stopped the embedded AWS, to start it again at {endpoint}; its state is kept.")
             _start(checkout, endpoint, url.port)
         elif kind == "ministack" and not _is_ours(checkout, endpoint):
             say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
@@ -60,20 +63,24 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
 def stop(checkout: Checkout) -> bool:
     """Stop the embedded AWS that this checkout started, letting it save its state; return whether one ran."""
     with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):
-        record = _record(checkout)
-        if record is None:
-            return False
-        pid = int(record["pid"])
-        end = time.monotonic() + STOP_SECONDS
-        os.kill(pid, signal.SIGTERM)
-        while _record(checkout):
-            if time.monotonic() > end:
-                os.kill(pid, signal.SIGKILL)
-                say(f"The embedded AWS (process {pid}) did not end within {STOP_SECONDS:.0f} s and was killed.")
-                return True
-            time.sleep(POLL_SECONDS)
-        _record_file(checkout).unlink(missing_ok=True)
-        return True
+        return _stop(checkout)
+
+
+def _stop(checkout: Checkout) -> bool:
+    record = _record(checkout)
+    if record is None:
+        return False
+    pid = int(record["pid"])
+    end = time.monotonic() + STOP_SECONDS
+    os.kill(pid, signal.SIGTERM)
+    while _record(checkout):
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            say(f"The embedded AWS (process {pid}) did not end within {STOP_SECONDS:.0f} s and was killed.")
+            return True
+        time.sleep(POLL_SECONDS)
+    _record_file(checkout).unlink(missing_ok=True)
+    return True
 
 
 def _start(checkout: Checkout, endpoint: str, port: int) -> None:
@@ -98,7 +105,7 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
     with record.open("w", encoding="utf-8") as running, (folder / "log").open("w", encoding="utf-8") as log:
         fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock: it tells whether it lives, whatever its id
         process = subprocess.Popen(
-            [checkout.python.with_name("ministack")],
+            [checkout.python, "-P", PROCESS, str(running.fileno())],
             env=inherited | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -107,7 +114,13 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
             cwd=folder,
             pass_fds=[running.fileno()],
         )
-        json.dump({"pid": process.pid, "endpoint": endpoint}, running)
+        try:
+            json.dump({"pid": process.pid, "endpoint": endpoint}, running)
+            running.flush()
+        except OSError:  # the disk is full: nobody could find it again
+            process.kill()
+            process.wait()
+            raise
     end = time.monotonic() + START_SECONDS
     while _listening(endpoint) != "ministack":
         if process.poll() is not None or time.monotonic() > end:

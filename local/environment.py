@@ -2,37 +2,45 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from local import LocalError
-from local.checkout import Checkout
+from local.checkout import Checkout, user_pulumi_home
 from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
 from local.emulator import ensure_running
 from local.locks import exclusive
-from local.plugins import place_aws_plugin, place_language_host
+from local.plugins import CHOICE, IGNORE_PATH, STAND_IN, link, place_aws_plugin, place_language_host
 
 PROJECT = "assume-role"  # of Pulumi.yaml; the file backend keeps the stacks of a project in a folder of that name
 SET_UP_SECONDS = 600.0
+NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the other
+USERS_HOME = "USERS_PULUMI_HOME"  # what PULUMI_HOME was, for commands inside `make shell`
 # What a user has set for real AWS must not reach calls to the emulator: a profile that signs in, another endpoint.
 # Where the user's AWS files are, though, stays: `make profile` writes there.
 KEPT_AWS_SETTINGS = frozenset({"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"})
 
 
-def additions(checkout: Checkout, path: str) -> dict[str, str]:
+def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that make plain ``pulumi`` work on the stacks of this checkout.
 
     Args:
         checkout: the checkout.
-        path: the PATH to put the checkout's own folders in front of.
+        user: the environment of the user, whose PATH and exceptions from proxies stay.
     """
     own = [str(checkout.bin), str(checkout.python.parent)]
-    others = [folder for folder in path.split(os.pathsep) if folder not in own]
+    others = [folder for folder in user.get("PATH", os.defpath).split(os.pathsep) if folder not in own]
+    # The engine, its plugins and the program talk over loopback, and gRPC would ask the proxy for that too.
+    direct = ",".join([*(user[name] for name in NO_PROXY if user.get(name)), "localhost,127.0.0.1,::1"])
     return {
+        **dict.fromkeys(NO_PROXY, ",".join(dict.fromkeys(direct.split(",")))),
+        **({IGNORE_PATH: "true"} if user.get(CHOICE) == STAND_IN else {}),
+        USERS_HOME: user.get("PULUMI_HOME", ""),
         "PATH": os.pathsep.join([*own, *others]),
         "PULUMI_HOME": str(checkout.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{checkout.stacks}",
@@ -56,33 +64,48 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         LocalError: something is missing or in the way.
     """
     user = {name: value for name, value in inherited.items() if name != "PULUMI_CONFIG_PASSPHRASE_FILE"}
-    if user.get("PULUMI_HOME") == str(checkout.pulumi_home):  # in `make shell`: the user's own is the usual one then
-        del user["PULUMI_HOME"]
+    if user_pulumi_home(user).resolve() == checkout.pulumi_home.resolve():  # in `make shell`
+        user["PULUMI_HOME"] = user.get(USERS_HOME, "")
     with exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS):
         cli = find_cli(checkout, user)
-        _link(checkout.bin / "pulumi", cli)
+        link(checkout.bin / "pulumi", cli)
         place_language_host(checkout, cli, user)
         place_aws_plugin(checkout, cli, user)
         ensure_running(checkout, endpoint)
         kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
-        environment = kept | additions(checkout, user.get("PATH", os.defpath))
+        environment = kept | additions(checkout, user)
         _make_stack(checkout, stack, environment)
+        if _was_elsewhere(_content(_state_file(checkout, stack)) or {}, endpoint):
+            say(f"Stack {stack} was deployed to another endpoint: asking {endpoint} instead.")
+            environment["PULUMI_RUN_PROGRAM"] = "true"
         _drop_stale_locks(checkout, stack)
     return environment
 
 
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
+def _state_file(checkout: Checkout, stack: str) -> Path:
+    return checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+
+def _was_elsewhere(state: dict[str, Any], endpoint: str) -> bool:
+    """Return whether a provider in the state has another endpoint than the configured one.
+
+    A refresh and a destroy use what the state says, and wait for what does not answer, unless they run the program.
+    """
+    deployment = cast("dict[str, Any]", state.get("checkpoint", {}).get("latest") or {})
+    resources = cast("list[dict[str, Any]]", deployment.get("resources") or [])
+    providers = [item for item in resources if item["type"] == "pulumi:providers:aws"]
+    return any(
+        json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "") for item in providers
+    )
 
 
 def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -> None:
-    """Make the stack in the file backend, if it is not there yet."""
+    """Make the stack in the file backend, if it is not there yet, and mend what a full disk or a power cut left."""
     checkout.stacks.mkdir(parents=True, exist_ok=True)
-    if (checkout.stacks / ".pulumi" / "stacks" / PROJECT / f"{stack}.json").exists():
+    state = _state_file(checkout, stack)
+    if state.exists():
+        if _content(state) is None:
+            _restore(stack, state)
         return
     done = subprocess.run(
         [str(checkout.bin / "pulumi"), "stack", "init", stack, "--non-interactive"],
@@ -96,14 +119,43 @@ def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) 
         raise LocalError(f"The stack {stack} could not be made: {done.stderr.strip()}")
 
 
+def _content(file: Path) -> dict[str, Any] | None:
+    """Return what a JSON file of the backend holds; None for a rest of a file, which the backend never writes."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _restore(stack: str, state: Path) -> None:
+    """Take the copy that the backend made before it last wrote the state of the stack."""
+    copy = state.with_name(f"{state.name}.bak")
+    if _content(copy) is None:
+        raise LocalError(
+            f"The state of stack {stack} is broken, and so is its copy ({copy}), as after a full disk. "
+            "Start anew: make down; rm -rf .local"
+        )
+    unfinished = state.with_name(f"{state.name}.{os.getpid()}")
+    shutil.copy2(copy, unfinished)
+    unfinished.replace(state)
+    say(
+        f"The state of stack {stack} was broken, as after a full disk: going on from the copy before it ({copy}). "
+        "If something exists already that it does not know, start anew: make down; rm -rf .local"
+    )
+
+
 def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
     """Take away the locks of runs that were killed: the file backend keeps them until somebody runs `pulumi cancel`."""
-    for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json"):
-        lock: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if lock.get("hostname") == socket.gethostname() and not _runs(int(lock["pid"])):
-            file.unlink(missing_ok=True)
-            file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
-            say(f"The last command on stack {stack} (process {lock['pid']}) was killed: going on where it stopped.")
+    for file in (checkout.stacks / ".pulumi" / "locks" / "organization" / PROJECT / stack).glob("*.json*"):
+        if file.suffix == ".attrs":
+            continue
+        lock = _content(file)  # what a full disk left of one has a further suffix, and the engine reads it all the same
+        if lock and (lock.get("hostname") != socket.gethostname() or _runs(int(lock["pid"]))):
+            continue
+        file.unlink(missing_ok=True)
+        file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+        who = f"process {lock['pid']}" if lock else "whose lock is empty"
+        say(f"The last command on stack {stack} ({who}) was killed: going on where it stopped.")
 
 
 def _runs(pid: int) -> bool:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import NoReturn
 
 import grpc
@@ -25,10 +26,13 @@ def serve(register: Callable[[grpc.Server], None], *, threads: int, grace: float
         threads: how many calls are answered at a time.
         grace: how many seconds calls in flight may take to end after the signal; None cuts them off.
     """
-    # The engine ends its plugins with SIGINT, and waits 5 s before it kills them. Threads inherit the mask, so that
-    # no other thread takes the signal.
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    # The engine ends its plugins with SIGINT, and waits 5 s before it kills them. Whichever thread takes the signal, a
+    # byte comes out of the pipe. Not a mask: programs that a plugin starts would inherit it, and never end.
+    ended, wake_up = os.pipe()
+    os.set_blocking(wake_up, False)
+    signal.set_wakeup_fd(wake_up)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _taken)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     server = grpc.server(
         ThreadPoolExecutor(max_workers=threads),
@@ -39,9 +43,13 @@ def serve(register: Callable[[grpc.Server], None], *, threads: int, grace: float
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    signal.sigwait(ends)
+    os.read(ended, 1)
     server.stop(grace).wait()
     os._exit(0)  # the engine waits for the end, and neither Python's clean-up nor a hanging program may hold it up
+
+
+def _taken(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: a signal reaches the pipe only if Python handles it."""
 
 
 def _end_with(engine: int) -> None:

@@ -1,4 +1,7 @@
-"""The engine's plugins for stacks on an emulator, put where the engine looks: in the checkout's own Pulumi home."""
+"""The engine's plugins for stacks on an emulator, put where the engine looks: in the checkout's own Pulumi home.
+
+It looks on PATH first, then beside the CLI (language hosts only), then there, and there in real folders only.
+"""
 
 import os
 import shlex
@@ -8,10 +11,15 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from local import LocalError
 from local.checkout import Checkout, user_pulumi_home
 from local.cli import can_download
 from local.console import say
 
+CHOICE = "PLUGIN"  # of the AWS plugin, in the environment; without one, the official plugin where it can be had
+STAND_IN, OFFICIAL = "stand-in", "official"
+IGNORE_PATH = "PULUMI_IGNORE_AMBIENT_PLUGINS"  # the engine's own switch
+AWS_PLUGIN = "pulumi-resource-aws"
 LANGUAGE_HOST = "pulumi-language-python"
 LANGUAGE_HOST_VERSION = "0.0.0"  # the engine wants one in the name of the folder, and only shows it
 
@@ -19,51 +27,78 @@ LANGUAGE_HOST_VERSION = "0.0.0"  # the engine wants one in the name of the folde
 def place_language_host(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
     """Put the stand-in where the engine finds it, unless the CLI comes with the official one or PATH has it."""
     folder = checkout.pulumi_home / "plugins" / f"language-python-v{LANGUAGE_HOST_VERSION}"
-    if cli.resolve().with_name(LANGUAGE_HOST).exists() or shutil.which(LANGUAGE_HOST, path=environment.get("PATH")):
+    if cli.resolve().with_name(LANGUAGE_HOST).exists() or _is_on_path(LANGUAGE_HOST, environment):
         shutil.rmtree(folder, ignore_errors=True)
     else:
         _write_launcher(folder / LANGUAGE_HOST, checkout, "local.language_host")
 
 
 def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
-    """Put the official plugin there, if it is installed or can be; else the stand-in."""
-    name = f"resource-aws-v{version('pulumi-aws')}"
-    folder = checkout.pulumi_home / "plugins" / name
-    installed = user_pulumi_home(environment) / "plugins" / name
-    launcher = folder / "pulumi-resource-aws"
-    if folder.is_symlink() and not folder.exists():
-        folder.unlink()  # the user removed the plugin that it led to
-    if launcher.exists() and not _is_launcher(launcher):
-        return  # the official one
-    if (installed / "pulumi-resource-aws").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.symlink_to(installed)
+    """Put the official plugin there, if it is installed or can be; else the stand-in.
+
+    Raises:
+        LocalError: the environment's choice is none of the two, or the official plugin, which is not installed.
+    """
+    choice, name = environment.get(CHOICE, ""), f"resource-aws-v{version('pulumi-aws')}"
+    if choice not in ("", STAND_IN, OFFICIAL):
+        raise LocalError(f"{CHOICE} is {choice!r}, and there are two AWS plugins: {STAND_IN} and {OFFICIAL}.")
+    placed = checkout.pulumi_home / "plugins" / name / AWS_PLUGIN
+    if placed.parent.is_symlink():  # as earlier versions of this project made it
+        placed.parent.unlink()
+    if choice != STAND_IN:
+        if _is_on_path(AWS_PLUGIN, environment):
+            return  # the engine takes that one, and says so
+        if placed.is_file() and not placed.is_symlink() and not _is_stand_in(placed):
+            return  # the official one
+        installed = user_pulumi_home(environment) / "plugins" / name / AWS_PLUGIN
+        # The stand-in stays once it is there, so that only the first command asks the download site.
+        if not (choice or placed.exists() or _is_installed(installed)) and can_download(environment):
+            _install(cli, environment)
+        if _is_installed(installed):
+            link(placed, installed)
+            return
+        if choice == OFFICIAL:
+            raise LocalError(
+                f"{CHOICE} is {OFFICIAL}, and the official AWS plugin is neither on PATH nor at {installed}. "
+                f"Install it: pulumi plugin install resource aws {version('pulumi-aws')}"
+            )
+    _write_launcher(placed, checkout, "local.aws_plugin")
+
+
+def link(place: Path, target: Path) -> None:
+    """Make ``place`` a link to ``target``, whatever was there."""
+    if place.is_symlink() and place.readlink() == target:
         return
-    # The stand-in stays once it is there, so that only the first command asks the download site.
-    if launcher.exists() or not (can_download(environment) and _install(checkout, cli, environment)):
-        _write_launcher(launcher, checkout, "local.aws_plugin")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
 
 
-def _install(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> bool:
+def _is_on_path(name: str, environment: Mapping[str, str]) -> bool:
+    """Return whether the engine finds the plugin on PATH."""
+    ignored = environment.get(CHOICE) == STAND_IN or environment.get(IGNORE_PATH, "").lower() in ("1", "true")
+    return not ignored and shutil.which(name, path=environment.get("PATH")) is not None
+
+
+def _is_installed(plugin: Path) -> bool:
+    """Return whether the plugin is there, and whole: the engine keeps a mark beside its folder until it is."""
+    return plugin.exists() and not plugin.parent.with_name(f"{plugin.parent.name}.partial").exists()
+
+
+def _install(cli: Path, environment: Mapping[str, str]) -> None:
+    """Install the official plugin into the user's Pulumi home, where every checkout finds it."""
     say("Installing the official AWS plugin (a few hundred megabytes, once) ...")
     command = [str(cli), "plugin", "install", "resource", "aws", version("pulumi-aws")]
     done = subprocess.run(
-        command,
-        env={**environment, "PULUMI_HOME": str(checkout.pulumi_home), "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        stdout=subprocess.DEVNULL,
-        check=False,
+        command, env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}, stdout=subprocess.DEVNULL, check=False
     )
     if done.returncode != 0:
         say("It could not be installed (see above); using the stand-in.")
-    return done.returncode == 0
 
 
-def _is_launcher(file: Path) -> bool:
-    try:
-        return file.read_bytes()[:2] == b"#!"
-    except OSError:
-        return False
+def _is_stand_in(file: Path) -> bool:
+    """Return whether the file is a launcher of ours, of whatever checkout: an official plugin can be a script too."""
+    return file.read_bytes().endswith(b' -m local.aws_plugin "$@"\n')
 
 
 def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:
@@ -73,7 +108,7 @@ def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:
         f"PYTHONPATH={shlex.quote(str(checkout.root))} PYTHONSAFEPATH=1 "
         f'exec {shlex.quote(str(checkout.python))} -m {module} "$@"\n'
     )
-    if file.exists() and file.read_text(encoding="utf-8") == text:
+    if file.exists() and file.read_bytes() == text.encode():
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.{os.getpid()}")

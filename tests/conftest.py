@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What a copy of the project needs. Byte code comes along: its time stamps stay right, and starting is faster.
 PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
 PACKAGES = ("components", "iam", "local", "policies", "tools")
+# One choice for the whole run, and never a download of hundreds of megabytes: `make test PLUGIN=official`.
+AWS_PLUGIN = os.environ.get("PLUGIN") or "stand-in"
 COMMAND_SECONDS = 120.0
 CONDITION_SECONDS = 30.0
 CONDITION_POLL_SECONDS = 0.01
@@ -210,7 +212,7 @@ def make_project(emulator: str) -> Callable[[Path, Accounts], Project]:
             "assume-role:trusted": {"accountId": accounts.trusted},
         }
         (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
-        environment = prepare(Checkout(folder), STACK, emulator, os.environ)
+        environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
         return Project(folder, accounts, emulator, environment)
 
     return make

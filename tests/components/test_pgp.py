@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pysequoia
 import pytest
 
-from components.pgp import public_key, public_key_file
+from components.pgp import public_key_file
 
 # Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of these curves. Sequoia cannot make them.
 BRAINPOOL = (

@@ -10,10 +10,9 @@ import pulumi_aws as aws
 import pytest
 
 from components.configuration import SettingsError, parse_settings
-from components.providers import account_provider
+from components.models import RelationshipArgs, StoreArgs
 from components.relationship import Relationship
 from components.secret_store import SecretStore, SecretStoreArgs
-from components.models import RelationshipArgs, StoreArgs, TrustedUserArgs, TrustingRoleArgs
 from components.trusted_user import TrustedUser
 from components.trusting_role import TrustingRole
 from tests.components.conftest import (

@@ -1,5 +1,7 @@
 """The settings of the store, and what protects the stack itself."""
 
+import os
+
 import pytest
 
 from components.configuration import SettingsError, parse_settings
@@ -62,7 +64,22 @@ def test_a_store_and_a_pgp_key_exclude_each_other():
 
 @pytest.mark.parametrize("passphrase", ["", " ", "passphrase", "Password", "pulumi"])
 def test_a_passphrase_that_protects_nothing(passphrase):
-    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase})
+    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(
+        SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase}, in_pulumi_cloud=False
+    )
+
+
+@pytest.mark.parametrize("stack_file", ["", "config: {}\n"])
+def test_a_passphrase_that_protects_nothing_where_the_salt_is_in_another_file(stack_file):
+    weak = {"PULUMI_CONFIG_PASSPHRASE": ""}
+    assert "the empty passphrase" in passphrase_fault(stack_file, weak, in_pulumi_cloud=False)
+    assert passphrase_fault(stack_file, weak, in_pulumi_cloud=True) is None
+
+
+def test_a_passphrase_file_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    file = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "pipe")}
+    assert passphrase_fault(SALTED, file, in_pulumi_cloud=False) is None
 
 
 @pytest.mark.parametrize(
@@ -71,8 +88,8 @@ def test_a_passphrase_that_protects_nothing(passphrase):
         (SALTED, {"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"}),
         (SALTED, {}),  # typed at the prompt
         ("secretsprovider: awskms://alias/mine\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
-        ("config: {}\n", {"PULUMI_CONFIG_PASSPHRASE": ""}),
+        ("config: {}\n", {}),
     ],
 )
 def test_what_is_not_a_weak_passphrase(stack_file, environment):
-    assert passphrase_fault(stack_file, environment) is None
+    assert passphrase_fault(stack_file, environment, in_pulumi_cloud=False) is None

@@ -43,6 +43,29 @@ def test_the_lock_of_a_run_that_still_runs_is_kept(project, wait_until):
     assert "currently locked by 1 lock(s)" in done.stderr
 
 
+def test_a_disk_that_was_full(project):
+    """What it leaves: a state that is cut off, with a whole copy of the one before, and an empty lock."""
+    backend = project.path / ".local/stacks/.pulumi"
+    project.up()
+    state = backend / "stacks/assume-role/test.json"
+    state.write_text(state.read_text()[:1000])
+    lock = backend / "locks/organization/assume-role/test/01234567.json.18eb0d20.tmp"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "The state of stack test was broken, as after a full disk: going on from the copy before it" in done.stderr
+    assert "(whose lock is empty) was killed: going on where it stopped." in done.stderr
+    assert "Stack test is proven" in done.stdout
+
+    state.write_text("")
+    state.with_name("test.json.bak").write_text("{")
+    done = project.run("make", "up", "STACK=test", check=False)
+    assert "error: The state of stack test is broken, and so is its copy" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_embedded_aws_that_lost_everything(project, aws_client):
     """As after a power cut: `make up` makes again what the state file still knows and AWS does not."""
     project.up()

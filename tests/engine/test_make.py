@@ -8,7 +8,9 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 
 def test_proves_and_prints_the_outputs_without_secrets(project):
-    done = project.run("make", "up", "STACK=test")
+    """Through no proxy: nothing of it leaves this machine."""
+    proxy = dict.fromkeys(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9")
+    done = project.run("make", "up", "STACK=test", environment=proxy | {"no_proxy": "", "NO_PROXY": ""})
 
     secret = project.outputs()["secretAccessKey"]
     assert "Stack test is proven" in done.stdout
@@ -51,8 +53,15 @@ def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
     assert "python -m tools.verify --stack test --secret-stdin" in done.stdout
 
 
-def test_destroys_without_questions_where_everything_is_pretend(project):
+def test_destroys_without_questions_where_everything_is_pretend(project, free_port):
+    """Also where the state still says that AWS is at another port, where nothing answers."""
     project.up()
-    project.run("make", "destroy", "STACK=test")
+    state = project.path / ".local/stacks/.pulumi/stacks/assume-role/test.json"
+    state.write_text(state.read_text().replace(project.endpoint, f"http://127.0.0.1:{free_port()}"))
 
+    up = project.run("make", "up", "STACK=test")
+    done = project.run("make", "destroy", "STACK=test")
+
+    assert f"Stack test was deployed to another endpoint: asking {project.endpoint} instead." in up.stderr
+    assert "another endpoint" not in done.stderr
     assert project.pulumi("stack", "output", "--json").stdout.strip() == "{}"

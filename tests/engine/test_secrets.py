@@ -153,6 +153,15 @@ class TestStackEncryption:
         assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
         assert "pulumi stack change-secrets-provider passphrase" in done.stdout
 
+    def test_an_empty_passphrase_with_the_configuration_in_another_file(self, project):
+        project.configure({"endpoint": None})
+        project.stack_file.rename(project.path / "elsewhere.yaml")
+
+        done = project.preview("--config-file", "elsewhere.yaml", check=False)
+
+        assert done.returncode != 0
+        assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
+
     def test_a_passphrase_file_that_everybody_knows(self, project, tmp_path):
         file = tmp_path / "passphrase.txt"
         file.write_text("Password\n")

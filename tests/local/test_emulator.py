@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,6 +76,44 @@ def test_says_that_it_lost_its_state(checkout, endpoint, capfd, wait_until):
 
     assert "what it had not saved is lost. `make up` creates again what is gone." in capfd.readouterr().err
     assert iam(endpoint).list_users()["Users"] == []
+
+
+def test_ends_when_its_folder_is_deleted(checkout, endpoint, wait_until, capfd):
+    """After `rm -rf .local` everything is forgotten, and the next command starts anew."""
+    ensure_running(checkout, endpoint)
+    iam(endpoint).create_user(UserName="forgotten")
+
+    shutil.rmtree(checkout.state)
+    wait_until(lambda: not _answers(endpoint))
+    assert not checkout.state.exists()
+
+    ensure_running(checkout, endpoint)
+    assert iam(endpoint).list_users()["Users"] == []
+    assert capfd.readouterr().err == ""
+
+
+def test_moves_to_another_endpoint_with_its_state(checkout, endpoint, free_port, capfd):
+    ensure_running(checkout, endpoint)
+    iam(endpoint).create_user(UserName="kept")
+    other = f"http://127.0.0.1:{free_port()}"
+
+    ensure_running(checkout, other)
+
+    assert [user["UserName"] for user in iam(other).list_users()["Users"]] == ["kept"]
+    assert not _answers(endpoint)
+    assert f"Stopped the embedded AWS, to start it again at {other}" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_leaves_none_running(checkout, endpoint):
+    checkout.emulator.mkdir(parents=True)
+    (checkout.emulator / "running.json").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left"):
+        ensure_running(checkout, endpoint)
+
+    (checkout.emulator / "running.json").unlink()
+    assert not _answers(endpoint)
 
 
 def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulator, capfd):

@@ -1,10 +1,17 @@
 """The stand-in language host: what a program does or raises reaches the user as with the official one."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import grpc
 import pytest
+from pulumi.runtime.proto import language_pb2
+from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeStub
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def replace_program(project, text):
@@ -124,3 +131,20 @@ def runs(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_plugin_that_it_runs_ends_with_it(tmp_path, wait_until):
+    """A policy pack, say: it is asked to end by a signal, so it must not inherit that signals wait."""
+    (tmp_path / "__main__.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
+    command = [sys.executable, "-m", "local.language_host", "127.0.0.1:1"]
+    with (
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as host,
+        grpc.insecure_channel(f"127.0.0.1:{host.stdout.readline().strip()}") as channel,
+    ):
+        request = language_pb2.RunPluginRequest(
+            pwd=str(tmp_path), info=language_pb2.ProgramInfo(program_directory=str(tmp_path))
+        )
+        plugin = int(next(LanguageRuntimeStub(channel).RunPlugin(request)).stdout)
+        host.send_signal(signal.SIGINT)
+        assert host.wait(timeout=10) == 0
+    wait_until(lambda: not runs(plugin))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import LocalError
+from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import BUILT_VERSION, find_cli
 from local.plugins import place_aws_plugin, place_language_host
@@ -128,15 +129,59 @@ class TestPlugins:
         official = tmp_path / "home/pulumi/plugins/resource-aws-v7.51.1/pulumi-resource-aws"
         official.parent.mkdir(parents=True)
         official.write_bytes(b"\x7fELF")
+        unfinished = official.parent.with_name("resource-aws-v7.51.1.partial")  # the engine's mark
+        unfinished.touch()
+        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
 
         place_aws_plugin(checkout, cli, machine)
-        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        assert b"local.aws_plugin" in placed.read_bytes()
+        unfinished.unlink()
+        place_aws_plugin(checkout, cli, machine)
+        assert placed.read_bytes() == b"\x7fELF"
+        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "stand-in"})
+        assert b"local.aws_plugin" in placed.read_bytes()
+        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "official"})
         assert placed.read_bytes() == b"\x7fELF"
 
         official.unlink()
-        official.parent.rmdir()
         place_aws_plugin(checkout, cli, machine)
         assert b"local.aws_plugin" in placed.read_bytes()
+
+    def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
+        official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        script(official, "exec bridge")
+
+        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
+
+        assert "exec bridge" in official.read_text()
+
+    @pytest.mark.parametrize(
+        ("choice", "says"), [("official", "neither on PATH nor at"), ("best", "'best', and there")]
+    )
+    def test_a_choice_that_cannot_be(self, checkout, machine, tmp_path, choice, says):
+        with pytest.raises(LocalError, match=says):
+            place_aws_plugin(checkout, tmp_path / "pulumi", machine | {"PLUGIN": choice})
+
+    @pytest.mark.parametrize("where", ["Pulumi home", "PATH", "PATH, stand-in chosen"])
+    def test_the_engine_loads_it(self, project, tmp_path, where):
+        """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
+        home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
+        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.aws_plugin"
+        script(
+            (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
+        )
+        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        environment = {
+            "PATH": os.pathsep.join([str(bin_), str(cli), project.environment["PATH"]]),
+            "PULUMI_HOME": str(home),
+            "PLUGIN": "stand-in" if "chosen" in where else "",
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "",
+        }
+
+        done = project.run("make", "preview", "STACK=test", environment=environment)
+
+        assert used.exists() == ("chosen" not in where)
+        assert (f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr) == (where == "PATH")
 
 
 class TestRun:
@@ -191,8 +236,8 @@ class TestRun:
 
         assert done.returncode == 1
         assert done.stderr == (
-            "error: Stack real has no endpoint, so it is for real AWS and needs your own Pulumi CLI, and there is none "
-            "on PATH. Install it: https://www.pulumi.com/docs/install\n"
+            "error: Stack real has no endpoint on this machine, so it is for real AWS and needs your own Pulumi CLI, "
+            "and there is none on PATH. Install it: https://www.pulumi.com/docs/install\n"
         )
 
     def test_a_stack_file_that_cannot_be_read(self, copy, machine):
@@ -203,6 +248,18 @@ class TestRun:
         assert done.returncode == 1
         assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
 
+    def test_a_checkout_that_cannot_be_written(self, copy, machine):
+        (copy / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
+        (copy / ".local").touch()
+
+        done = self.run(copy, "true", environment=machine, stack="dev")
+
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"error: This machine could not be made ready: [Errno 17] File exists: '{copy}/.local'. "
+            f"Is the disk full, or {copy} read-only? Put that right, then try again.\n"
+        )
+
     def test_an_unknown_command(self, copy, machine, tmp_path):
         (copy / "Pulumi.real.yaml").write_text("config: {}\n")
         script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
@@ -212,9 +269,78 @@ class TestRun:
         assert (done.returncode, done.stderr) == (1, "error: There is no command 'no-such-command' on PATH.\n")
 
 
+class TestQuestions:
+    """What `make up` and `make destroy` do unasked: on pretend accounts alone."""
+
+    @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4599", "http://localhost:1/", "http://[::1]:4599"])
+    def test_an_emulator_of_this_machine_is_pretend(self, tmp_path, endpoint):
+        (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: '{endpoint}' # here\n")
+
+        assert Checkout(tmp_path).endpoint("test") == endpoint
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *('""', "null", "# http://127.0.0.1:4599", "0", "false", "{}", "[http://127.0.0.1:4599]"),
+            *('" "', '" http://127.0.0.1:4599"', '"http://127.0.0.1:4599\\n"', "{secure: v1:AAAA}"),
+            *("http://10.0.0.1:4599", "http://127.0.0.1.example.com:4599", "http://127.0.0.1", "ftp://127.0.0.1:21"),
+            *("http://127.0.0.1:1@10.0.0.1:2", "'http://127.0.0.2:1\\@127.0.0.1:2'", "http://127.0.0.1:1/?a"),
+        ],
+    )
+    def test_whatever_else_stands_there_counts_as_real(self, tmp_path, value):
+        (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: {value}\n")
+
+        assert Checkout(tmp_path).endpoint("test") is None
+
+    @pytest.mark.parametrize(
+        ("command", "arguments", "pretend", "yes", "flags"),
+        [
+            ("up", [], True, False, ["--yes", "--skip-preview", "--refresh"]),
+            ("up", ["--debug", "--continue-on-error"], True, True, ["--yes", "--skip-preview", "--refresh"]),
+            ("destroy", [], True, False, ["--yes", "--skip-preview"]),
+            ("up", [], False, True, ["--yes", "--skip-preview"]),
+            ("up", [], False, False, []),
+            ("destroy", [], False, False, []),
+            ("up", ["-c", "assume-role:endpoint="], True, False, []),
+            ("up", ["--config=assume-role:endpoint="], True, False, []),
+            ("destroy", ["--stack", "prod"], True, False, []),
+            ("destroy", ["-fsprod"], True, False, []),
+        ],
+    )
+    def test_flags(self, command, arguments, pretend, yes, flags):
+        assert unasked(command, arguments, pretend=pretend, yes=yes) == flags
+
+    @pytest.fixture
+    def make(self, tmp_path, machine):
+        """Return a function that runs `make` beside a stack for real AWS, with a `pulumi` that only prints."""
+        for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "local"):
+            subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
+        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+        (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
+        script(tmp_path / "bin" / "pulumi", 'echo "told: $*"')
+        return lambda *words: subprocess.run(
+            ["make", *words], cwd=tmp_path, env=machine, capture_output=True, text=True, check=False
+        )
+
+    def test_real_accounts_are_asked_about(self, make):
+        assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
+        assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
+        assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --stack real --yes --skip-preview\n"
+
+    @pytest.mark.parametrize("name", ["real prod", "", "../real", "real'; touch odd '", "$(shell touch odd)real", "-s"])
+    def test_what_is_no_name_of_a_stack(self, make, tmp_path, name):
+        done = make("up", f"STACK={name}")
+
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"error: {name!r} is no name of a stack: those are made of letters")
+        assert not (tmp_path / "odd").exists()
+
+
 class TestEnvironment:
     def test_settings_for_real_aws_do_not_reach_the_embedded_one(self, project):
         environment = {
+            "no_proxy": "internal",
+            "NO_PROXY": "example.com",
             "AWS_PROFILE": "mine",
             "AWS_ENDPOINT_URL": "http://192.0.2.1",
             "PULUMI_CONFIG_PASSPHRASE": "secret",
@@ -226,6 +352,24 @@ class TestEnvironment:
         assert "AWS_PROFILE" not in seen
         assert "AWS_ENDPOINT_URL" not in seen
         assert seen["PULUMI_CONFIG_PASSPHRASE"] == ""
+        assert seen["no_proxy"] == seen["NO_PROXY"] == "internal,example.com,localhost,127.0.0.1,::1"
+
+    def test_the_users_pulumi_home_is_known_in_a_shell_too(self, project, tmp_path):
+        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        environment = {
+            "PATH": os.pathsep.join([str(cli), project.environment["PATH"]]),
+            "PULUMI_HOME": f"{project.environment['PULUMI_HOME']}/.",
+            "USERS_PULUMI_HOME": str(tmp_path),
+        }
+
+        done = project.run("python", "-m", "local", "run", "--stack", "test", "--", "env", environment=environment)
+
+        assert f"\nPULUMI_HOME={project.environment['PULUMI_HOME']}\n" in done.stdout
+        assert f"\nUSERS_PULUMI_HOME={tmp_path}\n" in done.stdout
+
+    def test_a_pulumi_home_that_moves(self, checkout, machine):
+        with pytest.raises(LocalError, match="PULUMI_HOME is '~/pulumi', which is another folder for each"):
+            find_cli(checkout, machine | {"PULUMI_HOME": "~/pulumi"})
 
     def test_env_prints_export_lines_and_nothing_else(self, project):
         done = project.run("make", "-s", "env", "STACK=test")
