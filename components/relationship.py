@@ -129,6 +129,7 @@ class Relationship(pulumi.ComponentResource):
 
     def _terms(self, settings: Settings) -> dict[str, Any]:
         """Return under which terms the role can be assumed and what it then allows, for whoever checks it."""
+        boundaries = {"role": settings.role.permissions_boundary, "user": settings.user.permissions_boundary}
         terms = {
             "partition": settings.trusting.partition,
             "trustingRegion": settings.trusting.region,
@@ -142,6 +143,9 @@ class Relationship(pulumi.ComponentResource):
             "permissionPolicy": self.role.permission_policy,
             "managedPolicies": settings.role.managed_policies or None,
             "assumePolicy": self.user.assume_policy,
+            "policyNames": {"role": settings.role.policy.name, "user": settings.user.policy_name},
+            "permissionsBoundaries": {side: arn for side, arn in boundaries.items() if arn},
+            "tags": dict(settings.tags),
         }
         return {term: value for term, value in terms.items() if value is not None}
 

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.aws import stored_key
-from tools.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
+from tools.permissions import ANYTHING, allowed_services, possibly_allowed, source_addresses, surely_allowed
 from tools.proof import (
     MFA_FAILED,
     REFUSED,
@@ -103,6 +103,8 @@ def key_checks(case: Case) -> list[Check]:
 def _own_key(case: Case, *, label: str) -> Finding:
     key = case.outputs.access_keys[label]
     if label not in case.secrets:
+        if not key.encrypted_secret and not case.outputs.secret_location:
+            return disproven(f"the stack has no secret of {key.id}, encrypted or not", _lost_secret(case))
         if label != case.current_label:
             return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
         return unknown(f"the secret of {key.id} is not at hand", _where_is_the_secret(case))
@@ -111,6 +113,14 @@ def _own_key(case: Case, *, label: str) -> Finding:
     if (caller["Arn"], caller["Account"]) != (case.outputs.user_arn, case.outputs.trusted_account_id):
         return disproven(f"{key.id} belongs to {caller['Arn']}")
     return proven(f"{key.id} belongs to {caller['Arn']}")
+
+
+def _lost_secret(case: Case) -> str:
+    return (
+        "AWS tells a secret once, so this key works and nobody can use it. Give the key another label in the "
+        f"configuration (accessKeys), and a pgpKeyFile that can be encrypted to, then: make up STACK={case.stack}. "
+        f"Whoever does have the secret proves it with: python -m tools.verify --stack {case.stack} --secret-stdin"
+    )
 
 
 def _where_is_the_secret(case: Case) -> str:
@@ -268,8 +278,8 @@ def _assume(case: Case) -> Finding:
             return unknown(observed, NO_MFA_HERE)
         if MFA_FAILED in observed:
             return unknown(observed, "Check the device's ARN, and try with its next code: AWS takes each one once.")
-        if error_code(error) in REFUSED and (addresses := case.section("trust").get("sourceIps")):
-            return unknown(observed, f"Try it from one of the addresses that the role lets in: {addresses}")
+        if error_code(error) in REFUSED and (addresses := source_addresses(terms.trust_policy)):
+            return unknown(observed, f"Try it from one of the addresses that the role lets in: {', '.join(addresses)}")
         raise
     given = answer["Credentials"]
     case.granted = Granted(
@@ -319,9 +329,11 @@ def _read_as_role(case: Case, *, read: Read) -> Finding:
     try:
         case.patience.insist(read.action, getattr(case.session().client(read.client), read.operation))
     except ClientError as error:
-        boundary = case.section("role").get("permissionsBoundary")
-        if boundary and error_code(error) in REFUSED:
-            return not_checked("refused", f"The role's permissions boundary {boundary} may be what forbids it.")
+        boundaries = case.outputs.terms.permissions_boundaries
+        if error_code(error) in REFUSED and boundaries is None:
+            return not_checked("refused", f"A permissions boundary may be what forbids it. {case.deploy_again}")
+        if error_code(error) in REFUSED and boundaries and "role" in boundaries:
+            return not_checked("refused", f"The role's boundary {boundaries['role']} may be what forbids it.")
         raise
     return proven("allowed")
 

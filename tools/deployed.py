@@ -32,6 +32,20 @@ ROLE_LIMITS = "role's limits"
 USER_POLICIES = "user's policies"
 USER_LIMITS = "user's limits"
 USER_KEYS = "user's keys"
+USER_PASSWORD = "user's password"  # noqa: S105 - the name of a row
+USER_CREDENTIALS = "user's other credentials"
+TAGS = "tags"
+# What else a user can show to AWS: the call that lists it, where the list is in the answer, and what names each.
+CREDENTIALS = (
+    ("SSH public key", "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId"),
+    ("signing certificate", "list_signing_certificates", "Certificates", "CertificateId"),
+    (
+        "service-specific credential",
+        "list_service_specific_credentials",
+        "ServiceSpecificCredentials",
+        "ServiceSpecificCredentialId",
+    ),
+)
 OLDEST_KEY_DAYS = 90  # CIS AWS Foundations Benchmark v3 1.14
 
 
@@ -39,6 +53,10 @@ def deployed_checks(case: Case) -> list[Check]:
     """Return the checks of what is deployed."""
     repair = f"Somebody changed it, or the last deployment failed half-way. {case.put_back}"
     by_hand = f"{repair}. What the stack does not know, remove by hand."
+    remove_password = (
+        "Whoever knows it gets in by the console, and no revoked key stops them. The stack makes none, so remove it: "
+        f"aws iam delete-login-profile --user-name {case.outputs.user_name}"
+    )
     table: tuple[tuple[str, str, Callable[[Case], Finding], str], ...] = (
         (TRUST_POLICY, "as deployed", _trust_policy, repair),
         (ROLE_POLICIES, "those of the stack and no other, as deployed", _role_policies, by_hand),
@@ -46,6 +64,9 @@ def deployed_checks(case: Case) -> list[Check]:
         (USER_POLICIES, "the one that allows to assume the role, as deployed", _user_policies, by_hand),
         (USER_LIMITS, "no group, boundary as deployed", _user_limits, by_hand),
         (USER_KEYS, "those of the stack and no other, with their status", _user_keys, by_hand),
+        (USER_PASSWORD, "none: the user has no console login", _user_password, remove_password),
+        (USER_CREDENTIALS, "none", _user_credentials, "The stack makes none of these. Remove them by hand."),
+        (TAGS, "those of the stack and no other, on role and user", _tags, by_hand),
     )
     return [
         Check(name=name, expected=expected, run=_reading(read), advice=advice) for name, expected, read, advice in table
@@ -105,10 +126,9 @@ def _role_policies(case: Case) -> Finding:
         policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         for policy in _listed(iam, "list_role_policies", "PolicyNames", RoleName=name)
     }
-    managed = frozenset(case.outputs.terms.managed_policies.values())
-    return _compare_policies(
-        iam, attached=attached, inline=inline, managed=managed, document=case.outputs.terms.permission_policy
-    )
+    managed, document = frozenset(case.outputs.terms.managed_policies.values()), case.outputs.terms.permission_policy
+    own = _own_policy(case, "role", case.outputs.trusting_account_id)
+    return _compare_policies(iam, attached=attached, inline=inline, own=own, managed=managed, document=document)
 
 
 def _user_policies(case: Case) -> Finding:
@@ -118,9 +138,14 @@ def _user_policies(case: Case) -> Finding:
         policy: iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
         for policy in _listed(iam, "list_user_policies", "PolicyNames", UserName=name)
     }
-    return _compare_policies(
-        iam, attached=attached, inline=inline, managed=frozenset(), document=case.outputs.terms.assume_policy
-    )
+    own, document = _own_policy(case, "user", case.outputs.trusted_account_id), case.outputs.terms.assume_policy
+    return _compare_policies(iam, attached=attached, inline=inline, own=own, managed=frozenset(), document=document)
+
+
+def _own_policy(case: Case, principal: str, account_id: str) -> str | None:
+    """Return the ARN of the policy that the stack made for the role or the user; None where its terms do not say."""
+    names = case.outputs.terms.policy_names
+    return f"arn:{case.outputs.terms.partition}:iam::{account_id}:policy/{names[principal]}" if names else None
 
 
 def _compare_policies(
@@ -128,23 +153,25 @@ def _compare_policies(
     *,
     attached: list[Any],
     inline: Mapping[str, Mapping[str, Any]],
+    own: str | None,
     managed: frozenset[str],
     document: Mapping[str, Any],
 ) -> Finding:
-    """Return whether the stack's document and the managed policies are all there is.
+    """Return whether the stack's own policy and the managed policies are all there is.
 
-    The stack's own policy is known by its document: every further policy, and every one that is missing, is named.
+    Every further policy, and every one that is missing, is named. Where the terms do not name the stack's own policy,
+    it is known by its document.
     """
     arns = {str(policy["PolicyArn"]) for policy in attached}
-    own = arns - managed
-    same = {arn for arn in own if same_document(_default_version(iam, arn), document)}
     wrong = [f"{arn} is not attached" for arn in sorted(managed - arns)]
-    if not own:
-        wrong.append("the stack's own policy is not attached")
-    elif not same:
-        wrong.append(f"{', '.join(sorted(own))} does not say what the stack says")
-    else:
-        wrong += [f"{arn} is attached too" for arn in sorted(own - same)]
+    if own is None:
+        strangers = sorted(arns - managed)
+        own = next((arn for arn in strangers if same_document(_default_version(iam, arn), document)), None)
+    if own not in arns:
+        wrong.append(f"the stack's own policy{f' {own}' if own else ''} is not attached")
+    elif not same_document(_default_version(iam, own), document):
+        wrong.append(f"{own} does not say what the stack says")
+    wrong += [f"{arn} is attached too" for arn in sorted(arns - managed - {own})]
     wrong += [f"inline policy {name} grants more" for name, text in sorted(inline.items()) if not only_denies(text)]
     if wrong:
         return disproven("; ".join(wrong))
@@ -164,23 +191,28 @@ def _default_version(iam: Any, arn: str) -> Mapping[str, Any]:  # noqa: ANN401 -
 
 def _role_limits(case: Case) -> Finding:
     role, allowed = _role(case), case.outputs.terms.max_session_duration
-    if (longest := int(role["MaxSessionDuration"])) != allowed:
-        return disproven(f"sessions may last {longest} s, and the stack says {allowed} s")
-    return _compare_boundary(role, case.section("role").get("permissionsBoundary"))
+    longest = int(role["MaxSessionDuration"])
+    wrong = [f"sessions may last {longest} s, and the stack says {allowed} s"] if longest != allowed else []
+    return _compare_limits(case, "role", role, wrong)
 
 
 def _user_limits(case: Case) -> Finding:
     iam, name = case.administrator("trusted").client("iam"), case.outputs.user_name
     groups = [group["GroupName"] for group in _listed(iam, "list_groups_for_user", "Groups", UserName=name)]
-    if groups:
-        return disproven(f"the user is in the groups {', '.join(groups)}, whose policies are its too")
-    return _compare_boundary(iam.get_user(UserName=name)["User"], case.section("user").get("permissionsBoundary"))
+    wrong = [f"the user is in the groups {', '.join(groups)}, whose policies are its too"] if groups else []
+    return _compare_limits(case, "user", _user(case), wrong)
 
 
-def _compare_boundary(principal: Mapping[str, Any], expected: object) -> Finding:
-    found = principal.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    if found != (expected or None):
-        return disproven(f"the permissions boundary is {found or 'none'}, and the stack says {expected or 'none'}")
+def _compare_limits(case: Case, name: str, principal: Mapping[str, Any], wrong: list[str]) -> Finding:
+    """Return what is wrong with a role or a user: what was found so far, and its permissions boundary."""
+    boundaries = case.outputs.terms.permissions_boundaries
+    boundary = principal.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    if boundaries is not None and boundary != (expected := boundaries.get(name)):
+        wrong = [*wrong, f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"]
+    if wrong:
+        return disproven("; ".join(wrong))
+    if boundaries is None:
+        return not_checked(f"all but the permissions boundary, which is {boundary or 'none'}", case.deploy_again)
     return proven("as deployed")
 
 
@@ -197,6 +229,55 @@ def _user_keys(case: Case) -> Finding:
     wrong += [f"{key} is gone" for key in sorted(expected.keys() - found)]
     wrong += [f"{key} is not the stack's" for key in sorted(found.keys() - expected)]
     return disproven("; ".join(wrong)) if wrong else proven("as deployed")
+
+
+def _user_password(case: Case) -> Finding:
+    try:
+        case.administrator("trusted").client("iam").get_login_profile(UserName=case.outputs.user_name)
+    except ClientError as error:
+        if error_code(error) == "NoSuchEntity":
+            return proven("none")
+        raise
+    return disproven("the user has a console password")
+
+
+def _user_credentials(case: Case) -> Finding:
+    iam, found, untold = case.administrator("trusted").client("iam"), list[str](), list[str]()
+    for what, operation, key, identifier in CREDENTIALS:
+        try:
+            answer = getattr(iam, operation)(UserName=case.outputs.user_name)
+        except ClientError as error:
+            if error_code(error) != "InvalidAction":
+                raise
+            untold.append(f"{what}s")
+        else:
+            found += [f"{what} {entry[identifier]}" for entry in answer[key]]
+    if found:
+        return disproven("; ".join(found))
+    if untold:
+        return not_checked(f"not told: {', '.join(untold)}", "Only real AWS can: emulators lack the calls.")
+    return proven("none")
+
+
+def _tags(case: Case) -> Finding:
+    """Compare tags, which can decide who gets in (``aws:PrincipalTag``) but mostly do not: a warning at most."""
+    tags = case.outputs.terms.tags
+    if tags is None:
+        return not_checked("not compared", case.deploy_again)
+    wrong = [
+        f"{what}'s tag {key}"
+        for what, principal in (("role", _role(case)), ("user", _user(case)))
+        for key in sorted({key for key, _ in _tags_of(principal) ^ tags.items()})
+    ]
+    if wrong:
+        return Finding(verdict=Verdict.WARNING, observed=f"not as deployed: {', '.join(wrong)}")
+    return proven("as deployed")
+
+
+def _tags_of(principal: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the tags of a role or a user but those that AWS itself gives, whose keys nobody else can use."""
+    tags = {(str(tag["Key"]), str(tag["Value"])) for tag in principal.get("Tags", [])}
+    return {(key, value) for key, value in tags if not key.lower().startswith("aws:")}
 
 
 def _age(case: Case, label: str) -> Finding:
@@ -221,6 +302,10 @@ def _age(case: Case, label: str) -> Finding:
 
 def _role(case: Case) -> Mapping[str, Any]:
     return case.administrator("trusting").client("iam").get_role(RoleName=case.outputs.role_name)["Role"]
+
+
+def _user(case: Case) -> Mapping[str, Any]:
+    return case.administrator("trusted").client("iam").get_user(UserName=case.outputs.user_name)["User"]
 
 
 def _listed(iam: Any, operation: str, key: str, **parameters: str) -> list[Any]:  # noqa: ANN401 - a boto3 client

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tools.aws import administrator_session, client_config
 from tools.deployed import OLDEST_KEY_DAYS
+from tools.files import read, real_path
 from tools.keys import last_used, list_keys
 from tools.permissions import statements
 from tools.proof import Verdict
@@ -673,7 +674,7 @@ def read_proof(file: Path, stack: str) -> Proof:
     """
     again = f"Write it with: python -m tools.verify --stack {stack} --json > {file}"
     try:
-        proof = Proof.model_validate_json(file.read_text(encoding="utf-8"))
+        proof = Proof.model_validate_json(read(file))
     except OSError as error:
         raise StackError(f"Cannot read the proof {file}: {error.strerror}. {again}") from None
     except (ValidationError, UnicodeDecodeError):
@@ -712,7 +713,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"The ages of the access keys stay unknown. {error}", file=sys.stderr)  # noqa: T201 - a command
         shown = relationship(stack, outputs, policy_names, key_facts, today=datetime.now(UTC), proof=proof)
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(draw(shown), encoding="utf-8")
+        real_path(output).write_text(draw(shown), encoding="utf-8")
     except StackError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command
         return 1

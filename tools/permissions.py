@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -64,15 +63,36 @@ def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from cast("list[Mapping[str, Any]]", found if isinstance(found, list) else [found])
 
 
+def source_addresses(document: Mapping[str, Any]) -> list[str]:
+    """Return the addresses that a trust policy lets in, if it asks for any."""
+    conditions = (statement.get("Condition", {}) for statement in statements(document))
+    return [text for each in conditions for text in _texts(each.get("IpAddress", {}).get("aws:SourceIp"))]
+
+
 def _names_action(statement: Mapping[str, Any], action: str) -> bool:
-    if "NotAction" in statement:
-        return not any(_matches(p, action, re.IGNORECASE) for p in _texts(statement["NotAction"]))
-    return any(_matches(p, action, re.IGNORECASE) for p in _texts(statement.get("Action")))
+    element = "NotAction" if "NotAction" in statement else "Action"
+    named = any(_matches(pattern.lower(), action.lower()) for pattern in _texts(statement.get(element)))
+    return named is (element == "Action")
 
 
-def _matches(pattern: str, text: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
-    """Return whether the text fits IAM's wildcards: ``*`` for any characters, ``?`` for one."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, flags) is not None
+def _matches(pattern: str, text: str) -> bool:
+    """Return whether the text fits IAM's wildcards: ``*`` for any characters, ``?`` for one.
+
+    Only the last ``*`` is ever given more to eat, so many of them take no longer than the two lengths multiplied.
+    """
+    at = position = 0  # in the pattern, in the text
+    star, eaten = -1, 0  # where the last * is, and up to where in the text it has eaten
+    while position < len(text):
+        if pattern[at : at + 1] == "*":
+            star, eaten, at = at, position, at + 1
+        elif pattern[at : at + 1] in ("?", text[position]):
+            at, position = at + 1, position + 1
+        elif star >= 0:
+            eaten += 1
+            at, position = star + 1, eaten
+        else:
+            return False
+    return not pattern[at:].strip("*")
 
 
 def _texts(value: object) -> list[str]:

@@ -10,15 +10,13 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from tools.files import read, real_path, write_privately
 from tools.stack import Outputs, StackError, read_outputs
 
 OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR  # the file holds a secret
-FOLDER_OWNER_ONLY = stat.S_IRWXU
 SECTION = re.compile(r"^[ \t]*\[[ \t]*(?:profile[ \t]+)?[\"']?(?P<profile>[^\]\"']+?)[\"']?[ \t]*\]", re.MULTILINE)
 
 
@@ -37,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file: Path = options.file or config_file(os.environ)
     try:
         outputs = read_outputs(options.stack)
-        done = write_profiles(file, stack=options.stack, text=_config_text(outputs, options.stack))
+        text = _config_text(outputs, options.stack)
+        done = write_profiles(file, stack=options.stack, text=text)
     except (StackError, ProfileError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -47,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(done)  # noqa: T201
     if outputs.secret_access_key is None:
         print("The key pair is still missing: the stack does not hand it out. The file says how to add it.")  # noqa: T201
+    elif warning := overridden(credentials_file(os.environ), text):
+        print(warning, file=sys.stderr)  # noqa: T201
     return 0
 
 
@@ -56,6 +57,33 @@ def config_file(environment: Mapping[str, str]) -> Path:
     https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
     """
     return Path(environment.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+
+
+def credentials_file(environment: Mapping[str, str]) -> Path:
+    """Return the file where AWS tools look for keys first."""
+    return Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+
+
+def overridden(credentials: Path, text: str) -> str:
+    """Return a warning where the credentials file has profiles of the same names; empty where it has not.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+    """
+    try:
+        same = sorted(profile_names(read(credentials)) & profile_names(text))
+    except (OSError, UnicodeDecodeError):  # AWS tools cannot read it either
+        return ""
+    if not same:
+        return ""
+    return (
+        f"warning: {credentials} has the profiles {', '.join(same)} too, and AWS tools prefer what it says, silently. "
+        "Remove them there, or the key that was written just now is not the one that is used."
+    )
+
+
+def profile_names(text: str) -> set[str]:
+    """Return the names of the profiles in a config or a credentials file."""
+    return {match["profile"] for match in SECTION.finditer(text)}
 
 
 def write_profiles(file: Path, *, stack: str, text: str) -> str:
@@ -71,19 +99,24 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
 
     Raises:
         ProfileError: somebody else's profile has the same name, or the marks of this stack are damaged.
-        OSError: the file cannot be read or written.
+        OSError: the file cannot be read or written, or is no regular file.
     """
-    file = file.resolve()
-    # As bytes: text mode would change the line ends of everybody's lines.
-    old = file.read_bytes().decode() if file.exists() else ""
+    file = real_path(file)
+    old = read(file) if file.exists() else ""
     new = with_profiles(old, stack=stack, text=text, file=file)
     use = f"Use it as: aws --profile assume-role-{stack} sts get-caller-identity"
     if new == old:
         file.chmod(OWNER_ONLY)
         return f"{file} has the profiles of stack {stack} already. {use}"
-    file.parent.mkdir(mode=FOLDER_OWNER_ONLY, parents=True, exist_ok=True)
-    kept = f", and kept the old file as {_back_up(file, old)}" if old else ""
-    _replace(file, new)
+    kept = ""
+    if old:
+        # One copy, not one each time: it may hold a secret, the one that was replaced just now.
+        backup = file.with_name(f"{file.name}.before-assume-role")
+        write_privately(backup, old)
+        kept = f", and kept the file as it was, with any secret in it, as {backup}"
+        if older := sorted(map(str, file.parent.glob(f"{backup.name}-*"))):  # an earlier version kept one each time
+            kept += f". Older copies may hold secrets too, so remove what you do not need: {', '.join(older)}"
+    write_privately(file, new)
     return f"Wrote the profiles of stack {stack} to {file}{kept}. {use}"
 
 
@@ -105,9 +138,7 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
         after = "".join(whole[lines.index(last) + 1 :])
     else:
         before, after = (f"{old.rstrip()}\n\n" if old.strip() else ""), ""
-    theirs = {match["profile"] for match in SECTION.finditer(before + after)}
-    taken = sorted(theirs & {match["profile"] for match in SECTION.finditer(text)})
-    if taken:
+    if taken := sorted(profile_names(before + after) & profile_names(text)):
         raise ProfileError(
             f"{file} has profiles that this command did not write: {', '.join(taken)}. Remove or rename them."
         )
@@ -121,26 +152,6 @@ def _config_text(outputs: Outputs, stack: str) -> str:
             f"Active in its configuration (accessKeys), then: make up STACK={stack}"
         )
     return outputs.aws_config.get_secret_value()
-
-
-def _back_up(file: Path, content: str) -> Path:
-    """Keep the content beside the file, under a name that says when, readable by the owner only."""
-    backup = file.with_name(f"{file.name}.before-assume-role-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
-    _replace(backup, content)
-    return backup
-
-
-def _replace(file: Path, content: str) -> None:
-    """Write a file whole or not at all. ``mkstemp`` makes it readable by the owner only from the first byte on."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as written:
-            written.write(content)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ class Case:
 
     stack: str
     outputs: Outputs
-    config: Mapping[str, Any]
+    config: Mapping[str, Any]  # says how to sign in, and nothing of what is to be proven
     patience: Patience
     secrets: dict[str, SecretStr] = field(default_factory=dict[str, SecretStr])  # by key label, those at hand
     facts: dict[str, KeyFact] = field(default_factory=dict[str, KeyFact])  # by key label, as far as AWS told
@@ -198,9 +198,10 @@ class Case:
         """How to undo what somebody changed since the deployment."""
         return f"Put it back: make up STACK={self.stack} ARGS=--refresh"
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """Return one section of the stack's configuration, as ``role``."""
-        return self.config.get(name) or {}
+    @property
+    def deploy_again(self) -> str:
+        """What to do where the outputs of an earlier version do not say what was deployed."""
+        return f"The last deployment did not record what it should be. Deploy again: make up STACK={self.stack}"
 
     def key(self, label: str) -> Caller:
         """Return who calls with the key of that label, whose secret is at hand."""
@@ -235,7 +236,7 @@ class Case:
         if side not in self._administrators:
             try:
                 self._administrators[side] = Caller(
-                    administrator_session(side, self.config), self.outputs.terms.endpoint
+                    administrator_session(side, sign_in(self.outputs, self.config)), self.outputs.terms.endpoint
                 )
             except StackError as error:
                 self._administrators[side] = error
@@ -243,6 +244,22 @@ class Case:
         if isinstance(found, StackError):
             raise found
         return found
+
+
+def sign_in(outputs: Outputs, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how to sign in as the administrators of what is deployed, for ``administrator_session``.
+
+    Only ``profile`` and ``assumeRoleArn`` are the configuration's: the rest of it may not have been deployed yet.
+    """
+    terms = outputs.terms
+    accounts = {
+        "trusting": {"accountId": outputs.trusting_account_id, "region": terms.trusting_region},
+        "trusted": {"accountId": outputs.trusted_account_id, "region": terms.trusted_region},
+    }
+    return {"endpoint": terms.endpoint} | {
+        side: (cast("dict[str, Any]", given) if isinstance(given := config.get(side), dict) else {}) | deployed
+        for side, deployed in accounts.items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 NAMESPACE = "assume-role"
+SHOW_SECRETS = "--show-secrets"
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
 
 
@@ -27,10 +28,14 @@ class AccessKey(_Model):
     id: str
     status: Literal["Active", "Inactive"]
     secret: SecretStr | None = None  # absent where the stack never has it in plain text
+    encrypted_secret: str | None = None  # with a PGP key
 
 
 class Terms(_Model):
-    """Under which terms the role can be assumed, and what it then allows."""
+    """Under which terms the role can be assumed, and what it then allows.
+
+    The last three are None where the stack was deployed before they were among the terms.
+    """
 
     partition: str
     trusting_region: str
@@ -44,6 +49,9 @@ class Terms(_Model):
     permission_policy: dict[str, Any]
     managed_policies: dict[str, str] = Field(default_factory=dict[str, str])  # label -> ARN, beside permission_policy
     assume_policy: dict[str, Any]
+    policy_names: dict[str, str] | None = None  # "role" and "user" -> the name of its own policy
+    permissions_boundaries: dict[str, str] | None = None  # "role" and "user" -> ARN, where it has one
+    tags: dict[str, str] | None = None
 
 
 class Outputs(_Model):
@@ -74,7 +82,8 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
         timeout: seconds after which the command is given up.
 
     Raises:
-        StackError: there is no CLI, it failed (with its own words), or it took too long.
+        StackError: there is no CLI, it failed (with its own words, but never what may hold secrets), or it took too
+            long.
     """
     executable = shutil.which("pulumi")
     if executable is None:
@@ -88,7 +97,8 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
             f"`{shown}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
         ) from None
     if done.returncode != 0:
-        words = (done.stderr.strip() or done.stdout.strip()).removeprefix("error: ")
+        printed = "" if SHOW_SECRETS in arguments else done.stdout.strip()
+        words = (done.stderr.strip() or printed or f"exit code {done.returncode}").removeprefix("error: ")
         advice = ". See the stacks with: pulumi stack ls" if "no stack named" in words else ""
         raise StackError(f"`{shown}` failed: {words}{advice}")
     return done.stdout
@@ -100,8 +110,7 @@ def read_outputs(stack: str) -> Outputs:
     Raises:
         StackError: there is no such stack, it was never deployed, or its outputs are not this program's.
     """
-    printed = pulumi(stack, "stack", "output", "--json", "--show-secrets")
-    values: dict[str, object] = json.loads(printed or "{}")
+    values = _printed(stack, "stack", "output")
     if not values:
         raise StackError(f"Stack {stack} has no outputs: it is not deployed. Deploy it with: make up STACK={stack}")
     try:
@@ -119,10 +128,23 @@ def read_config(stack: str) -> Mapping[str, Any]:
     Raises:
         StackError: there is no such stack, or its configuration cannot be read.
     """
-    entries: dict[str, dict[str, Any]] = json.loads(pulumi(stack, "config", "--json", "--show-secrets"))
     prefix = f"{NAMESPACE}:"
     return {
-        key.removeprefix(prefix): cast("Any", entry.get("objectValue", entry.get("value")))
-        for key, entry in entries.items()
+        key.removeprefix(prefix): entry.get("objectValue", entry.get("value"))
+        for key, entry in _printed(stack, "config").items()
         if key.startswith(prefix)
     }
+
+
+def _printed(stack: str, *command: str) -> dict[str, Any]:
+    """Return the JSON object that a command prints, secrets included.
+
+    Raises:
+        StackError: it failed, or printed something else, which is not quoted: it may hold secrets.
+    """
+    try:
+        return json.loads(pulumi(stack, *command, "--json", SHOW_SECRETS) or "{}")
+    except ValueError:
+        raise StackError(
+            f"`pulumi {' '.join(command)} --json` printed no JSON for stack {stack}. Run it by hand to see why."
+        ) from None

@@ -7,10 +7,11 @@ Usage: python -m tools.verify --stack NAME [--json] [--write] [--timeout SECONDS
 import argparse
 import getpass
 import json
+import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from rich.text import Text
 
 from tools.checks import key_checks, session_checks
 from tools.deployed import age_checks, deployed_checks, key_facts
+from tools.files import write_privately
 from tools.proof import (
     EMULATOR_SPREADING_SECONDS,
     REFUSAL_PAUSE_SECONDS,
@@ -70,13 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted, so nothing is proven.", file=sys.stderr)  # noqa: T201
         return FAILURES[Verdict.UNKNOWN]
+    code = FAILURES.get(Verdict(report["verdict"]), 0)
     try:
         if options.save:
-            _save(options.save, report)
+            write_privately(options.save, json.dumps(report, indent=2) + "\n")
     except OSError as error:
         print(f"error: {options.save} cannot be written: {error}. Name another file.", file=sys.stderr)  # noqa: T201
-        return FAILURES[Verdict.UNKNOWN]
-    return FAILURES.get(Verdict(report["verdict"]), 0)
+        return code or FAILURES[Verdict.UNKNOWN]
+    return code
 
 
 def _stop(number: int, _frame: object) -> None:
@@ -131,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="also make, write, read and remove an S3 bucket")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
         f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
@@ -142,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
         "--secret-stdin", action="store_true", help="read the secret of the key that is handed over from standard input"
     )
     return parser
+
+
+def _seconds(text: str) -> float:
+    if not math.isfinite(seconds := float(text)):
+        raise argparse.ArgumentTypeError(f"{text} has no end. Give a number of seconds")
+    return seconds
 
 
 def _report(options: argparse.Namespace) -> dict[str, Any]:
@@ -171,11 +180,6 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
         Console(highlight=False).print(_table(rows))
     print(_summary(options.stack, rows))  # noqa: T201
     return report
-
-
-def _save(file: Path, report: Mapping[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _case(options: argparse.Namespace, given: SecretStr | None, tell: Callable[[str], None]) -> Case:

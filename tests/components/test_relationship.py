@@ -281,6 +281,9 @@ def test_the_outputs(default: Recorded) -> None:
         "trustPolicy": default.document("assume-role-trusting-role"),
         "permissionPolicy": default.document("assume-role-trusting-role-policy"),
         "assumePolicy": default.document("assume-role-trusted-user-policy"),
+        "policyNames": {"role": "Custom-Policy-For-Role-1", "user": "Custom-Assume-Role-Policy"},
+        "permissionsBoundaries": {},
+        "tags": {},
     }
     assert values == {
         "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
@@ -298,7 +301,12 @@ def test_the_outputs(default: Recorded) -> None:
 
 def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
     values = configured.values()
-    terms = {"externalId": "relationship-7", "requireMfa": True, "mfaMaxAge": 900, "maxSessionDuration": 7200}
+    terms = {
+        **{"externalId": "relationship-7", "requireMfa": True, "mfaMaxAge": 900, "maxSessionDuration": 7200},
+        "permissionsBoundaries": {side: EVERYTHING[side]["permissionsBoundary"] for side in ("role", "user")},
+        "policyNames": {"role": "Auditor-Permissions", "user": "Alice-May-Audit"},
+        "tags": EVERYTHING["tags"],
+    }
     regions = {"trustingRegion": "eu-west-1", "trustedRegion": "ap-south-1"}
     assert values.keys() == OUTPUTS
     assert terms.items() <= values["terms"].items()

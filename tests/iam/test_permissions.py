@@ -1,5 +1,7 @@
 """What a policy's text allows, as far as the text alone can tell."""
 
+import time
+
 import pytest
 
 from iam.permissions import allowed_services, only_denies, possibly_allowed, surely_allowed
@@ -48,6 +50,21 @@ def test_only_what_depends_on_nothing_is_sure(policy, surely, possibly):
 def test_resources_fit_their_wildcards_and_brackets_are_no_wildcards():
     assert surely_allowed(document(allow("s3:GetObject", f"{BUCKET}/*")), "s3:GetObject", f"{BUCKET}/a/b")
     assert not surely_allowed(document(allow("s3:GetObject", "arn:aws:s3:::[s]ome/*")), "s3:GetObject", f"{BUCKET}/a")
+
+
+def test_wildcards():
+    def fits(pattern):
+        return surely_allowed(document(allow(pattern)), "s3:GetObject")
+
+    fitting = ["*", "**", "s3:Get*", "*:*O*t", "s3:Get?bject", "s3:GetObject*", "*ct*"]
+    others = ["", "s3:*x", "s3:GetObject?", "s3:GetObjec", "*Get*Get*", "?*s3:GetObject"]
+    assert [pattern for pattern in (*fitting, *others) if fits(pattern)] == fitting
+
+
+def test_many_wildcards_take_no_time():
+    start = time.monotonic()
+    assert not surely_allowed(document(allow("*a" * 30 + "b")), "s3:" + "a" * 2000)
+    assert time.monotonic() - start < 2
 
 
 def test_services_are_those_of_the_allowed_actions():

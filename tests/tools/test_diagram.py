@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -15,8 +16,6 @@ from tools import diagram
 from tools.stack import Outputs, StackError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Project
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -95,6 +94,11 @@ def test_further_policies_of_the_role_are_shown() -> None:
     shown = relationship(managed_policies=(arn,))
     assert "ReadOnlyAccess" in words(shown)
     assert f"and all of {arn}" in diagram.draw(shown)
+
+
+def test_a_device_is_no_proof() -> None:
+    with pytest.raises(StackError, match="no regular file"):
+        diagram.read_proof(Path("/dev/zero"), "prod")
 
 
 def test_no_secret_is_in_the_model_or_the_picture() -> None:

@@ -1,11 +1,12 @@
 """The handover: the config text works as it is, and is written without touching what is not ours."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from tools.profile import ProfileError, config_file, write_profiles
+from tools.profile import ProfileError, config_file, overridden, write_profiles
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
 THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"
@@ -27,7 +28,7 @@ def mode(path):
 
 
 def backups(file):
-    return sorted(file.parent.glob("config.before-assume-role-*"))
+    return sorted(file.parent.glob("config.before-assume-role*"))
 
 
 class TestHandover:
@@ -83,7 +84,7 @@ class TestWriting:
         assert content.count("region = us-east-1") == 2
         assert mode(file) == 0o600
 
-    def test_each_change_keeps_the_file_as_it_was(self, file):
+    def test_the_last_change_keeps_the_file_as_it_was_and_old_copies_are_named(self, file):
         file.parent.mkdir()
         file.write_bytes(THEIRS.encode())
         file.chmod(0o644)
@@ -93,8 +94,10 @@ class TestWriting:
         assert backup.read_bytes() == THEIRS.encode()
         assert mode(backup) == 0o600
         once = file.read_bytes()
-        write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
-        assert [kept.read_bytes() for kept in backups(file)] == [THEIRS.encode(), once]
+        older = backup.with_name(f"{backup.name}-20260101T000000000000Z")
+        older.touch()
+        assert str(older) in write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
+        assert (backup.read_bytes(), backups(file)) == (once, [backup, older])
 
     def test_a_second_time_changes_nothing_and_says_so(self, file):
         write_profiles(file, stack="dev", text=TEXT)
@@ -143,6 +146,28 @@ class TestWriting:
         with pytest.raises(OSError, match="No space"):
             write_profiles(file, stack="dev", text=TEXT)
         assert list(file.parent.iterdir()) == [file]
+
+    @pytest.mark.parametrize("kind", ["device", "pipe", "folder", "loop"])
+    def test_only_a_regular_file_is_read_or_replaced(self, tmp_path, kind):
+        other, file = tmp_path / "other", tmp_path / "config"
+        if kind == "pipe":
+            os.mkfifo(other)
+        elif kind == "folder":
+            other.mkdir()
+        file.symlink_to({"device": "/dev/zero", "loop": file}.get(kind, other))
+        with pytest.raises(OSError, match="Too many levels" if kind == "loop" else "no regular file"):
+            write_profiles(file, stack="dev", text=TEXT)
+        assert file.is_symlink()
+        assert Path("/dev/zero").is_char_device()
+
+    def test_a_profile_of_the_same_name_in_the_credentials_file_is_named(self, tmp_path):
+        credentials = tmp_path / "credentials"
+        assert overridden(credentials, TEXT) == ""
+        assert overridden(Path("/dev/zero"), TEXT) == ""
+        credentials.write_text("[default]\n[assume-role-other]\n")
+        assert overridden(credentials, TEXT) == ""
+        credentials.write_text("[assume-role-dev-user]\naws_access_key_id = x\n")
+        assert f"{credentials} has the profiles assume-role-dev-user too" in overridden(credentials, TEXT)
 
     def test_the_file_is_where_aws_tools_look(self):
         assert config_file({"AWS_CONFIG_FILE": "~/x"}) == Path.home() / "x"

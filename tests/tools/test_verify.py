@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 
 from tools import verify
 from tools.checks import ASSUME, key_checks, session_checks
-from tools.deployed import age_checks, key_facts
+from tools.deployed import key_facts
 from tools.proof import REFUSALS, Caller, Case, Granted, Mfa, Patience, Row, Verdict, refused, run
 from tools.refusals import refusal_checks
 from tools.stack import Outputs, read_outputs
@@ -34,11 +35,26 @@ def allow(action: str, resource: str = "*") -> str:
 
 @pytest.fixture(scope="module")
 def relation(tmp_path_factory: pytest.TempPathFactory, next_accounts, make_project) -> Any:
-    """Return a deployed project whose role asks for an external id; whoever breaks it repairs it."""
+    """Return a deployed project whose role asks for an external id; whoever breaks it repairs it.
+
+    Its configuration was edited since, and not deployed: nothing of that may count.
+    """
     project = make_project(tmp_path_factory.mktemp("relation"), next_accounts())
     trusting = {"accountId": project.accounts.trusting, "region": "eu-west-1"}
     project.configure({"trust": {"externalId": EXTERNAL_ID}, "trusting": trusting})
     project.up()
+    boundary = {"permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    project.configure(
+        {
+            "trusting": {"accountId": project.accounts.other, "region": "eu-central-1"},
+            "trusted": "mistyped",
+            "endpoint": None,
+            "role": {**boundary, "policy": {"name": "Other"}, "maxSessionDuration": 7200},
+            "user": {**boundary, "policyName": "Other"},
+            "trust": {"externalId": "other", "sourceIps": ["192.0.2.0/24"]},
+            "tags": {"other": "yes"},
+        }
+    )
     return project
 
 
@@ -55,12 +71,15 @@ def proof(project, *options: str, **given: Any) -> tuple[int, dict[str, dict[str
 
 def test_what_is_right_is_proven_with_no_secret_shown_and_nothing_left_behind(relation, aws_client) -> None:
     code, rows, printed = proof(relation, "--write", "--save", "proofs/test.json")
-    assert {row["verdict"] for row in rows.values()} == {"proven"}, rows
+    unproven = {name: row["verdict"] for name, row in rows.items() if row["verdict"] != "proven"}
+    assert unproven == {"user's other credentials": "not checked"}, rows  # calls that the emulator lacks
     assert code == 0
     assert {"key 1", ASSUME, "session", "allowed: s3:ListAllMyBuckets", "not allowed", "write to S3"} <= rows.keys()
     assert {"wrong external id", "no external id", "another account", "another user", "another role"} <= rows.keys()
 
-    outputs, report = relation.outputs(), json.loads((relation.path / "proofs/test.json").read_text())
+    saved = relation.path / "proofs/test.json"
+    outputs, report = relation.outputs(), json.loads(saved.read_text())
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert outputs["secretAccessKey"] not in printed
     assert (report["stack"], report["verdict"], list(rows.values())) == ("test", "proven", report["rows"])
     assert datetime.now(UTC) - datetime.fromisoformat(report["time"]) < timedelta(minutes=1)
@@ -176,7 +195,20 @@ def longer_sessions(trusting, _trusted, _outputs) -> Iterator[None]:
     trusting.update_role(RoleName="Assume-Role-1", MaxSessionDuration=3600)
 
 
+@contextlib.contextmanager
+def password_and_copy_of_the_policy(trusting, trusted, outputs) -> Iterator[None]:
+    trusted.create_login_profile(UserName="user-1", Password="Correct-horse-7")
+    copied = json.dumps(outputs["terms"]["permissionPolicy"])
+    arn = trusting.create_policy(PolicyName="A-Copy", PolicyDocument=copied)["Policy"]["Arn"]
+    trusting.attach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+    yield
+    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+    trusting.delete_policy(PolicyArn=arn)
+    trusted.delete_login_profile(UserName="user-1")
+
+
 BREAKAGES = {
+    password_and_copy_of_the_policy: {"user's password", "role's policies"},
     policy_detached_from_role: {"role's policies", "allowed: s3:ListAllMyBuckets"},
     policy_detached_from_user: {"user's policies", ASSUME},
     another_account_trusted: {"trust policy", ASSUME},
@@ -205,12 +237,15 @@ def test_what_is_broken_is_named(broken, relation, aws_client) -> None:
     assert all(row["advice"] for row in rows.values() if row["verdict"] != "proven")
 
 
-def test_a_policy_that_only_denies_is_a_warning(relation, aws_client) -> None:
+def test_a_policy_that_only_denies_and_a_tag_are_warnings(relation, aws_client) -> None:
     iam = aws_client(relation.accounts.trusting, "iam")
     older = {"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}
     deny = policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": older})
     iam.put_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions", PolicyDocument=deny)
+    iam.tag_role(RoleName="Assume-Role-1", Tags=[{"Key": "team", "Value": "x"}])
     code, rows, _ = proof(relation)
+    iam.untag_role(RoleName="Assume-Role-1", TagKeys=["team"])
+    assert (rows["tags"]["verdict"], rows["tags"]["observed"]) == ("warning", "not as deployed: role's tag team")
     iam.delete_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions")
     assert (code, rows["role's policies"]["verdict"]) == (0, "warning"), rows  # and all breakages are repaired
 
@@ -276,6 +311,19 @@ def test_a_report_that_cannot_be_saved_is_one_sentence(relation) -> None:
     assert done.stderr.startswith("error: Makefile/proof.json cannot be written")
 
 
+def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, monkeypatch, capsys) -> None:
+    secret, saved, cli = "wJalrXUtnFEMI", tmp_path / "proof.json", tmp_path / "pulumi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for ending in ("exit 3", "true"):
+        cli.write_text(f"#!/bin/sh\necho secretAccessKey {secret}\n{ending}\n")
+        cli.chmod(0o700)
+        assert verify.main(["--stack", "test", "--save", str(saved)]) == 2
+        printed = capsys.readouterr()
+        assert secret not in printed.out + printed.err + saved.read_text()
+        assert ("exit code 3" if ending == "exit 3" else "no JSON") in printed.out
+        assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+
+
 def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
     code, rows, _ = proof(project)
     assert code == 2
@@ -319,7 +367,9 @@ def outputs_of(relation, monkeypatch: pytest.MonkeyPatch) -> Outputs:
 
 
 def without_secret(outputs: Outputs, **more: Any) -> Outputs:
-    keys = {label: key.model_copy(update={"secret": None}) for label, key in outputs.access_keys.items()}
+    encrypted = more.get("encrypted_secret_access_key")
+    update = {"secret": None, "encrypted_secret": encrypted}
+    keys = {label: key.model_copy(update=update) for label, key in outputs.access_keys.items()}
     return outputs.model_copy(update={"access_keys": keys, "secret_access_key": None, **more})
 
 
@@ -449,8 +499,15 @@ def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **te
 
 
 def row(case: Case, name: str) -> Row:
-    checks = [*key_checks(case), *session_checks(case), *refusal_checks(case), *age_checks(case)]
-    return run(next(check for check in checks if check.name == name), case)
+    return run(next(check for check in verify.all_checks(case) if check.name == name), case)
+
+
+def administered(case: Case, **answers: list[Any]) -> Case:
+    """Let both accounts' administrators hear made-up answers."""
+    session: Any = None
+    for side in ("trusting", "trusted"):
+        case._administrators[side] = Caller(session, None, {"iam": Aws(**answers)})  # noqa: SLF001
+    return case
 
 
 def test_a_new_key_is_asked_again_with_growing_pauses_until_aws_knows_it() -> None:
@@ -554,8 +611,8 @@ def test_a_used_up_code_of_mfa_is_neither_waited_for_nor_blamed_on_the_role() ->
 
 
 def test_an_address_that_is_not_let_in_proves_nothing() -> None:
-    case = made_up(Time(), key=Aws(assume_role=[fails("AccessDenied")]))
-    case.config = {"trust": {"sourceIps": ["192.0.2.0/24"]}}
+    trusted = json.loads(trust(f"arn:aws:iam::{TRUSTED}:root", IpAddress={"aws:SourceIp": ["192.0.2.0/24"]}))
+    case = made_up(Time(), key=Aws(assume_role=[fails("AccessDenied")]), trustPolicy=trusted)
     found = row(case, ASSUME)
     assert (found.verdict, "192.0.2.0/24" in found.advice) == (Verdict.UNKNOWN, True)
 
@@ -605,18 +662,102 @@ def test_a_bucket_that_cannot_be_removed_is_named() -> None:
     assert f"Remove bucket {s3.calls[0][1]['Bucket']} by hand" in found.advice
 
 
+def test_a_key_whose_secret_nobody_has_is_disproven() -> None:
+    case = made_up(Time(), key=Aws())
+    case.secrets.clear()
+    found = row(case, "key 1")
+    assert found.verdict is Verdict.DISPROVEN
+    assert "no secret of AKIAONE, encrypted or not" in found.observed
+    assert "accessKeys" in found.advice
+
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
+BOUNDED = {"PermissionsBoundary": {"PermissionsBoundaryArn": BOUNDARY}, "MaxSessionDuration": 3600}
+
+
+@pytest.mark.parametrize(
+    ("terms", "verdict", "said"),
+    [
+        ({"permissionsBoundaries": {"role": BOUNDARY}}, Verdict.PROVEN, "as deployed"),
+        ({"permissionsBoundaries": {}}, Verdict.DISPROVEN, f"{BOUNDARY}, and the stack says none"),
+        ({}, Verdict.NOT_CHECKED, BOUNDARY),  # deployed by an earlier version
+        ({"maxSessionDuration": 7200, "permissionsBoundaries": {}}, Verdict.DISPROVEN, "7200 s; the permissions bound"),
+        ({"maxSessionDuration": 7200}, Verdict.DISPROVEN, "3600 s, and the stack says 7200 s"),
+    ],
+)
+def test_limits_are_compared_with_what_was_deployed(terms: dict[str, Any], verdict: Verdict, said: str) -> None:
+    found = row(administered(made_up(Time(), **terms), get_role=[{"Role": BOUNDED}]), "role's limits")
+    assert (found.verdict, said in found.observed) == (verdict, True), found
+
+
+def test_groups_and_the_boundary_are_both_named() -> None:
+    iam = {"list_groups_for_user": [{"Groups": [{"GroupName": "people"}]}], "get_user": [{"User": BOUNDED}]}
+    found = row(administered(made_up(Time(), permissionsBoundaries={}), **iam), "user's limits")
+    assert [word for word in ("people", BOUNDARY) if word not in found.observed] == []
+
+
+@pytest.mark.parametrize(("boundaries", "said"), [({"role": BOUNDARY}, BOUNDARY), (None, "Deploy again: make up")])
+def test_what_a_boundary_may_forbid_is_not_checked(boundaries: dict[str, str] | None, said: str) -> None:
+    role = Aws(list_buckets=[fails("AccessDenied")])
+    found = row(made_up(Time(), role=role, permissionsBoundaries=boundaries), "allowed: s3:ListAllMyBuckets")
+    assert (found.verdict, said in found.advice) == (Verdict.NOT_CHECKED, True)
+
+
+def test_tags_of_an_earlier_deployment_are_not_checked_and_those_of_aws_are_no_ones() -> None:
+    tags = [{"Key": "aws:cloudformation:stack-id", "Value": "x"}, {"Key": "team", "Value": "audit"}]
+    iam = {"get_role": [{"Role": {"Tags": tags}}], "get_user": [{"User": {"Tags": tags[:1]}}]}
+    assert row(administered(made_up(Time()), **iam), "tags").verdict is Verdict.NOT_CHECKED
+    found = row(administered(made_up(Time(), tags={"team": "audit"}), **iam), "tags")
+    assert (found.verdict, found.observed) == (Verdict.WARNING, "not as deployed: user's tag team")
+
+
+def test_all_that_the_user_could_sign_in_with_is_named() -> None:
+    iam: dict[str, list[Any]] = {
+        "list_ssh_public_keys": [{"SSHPublicKeys": [{"SSHPublicKeyId": "APKAONE"}]}],
+        "list_signing_certificates": [fails("InvalidAction")],
+        "list_service_specific_credentials": [
+            {"ServiceSpecificCredentials": [{"ServiceSpecificCredentialId": "ACCAONE"}]}
+        ],
+    }
+    found = row(administered(made_up(Time()), **iam), "user's other credentials")
+    assert found.verdict is Verdict.DISPROVEN
+    assert [word for word in ("APKAONE", "ACCAONE") if word not in found.observed] == []
+    nothing = {**iam, "list_ssh_public_keys": [{"SSHPublicKeys": []}]}
+    nothing["list_service_specific_credentials"] = [{"ServiceSpecificCredentials": []}]
+    untold = row(administered(made_up(Time()), **nothing), "user's other credentials")
+    assert (untold.verdict, untold.observed) == (Verdict.NOT_CHECKED, "not told: signing certificates")
+
+
+@pytest.mark.parametrize("named", [None, {"role": "Own", "user": "Assume"}])
+def test_of_two_policies_that_say_the_same_one_is_a_stranger(named: dict[str, str] | None) -> None:
+    arns = [f"arn:aws:iam::{TRUSTING}:policy/{name}" for name in ("Copy", "Own")]
+    iam: dict[str, list[Any]] = {
+        "list_attached_role_policies": [{"AttachedPolicies": [{"PolicyArn": arn} for arn in arns]}],
+        "list_role_policies": [{"PolicyNames": []}],
+        "get_policy": [{"Policy": {"DefaultVersionId": "v1"}}],
+        "get_policy_version": [{"PolicyVersion": {"Document": json.loads(allow("s3:*"))}}],
+    }
+    found = row(administered(made_up(Time(), policyNames=named), **iam), "role's policies")
+    assert found.verdict is Verdict.DISPROVEN
+    assert found.observed == f"{arns[0] if named else arns[1]} is attached too"
+
+
+def test_an_endless_wait_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        verify.main(["--stack", "test", "--timeout", "inf"])
+    assert "inf has no end" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("days", "verdict"), [(90, Verdict.PROVEN), (91, Verdict.WARNING)])
 def test_an_old_key_is_a_warning_which_does_not_fail(days: int, verdict: Verdict) -> None:
     created, used = datetime.now(UTC) - timedelta(days=days), datetime(2026, 1, 2, tzinfo=UTC)
-    iam = Aws(
-        list_access_keys=[
+    iam: dict[str, list[Any]] = {
+        "list_access_keys": [
             {"AccessKeyMetadata": [{"AccessKeyId": "AKIAONE", "Status": "Active", "CreateDate": created}]}
         ],
-        get_access_key_last_used=[{"AccessKeyLastUsed": {"LastUsedDate": used}}],
-    )
-    case = made_up(Time())
-    session: Any = None
-    case._administrators["trusted"] = Caller(session, None, {"iam": iam})  # noqa: SLF001
+        "get_access_key_last_used": [{"AccessKeyLastUsed": {"LastUsedDate": used}}],
+    }
+    case = administered(made_up(Time()), **iam)
     found = row(case, "age of key 1")
     assert found.verdict is verdict
     assert found.observed == f"{days} days, last used: 2026-01-02"
