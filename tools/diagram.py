@@ -14,27 +14,13 @@ from pydantic.alias_generators import to_camel
 
 from iam.documents import Document
 from iam.limits import MAX_ACCESS_KEY_DAYS, MAX_ACCESS_KEYS
+from tools import svg
 from tools.console import say
 from tools.errors import Exit, FailedError, StackError
 from tools.files import read, real_path
 from tools.proof import Verdict
 from tools.stack import Outputs, read_outputs
-from tools.svg import (
-    CODE,
-    MINOR,
-    NAME,
-    NOTE,
-    PADDING,
-    SMALL_CODE,
-    Card,
-    Panel,
-    Text,
-    Tone,
-    arrow,
-    line,
-    picture,
-    wrapped,
-)
+from tools.svg import CODE, MINOR, NAME, NOTE, SMALL_CODE, Card, Panel, Text
 from tools.wording import conditions, duration, principals, sentences
 
 LOCAL_FOLDER: Final = Path(__file__).parent.parent / ".local"
@@ -49,10 +35,9 @@ ARROW_TOP: Final = PANEL_TOP + 110
 PROOF_GAP: Final = 16
 LABEL_WIDTH: Final = 92
 DOT_WIDTH: Final = 16
-PLACE_COLUMNS: Final = 125  # of the line below the title
 MAX_ROWS: Final = 4  # of a policy's sentences, and of checks that failed
 
-TONES: Final[dict[str, Tone]] = {Verdict.PROVEN: "good", Verdict.DISPROVEN: "bad", Verdict.NOT_CHECKED: "muted"}
+TONES: Final[dict[str, svg.Tone]] = {Verdict.PROVEN: "good", Verdict.DISPROVEN: "bad", Verdict.NOT_CHECKED: "muted"}
 
 
 # The saved report
@@ -164,27 +149,24 @@ def keys_card(outputs: Outputs, proof: Proof | None, today: datetime) -> Card:
     texts: list[Text] = []
     for label, key in outputs.access_keys.items():
         name, tone = f"key {label}: {key.id}, {key.status}", "good" if key.status == "Active" else "muted"
+        texts.append(Text(name, CODE, lines=3, tone=tone, indent=DOT_WIDTH, dotted=True, gap=8 if texts else 0))
         days, history = key_history(key.id, proof, today)
-        texts += [
-            Text(name, CODE, lines=3, tone=tone, indent=DOT_WIDTH, dotted=True, gap=8 if texts else 0),
-            Text(history, MINOR, tone="muted", indent=DOT_WIDTH),
-        ]
-        if days is not None and days > MAX_ACCESS_KEY_DAYS:
-            texts.append(
-                Text(f"older than {MAX_ACCESS_KEY_DAYS} days: rotate it", MINOR, tone="warn", indent=DOT_WIDTH)
-            )
+        texts += [Text(words, MINOR, tone="muted", indent=DOT_WIDTH) for words in history]
+        if days > MAX_ACCESS_KEY_DAYS:
+            warning = f"older than {MAX_ACCESS_KEY_DAYS} days: rotate it"
+            texts.append(Text(warning, MINOR, tone="warn", indent=DOT_WIDTH))
     heading = f"Access keys, {len(outputs.access_keys)} of {MAX_ACCESS_KEYS}, on {today:%Y-%m-%d}"
     return Card("key", heading, texts or [Text("none", NOTE, tone="muted")])
 
 
-def key_history(key_id: str, proof: Proof | None, today: datetime) -> tuple[int | None, str]:
-    """Return a key's age in whole days, None where no proof tells it, and when it was made and last used in words."""
+def key_history(key_id: str, proof: Proof | None, today: datetime) -> tuple[int, list[str]]:
+    """Return a key's age in whole days, 0 where no proof tells it, and when it was made and last used, in words."""
     key = next((key for key in proof.keys if key.id == key_id), None) if proof else None
     if proof is None or key is None or key.created is None:
-        return None, "age unknown"
+        return 0, ["age unknown"]
     days = max((today - key.created).days, 0)
     used = f"last used {key.last_used:%Y-%m-%d}" if key.last_used else f"no use recorded by {proof.time:%Y-%m-%d}"
-    return days, f"made {key.created:%Y-%m-%d}, {days} {'day' if days == 1 else 'days'} old, {used}"
+    return days, [f"made {key.created:%Y-%m-%d}, {days} {'day' if days == 1 else 'days'} old", used]
 
 
 def proof_card(proof: Proof | None) -> Card:
@@ -207,7 +189,7 @@ def description(outputs: Outputs, proof: Proof | None, today: datetime) -> str:
     needed = "; ".join(f"{words} {value}" for words, value in conditions(terms.trust_policy))
     allowed = [*sentences(terms.permission_policy), *(f"and all of {arn}" for arn in terms.managed_policies.values())]
     keys = "; ".join(
-        f"key {label} {key.id} {key.status}, {key_history(key.id, proof, today)[1]}"
+        f"key {label} {key.id} {key.status}, {', '.join(key_history(key.id, proof, today)[1])}"
         for label, key in outputs.access_keys.items()
     )
     return (
@@ -233,16 +215,20 @@ def draw(stack: str, outputs: Outputs, proof: Proof | None, *, today: datetime) 
     left, right, below = user_panel(outputs, proof, today), role_panel(outputs), proof_card(proof)
     height, far, whole_width = max(left.height(PANEL), right.height(PANEL)), MARGIN + PANEL + GUTTER, WIDTH - 2 * MARGIN
     proof_top = PANEL_TOP + height + PROOF_GAP
-    checks = [f"checks {words}" for words, _ in conditions(outputs.terms.trust_policy)]
     elements = [
-        line(MARGIN, 46, "sans title text", "Who may assume which role"),
-        line(MARGIN, 74, "mono code muted", wrapped(place, PLACE_COLUMNS, 1)[0], whole=place),
+        svg.line(MARGIN, 46, "sans title text", "Who may assume which role"),
+        *Text(place, CODE, tone="muted", lines=1).draw(MARGIN, 56, whole_width),
         *left.draw(MARGIN, PANEL_TOP, PANEL, height),
         *right.draw(far, PANEL_TOP, PANEL, height),
-        *arrow(MARGIN + PANEL - PADDING, far + PADDING, ARROW_TOP, text="sts:AssumeRole", notes=checks, width=GUTTER),
+        *svg.arrow(
+            *(MARGIN + PANEL - svg.PADDING, far + svg.PADDING, ARROW_TOP),
+            text="sts:AssumeRole",
+            notes=[f"checks {words}" for words, _ in conditions(outputs.terms.trust_policy)],
+            width=GUTTER - 12,
+        ),
         *below.draw(MARGIN, proof_top, whole_width),
     ]
-    return picture(
+    return svg.picture(
         elements,
         width=WIDTH,
         height=proof_top + below.height(whole_width) + MARGIN,

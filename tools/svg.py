@@ -89,6 +89,7 @@ class Style(NamedTuple):
 NAME: Final = Style("mono name", 8.5, 20)
 CODE: Final = Style("mono code", 7.3, 18)
 SMALL_CODE: Final = Style("mono small", 6.7, 17)
+CENTRED: Final = Style("mono small middle", 6.7, 17)  # around the point where others begin
 NOTE: Final = Style("sans note", 6.9, 17)
 MINOR: Final = Style("sans minor", 6.1, 16)
 
@@ -209,10 +210,8 @@ def arrow(start: float, end: float, y: float, *, text: str, notes: Iterable[str]
     yield f'<path d="M{end - 1:g} {y:g}l-11 -6v12z" class="accent"/>'
     yield line(middle, y - 12, f"{NAME.css} accent middle", text)
     for number, note in enumerate(notes):
-        fitting = wrapped(note, int(width / SMALL_CODE.advance), 1)[0]
-        whole = note if fitting != note else ""
-        base = y + 22 + number * SMALL_CODE.leading
-        yield line(middle, base, f"{SMALL_CODE.css} muted middle", fitting, whole=whole)
+        top = y + 5 + number * CENTRED.leading
+        yield from Text(note, CENTRED, tone="muted", lines=1).draw(middle, top, width)
 
 
 def picture(elements: Iterable[str], *, width: float, height: float, title: str, description: str) -> str:
