@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.proxy import Proxy, proxy_before
 from tools import diagram, svg, wording
 from tools.errors import StackError
 from tools.stack import Outputs
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Accounts, Project
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -315,17 +319,35 @@ def test_a_wrong_proof_is_refused_with_the_fix(tmp_path: Path, content: str | No
     assert f"python -m tools verify --stack prod --save {file}" in str(refusal.value)
 
 
-def test_a_deployed_stack_is_drawn_without_aws_by_one_call_of_the_cli(deployed: Project, tmp_path: Path) -> None:
-    proof_file, calls, cli = deployed.path / ".local" / "proof-test.json", tmp_path / "calls", tmp_path / "pulumi"
-    deployed.python("-m", "tools.verify", "--stack", "test", "--save", str(proof_file))
-    real = shutil.which("pulumi", path=deployed.environment["PATH"])
-    cli.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nexec {real} "$@"\n')
+@pytest.fixture(scope="module")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory,
+    next_accounts: Callable[[], Accounts],
+    make_project: Callable[[Path, Accounts], Project],
+) -> Iterator[tuple[Project, Proxy]]:
+    """Yield a deployed and proven project, and the proxy that sees whatever asks its AWS."""
+    project = make_project(tmp_path_factory.mktemp("watched"), next_accounts())
+    with proxy_before(project.endpoint) as proxy:
+        project.configure({"endpoint": proxy.url})
+        project.up()
+        project.python("-m", "tools.verify", "--stack", "test", "--save", ".local/proof-test.json")
+        yield project, proxy
+
+
+def test_a_deployed_stack_is_drawn_by_one_call_of_the_cli_and_none_of_aws(
+    watched: tuple[Project, Proxy], tmp_path: Path
+) -> None:
+    deployed, proxy = watched
+    calls, cli, path = tmp_path / "calls", tmp_path / "pulumi", deployed.environment["PATH"]
+    cli.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nexec {shutil.which("pulumi", path=path)} "$@"\n')
     cli.chmod(0o700)
-    nowhere = {"PATH": f"{tmp_path}:{deployed.environment['PATH']}", "HTTPS_PROXY": "http://127.0.0.1:9"}
-    nowhere |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    proxy.calls.clear()
 
-    done = deployed.python("-m", "tools", "diagram", "--stack", "test", environment=nowhere)
+    done = deployed.python(
+        *("-m", "tools", "diagram", "--stack", "test"), environment={"PATH": f"{tmp_path}{os.pathsep}{path}"}
+    )
 
+    assert (len(calls.read_text().splitlines()), proxy.actions) == (1, [])
     file = deployed.path / ".local" / "diagram-test.svg"
     assert done.stdout.strip() == str(file)
     assert len(calls.read_text().splitlines()) == 1
@@ -338,7 +360,10 @@ def test_a_deployed_stack_is_drawn_without_aws_by_one_call_of_the_cli(deployed: 
     assert outputs["secretAccessKey"] not in text + done.stdout + done.stderr
 
 
-def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(deployed: Project) -> None:
+def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(
+    watched: tuple[Project, Proxy],
+) -> None:
+    deployed, _ = watched
     absent = deployed.python("-m", "tools", "diagram", "--stack", "absent", check=False)
     assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (2, True)
     command = ("-m", "tools", "diagram", "--stack", "test")
