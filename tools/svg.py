@@ -1,7 +1,7 @@
 """Shapes of an SVG picture, and text that fits into them: cards, panels and arrows, in a light and a dark theme.
 
-No library writes the elements: they are three of the functions here. svg.py escapes nothing and cannot give a text a
-tooltip, drawsvg has no place for a description, and what takes the lines, text that fits, neither has.
+No library writes the elements, which are four short functions here. svg.py escapes nothing and gives a text no tooltip;
+drawsvg would save six lines, but it is untyped and lets control characters through. Neither makes a text fit.
 """
 
 import re
