@@ -60,7 +60,7 @@ adopt: .venv/installed ## take over a relationship that was made by hand, under 
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
-	@$(RUN) $(PYTHON) -m tools.diagram --stack="$$STACK" $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools diagram --stack="$$STACK" $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
 
 .PHONY: rotate
 rotate: .venv/installed ## replace the access key without a gap, a step at a time

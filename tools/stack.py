@@ -9,13 +9,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from tools.errors import StackError
+
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
-
-
-class StackError(Exception):
-    """The stack could not be read or changed; the message says why and what to do."""
 
 
 class _Model(BaseModel):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from dataclasses import replace
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tools import diagram
-from tools.stack import Outputs, StackError
+from tests.proxy import Proxy, proxy_before
+from tools import diagram, svg, wording
+from tools.errors import StackError
+from tools.stack import Outputs
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Accounts, Project
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -34,7 +39,8 @@ def trust(**condition: dict[str, object]) -> dict[str, Any]:
     return policy(**named, **({"Condition": condition} if condition else {}))
 
 
-def outputs(role: str = "Assume-Role-1", user: str = "user-1") -> Outputs:
+# A later step makes one factory of outputs for all tests; this is the diagram's.
+def outputs(role: str = "Assume-Role-1", user: str = "user-1", **terms: object) -> Outputs:
     role_arn = f"arn:aws:iam::{TRUSTING}:role/{role}"
     return Outputs.model_validate(
         {
@@ -60,40 +66,75 @@ def outputs(role: str = "Assume-Role-1", user: str = "user-1") -> Outputs:
                 "trustPolicy": trust(),
                 "permissionPolicy": policy(Action="s3:*", Resource="*"),
                 "assumePolicy": policy(Action="sts:AssumeRole", Resource=role_arn),
+                "policyNames": {"role": "Custom-Policy-For-Role-1", "user": "Custom-Assume-Role-Policy"},
+                **terms,
             },
         }
     )
 
 
-def relationship(**changes: Any) -> diagram.Relationship:
-    names = {TRUSTING: "Custom-Policy-For-Role-1", TRUSTED: "Custom-Assume-Role-Policy"}
-    facts = {KEY: (TODAY - timedelta(days=90), TODAY), OLD_KEY: (TODAY - timedelta(days=91, hours=1), None)}
-    return replace(diagram.relationship("prod", outputs(), names, facts, today=TODAY), **changes)
+def report(**changes: object) -> dict[str, Any]:
+    """Return a saved report, whose keys are of 91 and 90 days before `TODAY`."""
+    old, new = TODAY - timedelta(days=91, hours=1), TODAY - timedelta(days=90)
+    return {
+        "stack": "prod",
+        "time": "2026-11-23T11:00:00+00:00",
+        "verdict": "disproven",
+        "rows": [
+            {"check": "the key", "expected": "the user's", "observed": SECRET, "seconds": 0.1, "verdict": "proven"},
+            {"check": "no other policy", "expected": "none", "observed": "one", "verdict": "disproven"},
+        ],
+        "keys": [
+            {"label": "old", "id": OLD_KEY, "status": "Active", "created": old.isoformat(), "lastUsed": None},
+            {"label": "new", "id": KEY, "created": new.isoformat(), "lastUsed": "2026-11-22T08:00:00+00:00"},
+        ],
+    } | changes
 
 
-def words(shown: diagram.Relationship) -> str:
+def proof(**changes: object) -> diagram.Proof:
+    return diagram.Proof.model_validate(report(**changes))
+
+
+def drawn(proof: diagram.Proof | None = None, *, stack: str = "prod", **terms: object) -> str:
+    return diagram.draw(stack, outputs(**terms), proof, today=TODAY)
+
+
+def words(picture: str) -> str:
     """Return what a viewer reads, without tooltips, a line for each text."""
-    root = ET.fromstring(diagram.draw(shown))  # noqa: S314 - our own text
+    root = ET.fromstring(picture)  # noqa: S314 - our own text
     texts = ("".join([text.text or "", *(part.tail or "" for part in text)]) for text in root.iter(f"{NAMESPACE}text"))
     return "\n".join(texts)
 
 
 def test_the_picture_shows_both_accounts_and_all_that_is_deployed() -> None:
-    shown = words(relationship())
+    shown = words(drawn())
     for fact in (
         *(TRUSTING, TRUSTED, "us-east-1", "eu-west-1", "Assume-Role-1", "user-1", "sts:AssumeRole"),
         *("Custom-Policy-For-Role-1", "may use every action of s3 on every resource", "Custom-Assume-Role-Policy"),
         *(f"key new: {KEY}, Active", f"key old: {OLD_KEY}, Inactive", "sessions of at most 1 h 30 min"),
-        *("stack prod", f"account {TRUSTED}", "not proven yet"),
+        *("stack prod", f"account {TRUSTED}", "not proven yet: run make verify"),
     ):
         assert fact in shown
 
 
+def test_a_stack_that_does_not_tell_the_names_of_its_policies_is_drawn_without_them() -> None:
+    shown = words(drawn(policyNames=None))
+    assert "Custom-" not in shown
+    assert "may use every action of s3 on every resource" in shown
+
+
 def test_further_policies_of_the_role_are_shown() -> None:
     arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-    shown = relationship(managed_policies=(arn,))
-    assert "ReadOnlyAccess" in words(shown)
-    assert f"and all of {arn}" in diagram.draw(shown)
+    picture = drawn(managedPolicies={"audit": arn})
+    assert "ReadOnlyAccess" in words(picture)
+    assert f"and all of {arn}" in picture
+
+
+def test_of_many_statements_the_first_are_shown_and_the_others_are_in_the_tooltip() -> None:
+    picture = drawn(permissionPolicy={"Statement": [{"Action": f"s3:Action{n}", "Resource": "*"} for n in range(6)]})
+    assert "may use s3:Action3 on every resource" in words(picture)
+    assert "may use s3:Action5" not in words(picture)
+    assert "<title>and 2 more: may use s3:Action4 on every resource; may use s3:Action5" in picture
 
 
 def test_a_device_is_no_proof() -> None:
@@ -101,27 +142,38 @@ def test_a_device_is_no_proof() -> None:
         diagram.read_proof(Path("/dev/zero"), "prod")
 
 
-def test_no_secret_is_in_the_model_or_the_picture() -> None:
-    shown = relationship()
-    assert SECRET not in diagram.draw(shown) + repr(shown)
-    assert "secret" not in diagram.draw(shown).lower()
+def test_no_secret_is_in_the_picture() -> None:
+    assert SECRET not in drawn(proof())
+    assert "secret" not in drawn(proof()).lower()
 
 
 def test_the_same_facts_make_the_same_picture() -> None:
-    assert diagram.draw(relationship()) == diagram.draw(relationship())
+    assert drawn(proof()) == drawn(proof())
 
 
 def test_a_key_older_than_90_days_is_a_warning_and_one_of_90_is_not() -> None:
-    shown = words(relationship())
+    shown = words(drawn(proof()))
     assert shown.count("older than 90 days: rotate it") == 1
-    assert shown.index(OLD_KEY) < shown.index("91 days old, no use recorded") < shown.index("older than 90 days")
-    assert "made 2026-08-26, 90 days old, last used 2026-11-24" in shown.replace("\n", " ").replace("- ", "-")
+    assert shown.index(OLD_KEY) < shown.index("91 days old") < shown.index("older than 90 days") < shown.index(KEY)
+    assert "made 2026-08-26, 90 days old\nlast used 2026-11-22" in shown
 
 
-def test_without_credentials_the_age_is_unknown() -> None:
-    unasked = diagram.relationship("prod", outputs(), {}, {}, today=TODAY)
-    assert words(unasked).count("age unknown") == 2
-    assert "2026" not in words(unasked)
+def test_the_list_of_keys_is_the_stack_s_and_only_dates_are_the_proof_s() -> None:
+    shown = words(drawn(proof()))
+    assert f"key old: {OLD_KEY}, Inactive" in shown  # it was active when the proof was made
+    assert "no use recorded by 2026-11-23" in shown
+    replaced = [{"label": "new", "id": "AKIAREPLACEDEXAMPLE1", "created": "2020-01-01T00:00:00+00:00"}]
+    shown = words(drawn(proof(keys=replaced)))
+    assert shown.count("age unknown") == 2
+    assert "2020" not in shown
+    assert "REPLACED" not in shown
+
+
+def test_without_a_proof_or_with_one_that_does_not_know_the_age_is_unknown() -> None:
+    silent = [{"label": "new", "id": KEY, "created": None, "lastUsed": None}]
+    for shown in (words(drawn()), words(drawn(proof(keys=silent))), words(drawn(proof(keys=[])))):
+        assert shown.count("age unknown") == 2
+        assert "older than" not in shown
 
 
 EVERY_CONDITION = trust(
@@ -135,7 +187,7 @@ EVERY_CONDITION = trust(
 
 
 def test_every_condition_of_the_trust_policy_is_shown() -> None:
-    lines = words(relationship(trust_policy=EVERY_CONDITION)).split("\n")
+    lines = words(drawn(trustPolicy=EVERY_CONDITION)).split("\n")
     for condition in ("external id", "organization", "MFA", "MFA age", "principals", "source IPs"):
         assert condition in lines
         assert f"checks {condition}" in lines
@@ -143,28 +195,28 @@ def test_every_condition_of_the_trust_policy_is_shown() -> None:
     assert any("aws:PrincipalTag/" in line for line in lines)
 
 
-def crowded() -> diagram.Relationship:
+def crowded() -> str:
     many = [{"Effect": "Allow", "Action": ["ec2:" + "D" * 60] * 9, "Resource": "r" * 500}] * 9
-    long = diagram.relationship(
-        "s" * 100, outputs(role="R" * 64, user="W" * 64), {TRUSTING: "P" * 128, TRUSTED: "Q" * 128}, {}, today=TODAY
-    )
-    failed = tuple(diagram.ProofRow(check="c" * 300, verdict="disproven", expected="e" * 300) for _ in range(30))
-    return replace(
-        long,
-        trust_policy=EVERY_CONDITION,
-        role_policy=diagram.Policy(name="P" * 128, document={"Statement": many}),
-        managed_policies=("arn:aws:iam::aws:policy/" + "M" * 128,) * 3,
+    failed = [{"check": "c" * 300, "verdict": "disproven", "expected": "e" * 300}] * 30
+    long = outputs(
+        role="R" * 64,
+        user="W" * 64,
+        trustPolicy=EVERY_CONDITION,
+        permissionPolicy={"Statement": many},
+        policyNames={"role": "P" * 128, "user": "Q" * 128},
+        managedPolicies={str(number): "arn:aws:iam::aws:policy/" + "M" * 128 for number in range(3)},
         endpoint="http://127.0.0.1:4599/" + "x" * 200,
-        keys=(diagram.Key(label="l" * 64, id=KEY, status="Inactive"),) * 2,
-        proof=diagram.Proof(stack="s", time="2026-11-24T11:59:03+00:00", verdict="disproven", rows=failed),
     )
+    keys = {letter * 64: long.access_keys["old"] for letter in "kl"}
+    long = long.model_copy(update={"access_keys": keys, "role_arn": long.role_arn.replace("/", "/" + "p" * 512 + "/")})
+    return diagram.draw("s" * 100, long, proof(rows=failed), today=TODAY)
 
 
-@pytest.mark.parametrize("shown", [relationship(), crowded()], ids=["default", "crowded"])
-def test_no_text_leaves_its_box_however_long_the_names_are(shown: diagram.Relationship) -> None:
-    width = {style.css.split()[-1]: style.advance for style in (diagram.NAME, diagram.CODE, diagram.SMALL_CODE)}
-    width |= {style.css.split()[-1]: style.advance for style in (diagram.NOTE, diagram.MINOR)}
-    root = ET.fromstring(diagram.draw(shown))  # noqa: S314 - our own text
+@pytest.mark.parametrize("picture", [drawn(), drawn(proof()), crowded()], ids=["default", "proven", "crowded"])
+def test_no_text_leaves_its_box_however_long_the_names_are(picture: str) -> None:
+    styles = (svg.NAME, svg.CODE, svg.SMALL_CODE, svg.NOTE, svg.MINOR)
+    width = {style.css.split()[-1]: style.advance for style in styles}
+    root = ET.fromstring(picture)  # noqa: S314 - our own text
     boxes = [
         tuple(float(box.get(side, "0")) for side in ("x", "y", "width", "height"))
         for box in root.iter(f"{NAMESPACE}rect")
@@ -190,25 +242,25 @@ def test_no_text_leaves_its_box_however_long_the_names_are(shown: diagram.Relati
 
 
 def test_what_is_shortened_is_whole_in_its_tooltip() -> None:
-    root = ET.fromstring(diagram.draw(crowded()))  # noqa: S314 - our own text
+    root = ET.fromstring(crowded())  # noqa: S314 - our own text
     for text in root.iter(f"{NAMESPACE}text"):
         tail = "".join(part.tail or "" for part in text)
-        if diagram.ELLIPSIS in tail + (text.text or ""):
+        if svg.ELLIPSIS in tail + (text.text or ""):
             tooltip = text.find(f"{NAMESPACE}title")
             assert tooltip is not None
             assert tooltip.text
-            assert diagram.ELLIPSIS not in tooltip.text
+            assert svg.ELLIPSIS not in tooltip.text
 
 
 def test_names_cannot_break_the_xml() -> None:
     nasty = "<script>&\"'\x00\x1b\N{BELL}</svg>"
-    shown = relationship(stack=nasty, role_policy=diagram.Policy(name=nasty, document={}))
-    assert "<script>" not in diagram.draw(shown)
-    assert "<script>&\"'" in words(shown)
+    picture = drawn(stack=nasty, policyNames={"role": nasty, "user": nasty})
+    assert "<script>" not in picture
+    assert words(picture).count("<script>&\"'") == 3
 
 
 def test_it_is_accessible_and_readable_in_both_themes() -> None:
-    text = diagram.draw(relationship())
+    text = drawn()
     root = ET.fromstring(text)  # noqa: S314 - our own text
     assert root.get("role") == "img"
     ids = {part.get("id") for part in root if part.tag in (f"{NAMESPACE}title", f"{NAMESPACE}desc")}
@@ -216,9 +268,7 @@ def test_it_is_accessible_and_readable_in_both_themes() -> None:
     assert "The user user-1 of account 444455556666 may assume the role Assume-Role-1" in text
     light, dark = text.split("@media (prefers-color-scheme:dark)")
     colours = re.compile(r"\.(\w+)\{fill:(#\w+)")
-    assert (
-        dict(colours.findall(light)).keys() == dict(colours.findall(dark)).keys() == {*diagram.FILLED, *diagram.BOXES}
-    )
+    assert dict(colours.findall(light)).keys() == dict(colours.findall(dark)).keys() == svg.COLOURS.keys()
     assert not re.search(r"(href|src|url\()", text)  # GitHub shows no picture that loads anything
 
 
@@ -239,34 +289,25 @@ def test_it_is_accessible_and_readable_in_both_themes() -> None:
     ],
 )
 def test_a_statement_reads_as_a_sentence(statement: dict[str, Any], sentence: str) -> None:
-    assert diagram.reading({"Statement": {"Effect": "Allow"} | statement}) == [sentence]
-
-
-def proof_text(**changes: object) -> str:
-    rows = [
-        {"check": "the key", "expected": "the user's", "observed": SECRET, "seconds": 0.1, "verdict": "proven"},
-        {"check": "no other policy", "expected": "none", "observed": "one", "seconds": 0.1, "verdict": "disproven"},
-    ]
-    return json.dumps(
-        {"stack": "prod", "time": "2026-11-24T11:00:00+00:00", "verdict": "disproven", "rows": rows} | changes
-    )
+    assert wording.sentences({"Statement": {"Effect": "Allow"} | statement}) == [sentence]
 
 
 def test_the_last_proof_is_shown_with_what_failed(tmp_path: Path) -> None:
     file = tmp_path / "proof.json"
-    file.write_text(proof_text())
-    shown = words(relationship(proof=diagram.read_proof(file, "prod")))
+    file.write_text(json.dumps(report()))
+    shown = words(drawn(diagram.read_proof(file, "prod")))
+    assert "Last proof, 2026-11-23 11:00 UTC" in shown
     assert "disproven, 1 of 2 checks passed" in shown
     assert "disproven: no other policy (expected: none)" in shown
-    assert SECRET not in shown
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         (None, "Cannot read the proof"),
-        ("{", "is not what `python -m tools.verify --json` writes"),
-        (proof_text(stack="other"), "is a proof of stack other, not of prod"),
+        ("{", "is not what `python -m tools verify --save` writes"),
+        (json.dumps(report(time="2026-11-23T11:00:00")), "is not what `python -m tools verify --save` writes"),
+        (json.dumps(report(stack="other")), "is a proof of stack other, not of prod"),
     ],
 )
 def test_a_wrong_proof_is_refused_with_the_fix(tmp_path: Path, content: str | None, problem: str) -> None:
@@ -275,25 +316,59 @@ def test_a_wrong_proof_is_refused_with_the_fix(tmp_path: Path, content: str | No
         file.write_text(content)
     with pytest.raises(StackError, match=problem) as refusal:
         diagram.read_proof(file, "prod")
-    assert "python -m tools.verify --stack prod" in str(refusal.value)
+    assert f"python -m tools verify --stack prod --save {file}" in str(refusal.value)
 
 
-def test_a_deployed_stack_is_drawn(deployed: Project) -> None:
-    done = deployed.python("-m", "tools.diagram", "--stack", "test")
+@pytest.fixture(scope="module")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory,
+    next_accounts: Callable[[], Accounts],
+    make_project: Callable[[Path, Accounts], Project],
+) -> Iterator[tuple[Project, Proxy]]:
+    """Yield a deployed and proven project, and the proxy that sees whatever asks its AWS."""
+    project = make_project(tmp_path_factory.mktemp("watched"), next_accounts())
+    with proxy_before(project.endpoint) as proxy:
+        project.configure({"endpoint": proxy.url})
+        project.up()
+        project.python("-m", "tools.verify", "--stack", "test", "--save", ".local/proof-test.json")
+        yield project, proxy
 
+
+def test_a_deployed_stack_is_drawn_by_one_call_of_the_cli_and_none_of_aws(
+    watched: tuple[Project, Proxy], tmp_path: Path
+) -> None:
+    deployed, proxy = watched
+    calls, cli, path = tmp_path / "calls", tmp_path / "pulumi", deployed.environment["PATH"]
+    cli.write_text(f'#!/bin/sh\necho "$@" >> {calls}\nexec {shutil.which("pulumi", path=path)} "$@"\n')
+    cli.chmod(0o700)
+    proxy.calls.clear()
+
+    done = deployed.python(
+        *("-m", "tools", "diagram", "--stack", "test"), environment={"PATH": f"{tmp_path}{os.pathsep}{path}"}
+    )
+
+    assert (len(calls.read_text().splitlines()), proxy.actions) == (1, [])
     file = deployed.path / ".local" / "diagram-test.svg"
     assert done.stdout.strip() == str(file)
+    assert len(calls.read_text().splitlines()) == 1
     text = file.read_text()
     outputs = deployed.outputs()
     for fact in (outputs["roleArn"], outputs["userArn"], outputs["accessKeyId"], "Custom-Policy-For-Role-1"):
         assert fact in text
     assert "0 days old, no use recorded" in text
+    assert "Last proof: proven on" in text
     assert outputs["secretAccessKey"] not in text + done.stdout + done.stderr
 
 
-def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(deployed: Project) -> None:
-    absent = deployed.python("-m", "tools.diagram", "--stack", "absent", check=False)
-    assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (1, True)
-    nowhere = deployed.python("-m", "tools.diagram", "--stack", "test", "--output", "/dev/null/x.svg", check=False)
+def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(
+    watched: tuple[Project, Proxy],
+) -> None:
+    deployed, _ = watched
+    absent = deployed.python("-m", "tools", "diagram", "--stack", "absent", check=False)
+    assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (2, True)
+    command = ("-m", "tools", "diagram", "--stack", "test")
+    nowhere = deployed.python(*command, "--output", "/dev/null/x.svg", check=False)
     assert (nowhere.returncode, "Name another file with --output" in nowhere.stderr) == (1, True)
-    assert "Traceback" not in absent.stderr + nowhere.stderr
+    unproven = deployed.python(*command, "--proof", "absent.json", check=False)
+    assert (unproven.returncode, "Cannot read the proof absent.json" in unproven.stderr) == (2, True)
+    assert "Traceback" not in absent.stderr + nowhere.stderr + unproven.stderr
