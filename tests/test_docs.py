@@ -1,0 +1,262 @@
+"""The README and the pages of docs/, walked both ways: what is there is documented, and what is documented is there."""
+
+import ast
+import contextlib
+import functools
+import io
+import json
+import re
+import runpy
+from importlib import import_module
+from pathlib import Path
+from typing import get_args
+
+import pysequoia
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from components.settings import Settings
+from tests.components.conftest import ACCOUNTS, EVERYTHING, record
+from tools.__main__ import COMMANDS, main
+from tools.errors import Exit
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
+SIDES = ("trusting", "trusted")
+
+
+# What the pages say
+
+
+def tables(page, first):
+    """Return the rows of a page's tables whose first column is called ``first``, as lists of cells."""
+    found, inside = [], False
+    for line in PAGES[page].splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif inside:
+            found.append(cells)
+        else:
+            inside = cells[0] == first
+    return [cells for cells in found if not set(cells[0]) <= set("-")]
+
+
+def code(cell):
+    """Return what stands in a cell as code."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def first_column(page, first):
+    names = [name for cells in tables(page, first) for name in code(cells[0])]
+    assert names
+    assert len(set(names)) == len(names), "documented twice"
+    return set(names)
+
+
+def commands_shown():
+    """Yield each piece of code on the pages as page and text: the lines of code blocks, and code in the text."""
+    for page, text in PAGES.items():
+        blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)
+        yield from ((page, line) for block in blocks for line in block.replace("\\\n", " ").splitlines())
+        yield from ((page, span) for span in code(re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+
+
+def anchors(text):
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+# What there is
+
+
+@functools.cache
+def options_of(command):
+    """Return the options of a tool, as its help names them."""
+    module = import_module(f"tools.{command}")
+    is_new = hasattr(module, "add_arguments")  # else it has a command line of its own
+    printed = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        patch.setattr("sys.argv", ["tools", command, "--help"] if is_new else ["tools", "--help"])
+        (main if is_new else module.main)()
+    return set(re.findall(r"^ {2}(?:-\w, )?(--[a-z-]+)", printed.getvalue(), re.MULTILINE)) - {"--help", "--stack"}
+
+
+def sections_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from sections_in(inner)
+
+
+def fields_of(model, prefix=""):
+    """Return every setting below a model, by key, as ``role.policy.name`` or ``accessKeys[].label``."""
+    fields = {}
+    for field in model.model_fields.values():
+        key = f"{prefix}{field.alias}"
+        inner = next(sections_in(field.annotation), None)
+        is_list = re.search(r"\b(list|tuple)\[", str(field.annotation))
+        if inner is None or is_list:
+            fields[key] = field
+        if inner is not None:
+            fields |= fields_of(inner, f"{key}[]." if is_list else f"{key}.")
+    return fields
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return fields_of(Settings)
+
+
+# Both ways
+
+
+def test_every_make_command():
+    assert first_column("docs/operations.md", "command") == {f"make {target}" for target in TARGETS}
+
+
+def test_every_make_variable():
+    used = set(re.findall(r"\$\(([A-Z]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z]+) *\?=", MAKEFILE, re.MULTILINE))
+    fixed = set(re.findall(r"^([A-Z]+) *:?=", MAKEFILE, re.MULTILINE))
+    assert first_column("docs/operations.md", "variable") == used - fixed
+
+
+def test_every_tool_and_option():
+    documented = {
+        (code(cells[0])[0], option.split()[0])
+        for cells in tables("docs/operations.md", "tool")
+        for option in code(cells[1])
+    }
+    assert documented == {(command, option) for command in COMMANDS for option in options_of(command)}
+    assert set(COMMANDS) <= TARGETS
+
+
+def test_every_exit_code():
+    assert first_column("docs/operations.md", "exit code") == {str(int(code)) for code in Exit}
+
+
+def test_every_setting_and_its_default(settings):
+    assert first_column("docs/configuration.md", "key") == set(settings)
+    for cells in tables("docs/configuration.md", "key"):
+        for key in code(cells[0]):
+            default = settings[key].default
+            if settings[key].is_required():
+                assert cells[2] == "required", key
+            elif isinstance(default, bool):
+                assert cells[2] == f"`{str(default).lower()}`", key
+            elif isinstance(default, (str, int, Path)):
+                assert cells[2] == f"`{default}`", key
+
+
+def test_every_setting_is_declared_to_the_engine(settings):
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    declared = {key: value.get("description", "") for key, value in declared.items() if ":" not in key}
+    assert set(declared) == {re.split(r"[.\[]", key)[0] for key in settings}
+    for key in settings:
+        top, *inner = re.split(r"\.|\[\]\.", key)
+        assert [name for name in inner if not re.search(rf"\b{name}\b", declared[top])] == [], key
+
+
+def test_every_output(tmp_path):
+    reader = tmp_path / "reader.asc"
+    reader.write_text(str(pysequoia.Tsk.generate(user_id="Reader <reader@example.com>").extract_certificate()))
+    configurations = [
+        {},
+        EVERYTHING,
+        {"pgpKeyFile": str(reader)},
+        {"secretStore": {"kind": "secretsmanager", "name": "key"}},
+    ]
+    recorded = set()
+    for configuration in configurations:
+        run = record(lambda: runpy.run_path(str(ROOT / "__main__.py")), {**ACCOUNTS, **configuration})
+        recorded |= set(run.outputs)
+    assert first_column("docs/outputs.md", "output") == recorded
+
+
+def test_every_permission_to_deploy_has_its_reason():
+    rows = tables("docs/security.md", "action")
+    documented = {
+        side: {code(cells[0])[0] for cells in rows if cells[position] == "yes"}
+        for position, side in enumerate(SIDES, start=1)
+    }
+    assert all(cells[3] for cells in rows)
+    for side in SIDES:
+        policy = json.loads((ROOT / f"policies/deploy-{side}.json").read_text())
+        assert documented[side] == {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+# Nothing that is not there
+
+
+def test_every_link_leads_somewhere():
+    links = [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)]+)\)", text)]
+    assert links
+    for page, target in links:
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(file.read_text()), f"{page}: {target}"
+
+
+def test_every_page_is_linked_from_the_readme():
+    assert [page for page in PAGES if page != "README.md" and f"]({page})" not in PAGES["README.md"]] == []
+
+
+def test_every_file_that_is_named_is_there():
+    named = [
+        (page, name)
+        for page, text in PAGES.items()
+        for name in re.findall(r"`((?:components|docs|iam|local|policies|tests|tools)/[\w./-]*)`", text)
+    ]
+    assert named
+    assert [each for each in named if not (ROOT / each[1]).exists()] == []
+
+
+def test_every_command_that_is_shown_is_there():
+    seen = set()
+    for page, text in commands_shown():
+        for target in re.findall(r"\bmake (?:-s )?([a-z]+)\b", text):
+            seen.add(target)
+            assert target in TARGETS, f"{page}: {text}"
+            if target in COMMANDS and (arguments := re.search(r'ARGS=("[^"]*"|\S+)', text)):
+                assert set(re.findall(r"--[a-z-]+", arguments[1])) <= options_of(target), f"{page}: {text}"
+        for tool, rest in re.findall(r"python -m tools ([a-z]+)(.*)", text):
+            assert tool in COMMANDS, f"{page}: {text}"
+            assert set(re.findall(r"--[a-z-]+", rest)) <= options_of(tool) | {"--stack"}, f"{page}: {text}"
+    assert set(COMMANDS) <= seen
+
+
+def test_the_programs_that_are_shown_are_python():
+    programs = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+    assert programs
+    for program in programs:
+        ast.parse(program)
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].splitlines()) <= 130
+
+
+def test_the_readme_shows_what_make_up_prints(project):
+    (shown,) = re.findall(r"```console\n\$ make up\n(.*?)```", PAGES["README.md"], re.DOTALL)
+    printed = project.run("make", "up", "STACK=test").stdout
+    accounts = {project.accounts.trusting: "111122223333", project.accounts.trusted: "444455556666"}
+    for account, documented in accounts.items():
+        printed = printed.replace(account, documented)
+
+    assert [line for line in map(timeless, shown.splitlines()) if line != "..." and line not in timeless(printed)] == []
+
+
+def timeless(text):
+    """Return what was printed, without what differs from run to run."""
+    text = re.sub(r"AKIA[A-Z0-9]{16}", "AKIA", text.replace("Stack test", "Stack dev").replace("(test)", "(dev)"))
+    return re.sub(r"[0-9.]+ s\)|\([0-9.]+s\)|\([0-9]+ proven.*\)", "", text).strip()
