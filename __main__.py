@@ -8,6 +8,7 @@ from components.configuration import PROJECT_FOLDER, load_settings
 from components.models import NAMESPACE
 from components.relationship import Relationship
 from components.stack_encryption import refuse_weak_passphrase
+from components.stack_readme import stack_readme
 
 settings = load_settings()
 if settings.endpoint is None:
@@ -15,5 +16,7 @@ if settings.endpoint is None:
 for warning in settings.warnings():
     pulumi.log.warn(warning)
 
-for output, value in Relationship(NAMESPACE, settings).outputs().items():
+outputs = Relationship(NAMESPACE, settings).outputs()
+for output, value in outputs.items():
     pulumi.export(output, value)
+pulumi.export("readme", stack_readme(pulumi.get_stack(), outputs, emulated=settings.endpoint is not None))

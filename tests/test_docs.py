@@ -7,7 +7,6 @@ import io
 import json
 import re
 import runpy
-from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -15,8 +14,10 @@ import pysequoia
 import pytest
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from components.settings import Settings
+from components.configuration import FILES
+from components.models import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, record
 from tools.__main__ import COMMANDS, main
 from tools.errors import Exit
@@ -76,16 +77,9 @@ def anchors(text):
 @functools.cache
 def options_of(command):
     """Return the options of a tool, as its help names them."""
-    module = import_module(f"tools.{command}")
-    is_new = hasattr(module, "add_arguments")  # else it has a command line of its own
     printed = io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(printed),
-        contextlib.suppress(SystemExit),
-    ):
-        patch.setattr("sys.argv", ["tools", command, "--help"] if is_new else ["tools", "--help"])
-        (main if is_new else module.main)()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main([command, "--help"])
     return set(re.findall(r"^ {2}(?:-\w, )?(--[a-z-]+)", printed.getvalue(), re.MULTILINE)) - {"--help", "--stack"}
 
 
@@ -112,7 +106,11 @@ def fields_of(model, prefix=""):
 
 @pytest.fixture(scope="module")
 def settings():
-    return fields_of(Settings)
+    fields = fields_of(RelationshipArgs)
+    for file in FILES:  # the models hold what is in a file, the configuration names the file
+        del fields[".".join((*file.section, file.field))]
+        fields[".".join((*file.section, file.setting))] = FieldInfo(default=file.default)
+    return fields
 
 
 # Both ways
