@@ -4,7 +4,8 @@
 shows how they differ from what the program would make, and imports them through Pulumi's own import. Nothing in AWS
 is changed. What would have to be replaced afterwards is not imported; the message says what to configure instead.
 
-Exit codes: 0 adopted, nothing to adopt, or only looked at; 1 something cannot be adopted as it is; 2 could not tell.
+Exit codes: 0 adopted, nothing to adopt, or only looked at; 1 something cannot be adopted as it is; 2 could not tell, or
+another change that would delete or replace something is pending; 3 stopped, run it again.
 """
 
 import argparse
@@ -565,7 +566,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, EOFError):
         _complain("Stopped. What was imported stays imported. Run this again to go on.")
-        return 130
+        return 3
 
 
 if __name__ == "__main__":

@@ -214,7 +214,8 @@ Commit the changed one now, and stop pipelines until they have it:
   git commit --message "Revoke the keys of stack {stack}" {file} && git push
 
 What this did not reach:
-{still if others else ""}- A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
+{still if others else ""}\
+- A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
   that role's sessions. CloudTrail shows them in account {outputs.trusting_account_id}:
     AssumeRole by assumed-role/{outputs.role_name}
 
