@@ -198,10 +198,19 @@ def others_let_in(outputs: Outputs) -> str:
     return ", ".join(sorted(arns - {outputs.user_arn}))
 
 
-def what_is_left(stack: str, outputs: Outputs) -> str:
-    """Return what a person has to do now, what the revocation did not reach, and how to open again what was revoked."""
-    hours = outputs.terms.max_session_duration / 3600
+def first_thing(stack: str) -> str:
+    """Return what a person has to do at once, lest the next deployment from elsewhere undo it all."""
     file = f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    return f"""
+FIRST: whoever deploys with the {file} that is committed (a colleague, a pipeline) opens the keys again.
+Commit the changed one now, and stop pipelines until they have it:
+  git commit --message "Revoke the keys of stack {stack}" {file} && git push
+"""
+
+
+def what_is_left(stack: str, outputs: Outputs) -> str:
+    """Return what the revocation did not reach, and how to open again what was revoked."""
+    hours = outputs.terms.max_session_duration / 3600
     others = others_let_in(outputs)
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
     still = f"""- The role still lets in {others}. To close it to everybody:
@@ -209,10 +218,6 @@ def what_is_left(stack: str, outputs: Outputs) -> str:
       in the trusting account {outputs.trusting_account_id}
 """
     return f"""
-FIRST: whoever deploys with the {file} that is committed (a colleague, a pipeline) opens the keys again.
-Commit the changed one now, and stop pipelines until they have it:
-  git commit --message "Revoke the keys of stack {stack}" {file} && git push
-
 What this did not reach:
 {still if others else ""}\
 - A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
@@ -278,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = _report(revoke(case))
     if failed:
         patience = replace(patience, seconds=0)  # it may well go on working: once is enough to tell
-    say("Trying what worked before ...")
+    say(f"{first_thing(options.stack)}\nTrying what worked before ...")
     began = patience.clock()
     with ThreadPoolExecutor() as pool:
         failed |= _report(pool.map(partial(refused_after, patience=patience, began=began), found))

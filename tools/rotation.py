@@ -17,7 +17,7 @@ QUIET_HOURS = 24.0
 # Where a stack keeps the key that is in use, and what of it changes with that key.
 STORES: Mapping[str, frozenset[str]] = {
     "aws:secretsmanager/secretVersion:SecretVersion": frozenset({"secretString", "versionId", "versionStages"}),
-    "aws:ssm/parameter:Parameter": frozenset({"value", "version"}),
+    "aws:ssm/parameter:Parameter": frozenset({"value", "insecureValue", "version"}),
 }
 
 

@@ -18,6 +18,7 @@ from tools.revoke import (
     POLICY_NAME,
     Clock,
     deny_older_sessions,
+    first_thing,
     in_trusted_account,
     in_trusting_account,
     no_password,
@@ -269,10 +270,10 @@ def test_who_else_gets_in_is_said(condition: dict[str, Any], who: str) -> None:
 
 
 def test_the_first_thing_said_is_to_commit_the_configuration() -> None:
-    told = what_is_left("me/assume-role/prod", OUTPUTS)
-    assert told.strip().startswith("FIRST: whoever deploys with the Pulumi.prod.yaml that is committed")
+    told = first_thing("me/assume-role/prod")
+    assert "whoever deploys with the Pulumi.prod.yaml that is committed" in told
     assert 'git commit --message "Revoke the keys of stack me/assume-role/prod" Pulumi.prod.yaml && git push' in told
-    assert "role chaining" in told
+    assert "role chaining" in what_is_left("x", OUTPUTS)
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -319,6 +320,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     assert refused(client(endpoint, "sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
     assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
     assert refused(lambda: begin(client(endpoint, "sts", old_user_session))) == "AccessDenied"
+    assert done.stdout.index("FIRST: whoever deploys with the Pulumi.test.yaml") < done.stdout.index("is refused after")
     assert "FAILED" not in done.stdout
     assert "UNPROVEN" not in done.stdout
     assert f"key {outputs['accessKeyId']} is refused after " in done.stdout

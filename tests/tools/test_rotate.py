@@ -227,7 +227,7 @@ PARAMETER, VERSION = "ssm/parameter:Parameter", "secretsmanager/secretVersion:Se
     ("stands", "own"),
     [
         (ONE, [key_change("create", "2")]),
-        (ONE, [key_change("create", "2"), change("update", "p", PARAMETER, "value")]),
+        (ONE, [key_change("create", "2"), change("update", "p", PARAMETER, "insecureValue", "value", "version")]),
         (ONE, [key_change("create", "2"), change("replace", "v", VERSION, "secretString")]),
         (REVOKED, [key_change("create", "2"), key_change("update", "1", "status")]),
         (CLOSED, [key_change("create", "2"), change("create", "p", PARAMETER)]),
