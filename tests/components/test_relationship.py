@@ -67,6 +67,7 @@ OUTPUTS = {
     "accessKeyId",
     "secretAccessKey",
     "awsConfig",
+    "readme",
     "terms",
 }
 SECRET_OUTPUTS = {"accessKeys", "secretAccessKey", "awsConfig"}
