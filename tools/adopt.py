@@ -4,7 +4,8 @@
 shows how they differ from what the program would make, and imports them through Pulumi's own import. Nothing in AWS
 is changed. What would have to be replaced afterwards is not imported; the message says what to configure instead.
 
-Exit codes: 0 adopted, nothing to adopt, or only looked at; 1 something cannot be adopted as it is; 2 could not tell.
+Exit codes: 0 adopted, nothing to adopt, or only looked at; 1 something cannot be adopted as it is; 2 could not tell, or
+another change that would delete or replace something is pending; 3 stopped, run it again.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tools import engine
 from tools.aws import administrator_session, client_config
+from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, Change, changes
 from tools.keys import UserKey, list_keys
 from tools.permissions import same_document
 from tools.stack import NAMESPACE, StackError, pulumi, read_config
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 Side = Literal["trusting", "trusted"]
 
-ENGINE_TIMEOUT_SECONDS: Final = 600.0  # a preview or an import; a provider plugin may have to be downloaded first
 MAX_ACCESS_KEYS: Final = 2  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 POLICY_PAGE_SIZE: Final = 1000  # the most that ListPolicies takes: an account may hold 5000
 DEFAULT_SESSION_SECONDS: Final = 3600  # AWS's own, where a role does not say
@@ -38,7 +40,6 @@ USER: Final = "aws:iam/user:User"
 POLICY: Final = "aws:iam/policy:Policy"
 ROLE_ATTACHMENT: Final = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 USER_ATTACHMENT: Final = "aws:iam/userPolicyAttachment:UserPolicyAttachment"
-ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
 ORDER: Final = (ROLE, POLICY, ROLE_ATTACHMENT, USER, USER_ATTACHMENT, ACCESS_KEY)
 # Which setting names each policy: another name is the way out where the one that exists cannot become the program's.
 POLICY_NAME_SETTINGS: Final[Mapping[Side, str]] = {"trusting": "role.policy.name", "trusted": "user.policyName"}
@@ -85,18 +86,7 @@ def preview(stack: str) -> Preview:
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
-        try:
-            flags = ("--json", "--show-sames", "--import-file", str(file))
-            printed = pulumi(stack, "preview", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
-        except StackError as error:
-            if "explicit provider" in str(error):
-                raise StackError(
-                    "This Pulumi CLI is too old to import what has providers of its own. Update it."
-                ) from None
-            # With --json the reason is somewhere in a large document; without, it is written for a person.
-            pulumi(stack, "preview", timeout=ENGINE_TIMEOUT_SECONDS)
-            raise
-        steps: list[Mapping[str, Any]] = json.loads(printed).get("steps") or []
+        steps = engine.preview(stack, "--show-sames", "--import-file", str(file))
         return Preview(steps=steps, import_file=json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -454,23 +444,15 @@ def import_all(stack: str, document: Mapping[str, Any]) -> None:
         pulumi(stack, "import", "--file", str(file), *flags, timeout=ENGINE_TIMEOUT_SECONDS)
 
 
-def replacements(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the resources that a preview would replace, with the properties that are the reason."""
-    return [
-        f"{str(step['urn']).rpartition('::')[2]} ({', '.join(step.get('replaceReasons') or ['unknown reason'])})"
-        for step in steps
-        if step["op"] == "replace"
-    ]
+def losses(steps: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """Return what a preview would take away: the resources that it deletes, or makes anew in another's place."""
+    return [change for change in changes(steps) if change.operation.startswith(("delete", "replace"))]
 
 
-def pending_changes(steps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the resources that a preview would create or update, with the properties that change."""
-    return [_pending(step) for step in steps if step["op"] in ("create", "update") and step["newState"].get("custom")]
-
-
-def _pending(step: Mapping[str, Any]) -> str:
-    reasons = cast("list[str]", step.get("diffReasons") or [])
-    return f"{step['op']} {str(step['urn']).rpartition('::')[2]}" + (f" ({', '.join(reasons)})" if reasons else "")
+def pending_changes(steps: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """Return the resources that a preview would create or update."""
+    custom = [step for step in steps if _state(step).get("custom")]
+    return [change for change in changes(custom) if change.operation in ("create", "update")]
 
 
 def foreign_keys(keys: Sequence[UserKey], steps: Sequence[Mapping[str, Any]]) -> list[UserKey]:
@@ -509,6 +491,12 @@ def adopt(stack: str, *, yes: bool) -> int:
     """
     config = read_config(stack)
     ahead = preview(stack)
+    if lost := losses(ahead.steps):
+        raise StackError(
+            f"Other changes of stack {stack} are pending: {'; '.join(map(str, lost))}. Nothing was imported. "
+            f"Deploy them first, or take them back: pulumi preview --diff --stack {stack} shows them. "
+            "Then run this again."
+        )
     planned = planned_resources(ahead.steps)
     accounts: dict[Side, Account] = {
         "trusting": open_account("trusting", config, ahead.steps),
@@ -538,13 +526,13 @@ def adopt(stack: str, *, yes: bool) -> int:
         _complain(f"{error}\nWhat was imported stays imported. Run this again to go on.")
         return 1
     after = preview(stack).steps
-    if replaced := replacements(after):
-        _say(f"Imported, but the next `pulumi up` would replace: {', '.join(replaced)}. Look at it before you deploy:")
+    if lost := losses(after):
+        _say(f"Imported, but the next `pulumi up` would: {'; '.join(map(str, lost))}. Look at it before you deploy:")
         _say(f"  pulumi preview --diff --stack {stack}")
         return 1
     _say(f"Adopted {len(found)} resources. Nothing in AWS was changed, and nothing will be replaced.")
     if pending := pending_changes(after):
-        _say("The next `pulumi up` will:", *(f"  {step}" for step in pending))
+        _say("The next `pulumi up` will:", *(f"  {change}" for change in pending))
     _say(*advice)
     return 0
 
@@ -578,7 +566,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, EOFError):
         _complain("Stopped. What was imported stays imported. Run this again to go on.")
-        return 130
+        return 3
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """`python -m tools.rotate --stack NAME`: a new access key in place of the old one, and never a moment without one.
 
-One step at a time, each shown by ``pulumi preview`` and confirmed: add a second key, prove that it works, hand it
-over, make the old one inactive, wait until nothing has used it for a while, delete it. Nothing about the rotation is
-stored: where it stands follows from the stack's configuration, the stack's outputs and the account. So it can stop or
-be killed anywhere, and the next run goes on.
+One step at a time, each previewed, shown and confirmed: add a second key, prove that it works, hand it over, make the
+old one inactive, wait until nothing has used it for a while, delete it. Nothing about the rotation is stored: where it
+stands follows from the stack's configuration, its state and the account. So it can stop or be killed anywhere, and the
+next run goes on. It deploys its own change and nothing else: where anything else is pending, it says so and stops.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html
 
-Exit codes: 0 rotated; 1 a step failed or was refused; 2 could not tell where it stands; 3 not finished, run it again.
+Exit codes: 0 rotated; 1 a step failed or was refused; 2 could not tell where it stands, or other changes are
+pending, and nothing was done; 3 not finished, run it again.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -25,107 +27,35 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from tools.aws import administrator_session, client_config, key_session, stored_key
+from tools.engine import ACCESS_KEY, changes, preview, read_state
 from tools.keys import Status, last_used, list_keys
 from tools.proof import Patience, spreading_seconds
+from tools.rotation import (
+    MAX_KEYS,
+    QUIET_HOURS,
+    Declaration,
+    Key,
+    Options,
+    RefusedError,
+    Situation,
+    Step,
+    StrangeKey,
+    UnfinishedError,
+    capitalized,
+    describe,
+    moment,
+    next_step,
+    others,
+)
 from tools.stack import NAMESPACE, Outputs, StackError, pulumi, read_config, read_outputs
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
 DONE, REFUSED, CANNOT_TELL, UNFINISHED = 0, 1, 2, 3
-MAX_KEYS = 2  # of a user, active or not: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-QUIET_HOURS = 24.0
+LONGEST_QUIET_HOURS = 8760
 PROOF_SESSION_SECONDS = 900  # the shortest that AssumeRole grants
 PROOF_SESSION_NAME = "assume-role-rotate"  # what CloudTrail shows for the trial of a new key
-
-
-class RefusedError(Exception):
-    """A step failed, or would be unsafe; the message says why and what to do."""
-
-
-class UnfinishedError(Exception):
-    """The rotation has to wait; the message says for what, and how to go on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration:
-    """One entry of the stack's setting ``accessKeys``."""
-
-    label: str
-    status: Status
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """One access key of the stack, as the configuration, the stack and the account see it."""
-
-    label: str
-    id: str
-    declared: Status | None  # by the configuration; None: no longer
-    deployed: Status  # when the stack was last deployed
-    actual: Status | None  # in the account now; None: it is gone
-    created: datetime | None = None
-    last_used: datetime | None = None  # None: never, as far as AWS knows
-
-    def __str__(self) -> str:
-        return f"key {self.label} ({self.id})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrangeKey:
-    """An access key of the user that the stack does not know."""
-
-    id: str
-    last_used: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """All that decides where a rotation stands."""
-
-    declared: tuple[Declaration, ...]  # oldest first
-    keys: tuple[Key, ...]  # that the stack has, oldest first
-    strange: tuple[StrangeKey, ...] = ()
-
-    @property
-    def undeployed(self) -> tuple[Declaration, ...]:
-        """The declared keys that the stack does not have yet."""
-        return tuple(entry for entry in self.declared if entry.label not in {key.label for key in self.keys})
-
-    @property
-    def leaving(self) -> Key:
-        """Of two keys the one to go: it is declared no longer, or is the only inactive one, or is the older."""
-        gone = [key for key in self.keys if key.declared is None]
-        inactive = [key for key in self.keys if key.declared == "Inactive"]
-        return gone[0] if gone else inactive[0] if inactive else self.keys[0]
-
-    @property
-    def staying(self) -> Key:
-        """Of two keys the one that is not leaving."""
-        return next(key for key in reversed(self.keys) if key is not self.leaving)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One change of the stack: what the configuration is to say, and what that means."""
-
-    title: str
-    declared: tuple[Declaration, ...]
-    discards: str | None = None  # id of a key to delete first, that nobody can have the secret of
-    needs_hand_over: bool = False
-    last: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the user asked for."""
-
-    stack: str
-    yes: bool = False
-    until_hand_over: bool = False
-    quiet: timedelta = timedelta(hours=QUIET_HOURS)
-    label: str | None = None
-    secret: SecretStr | None = None  # of the new key, where the stack has none in plain text
 
 
 def declared_keys(config: Mapping[str, Any]) -> tuple[Declaration, ...]:
@@ -160,18 +90,13 @@ def declare_keys(stack: str, keys: Sequence[Declaration]) -> None:
     pulumi(stack, "config", "set-all", "--json", json.dumps({f"{NAMESPACE}:accessKeys": setting}))
 
 
-def next_label(labels: Sequence[str]) -> str:
-    """Return the label of a new key: one more than the largest number among the labels there are."""
-    return str(1 + max((int(label) for label in labels if label.isdecimal()), default=0))
-
-
 def look(options: Options, iam: "IAMClient") -> tuple[Situation, Outputs]:
     """Return where the rotation stands.
 
     Raises:
         StackError: the stack or the account cannot be read.
     """
-    outputs = read_outputs(options.stack)
+    outputs, state = read_outputs(options.stack), read_state(options.stack)
     declared = declared_keys(read_config(options.stack))
     try:
         found = {key.id: key for key in list_keys(iam, outputs.user_name)}
@@ -182,151 +107,29 @@ def look(options: Options, iam: "IAMClient") -> tuple[Situation, Outputs]:
     order = [entry.label for entry in declared]
     keys = [
         Key(
-            label=label,
+            label=key.label,
             id=key.id,
-            declared=statuses.get(label),
+            declared=statuses.get(key.label),
             deployed=key.status,
             actual=found[key.id].status if key.id in found else None,
             created=found[key.id].created if key.id in found else None,
             last_used=used.get(key.id),
         )
-        for label, key in outputs.access_keys.items()
+        for key in state.keys
     ]
     known = {key.id for key in keys}
     situation = Situation(
         declared=declared,
         keys=tuple(sorted(keys, key=lambda key: order.index(key.label) if key.label in order else -1)),
-        strange=tuple(StrangeKey(id=key_id, last_used=used[key_id]) for key_id in sorted(found) if key_id not in known),
+        strange=tuple(
+            StrangeKey(id=key_id, status=key.status, created=key.created, last_used=used[key_id])
+            for key_id, key in sorted(found.items())
+            if key_id not in known
+        ),
+        interrupted=state.interrupted,
+        recorded=frozenset(key.id for key in outputs.access_keys.values()),
     )
     return situation, outputs
-
-
-def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
-    """Return the next step of the rotation.
-
-    Args:
-        situation: where it stands.
-        options: what the user asked for.
-        now: the time, with its zone.
-
-    Raises:
-        RefusedError: whatever comes next could leave somebody without a working key; a person has to decide.
-        UnfinishedError: the old key was used too recently.
-    """
-    declared = {key.declared for key in situation.keys} - {None}
-    at_work = [key for key in situation.keys if key.actual == "Active"]
-    if declared == {"Inactive"} and at_work:
-        raise RefusedError(
-            f"The configuration wants {at_work[-1]} inactive, and no other key of the stack is active. Set its status "
-            f"to Active in accessKeys, then run this again. To stop every key: python -m tools.revoke --stack "
-            f"{options.stack}"
-        )
-    if len(situation.keys) < MAX_KEYS:
-        return _add(situation, options.label)
-    leaving, staying = situation.leaving, situation.staying
-    if situation.undeployed:
-        labels = " and ".join(entry.label for entry in situation.undeployed)
-        raise RefusedError(
-            f"The configuration declares key {labels}, but the user already has two keys, the most that AWS allows: "
-            f"{situation.keys[0]} and {situation.keys[1]}. Declare those two in accessKeys, then run this again."
-        )
-    if staying.declared == "Active" and staying.actual != "Active":
-        state = "gone from the account" if staying.actual is None else "inactive in the account"
-        raise RefusedError(
-            f"The new {staying} is {state}, so {leaving} is left alone. "
-            f"Bring the account in line with the stack: make up STACK={options.stack} ARGS=--refresh. "
-            "Then run this again."
-        )
-    if leaving.actual == "Active" and leaving.deployed == "Inactive":
-        raise RefusedError(
-            f"The stack made {leaving} inactive, and somebody made it active again, so something still needs it. Find "
-            f"that and give it the new {staying}. Then make the old one inactive: "
-            f"make up STACK={options.stack} ARGS=--refresh. Then run this again."
-        )
-    kept = Declaration(label=staying.label, status=staying.declared or "Active")
-    if leaving.actual and leaving.deployed == "Active" and kept.status == "Active":
-        return Step(
-            title=f"Make {leaving} inactive",
-            declared=tuple(
-                Declaration(label=key.label, status="Inactive") if key is leaving else kept for key in situation.keys
-            ),
-            needs_hand_over=True,
-        )
-    _refuse_early_delete(leaving, now=now, quiet=options.quiet)
-    return Step(title=f"Delete {leaving}", declared=(kept,), last=kept.status == "Active")
-
-
-def _add(situation: Situation, label: str | None) -> Step:
-    """Return the step that adds a key; where a run was killed at it, the same key again."""
-    undeployed = situation.undeployed
-    kept = tuple(entry for entry in situation.declared if entry not in undeployed)
-    if undeployed and not kept:
-        raise RefusedError(
-            f"The configuration declares key {undeployed[0].label} in place of {situation.keys[0]}: one would be "
-            "deleted at once, perhaps before the other exists. Declare both in accessKeys, the old one first."
-        )
-    used = {entry.label for entry in kept}
-    label = undeployed[0].label if undeployed else label or next_label([*used])
-    if label in used:
-        raise RefusedError(f"There is a key {label} already. Choose another label for the new one with --label.")
-    discards = None
-    there = sum(key.actual is not None for key in situation.keys)
-    if there + len(situation.strange) >= MAX_KEYS:
-        strange = situation.strange[0]
-        # An interrupted `pulumi up` leaves a key whose secret went with the process: nobody can have used it.
-        if not undeployed or strange.last_used:
-            used_when = f"last used {_moment(strange.last_used)}" if strange.last_used else "never used"
-            raise RefusedError(
-                f"The user has a key that the stack does not know: {strange.id}, {used_when}. There is no room for a "
-                f"new one beside it. If nobody needs it, delete it: aws iam delete-access-key --access-key-id "
-                f"{strange.id} --user-name NAME, in the trusted account. Then run this again."
-            )
-        discards = strange.id
-    return Step(
-        title=f"Add key {label}",
-        declared=(*kept, Declaration(label=label, status="Active")),
-        discards=discards,
-    )
-
-
-def _refuse_early_delete(key: Key, *, now: datetime, quiet: timedelta) -> None:
-    """Raise UnfinishedError where a key may have been used within ``quiet``.
-
-    AWS reports a use with some delay, so for a key that was never used, as far as AWS knows, its birth counts.
-    """
-    latest = key.last_used or key.created
-    if latest is None or latest + quiet <= now:
-        return
-    what = "was last used" if key.last_used else "has no use that AWS knows of, but was made only"
-    raise UnfinishedError(
-        f"{_capitalized(key)} is inactive. It {what} {_moment(latest)}, and is deleted when nothing has used it "
-        f"for {quiet.total_seconds() / 3600:g} hours. If something broke, make it active again in accessKeys. "
-        f"Otherwise run this again after {_moment(latest + quiet)}."
-    )
-
-
-def _moment(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _capitalized(key: Key) -> str:
-    return f"K{str(key)[1:]}"
-
-
-def describe(situation: Situation) -> list[str]:
-    """Return a line for each key: what it is, and whether somebody changed it behind the stack's back."""
-    lines: list[str] = []
-    for key in situation.keys:
-        state = "gone from the account" if key.actual is None else key.actual
-        if key.actual is not None:
-            state += f", made {_moment(key.created)}" if key.created else ""
-            state += f", last used {_moment(key.last_used)}" if key.last_used else ", no use known to AWS"
-        if key.actual not in (key.deployed, key.declared):
-            state += f" (changed by hand: the stack last saw it {key.deployed})"
-        lines.append(f"{_capitalized(key)}: {state}")
-    lines += [f"Key {entry.label}: declared, not deployed yet" for entry in situation.undeployed]
-    lines += [f"Key {key.id}: not of this stack" for key in situation.strange]
-    return lines
 
 
 def prove(key: Key, secret: SecretStr, outputs: Outputs, patience: Patience) -> None:
@@ -355,11 +158,11 @@ def prove(key: Key, secret: SecretStr, outputs: Outputs, patience: Patience) -> 
             )
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(
-            f"{_capitalized(key)} does not work, so the other one is left alone: {error}. Look closer with: make verify"
+            f"{capitalized(key)} does not work, so the other one is left alone: {error}. Look closer with: make verify"
         ) from None
     if arn != outputs.user_arn:
         raise RefusedError(
-            f"{_capitalized(key)} belongs to {arn}, not to {outputs.user_arn}, so the other one is left alone."
+            f"{capitalized(key)} belongs to {arn}, not to {outputs.user_arn}, so the other one is left alone."
         )
 
 
@@ -417,54 +220,85 @@ def _pulumi_visibly(stack: str, *arguments: str) -> None:
 
 
 def take(step: Step, situation: Situation, outputs: Outputs, options: Options, iam: "IAMClient") -> None:
-    """Do one step: write the configuration, show the preview, ask, deploy.
+    """Do one step: write the configuration, show what that changes, ask, look again, and deploy just that.
 
     Raises:
+        StackError: other changes are pending, and the configuration is as before.
         RefusedError: it failed.
         UnfinishedError: the user said no, and the configuration is as before.
     """
     say(f"\n{step.title}")
-    if step.discards and not _discard(step.discards, outputs, options, iam):
-        return  # the stack knows the key after all: look again
     changed = step.declared != situation.declared
     if changed:
         declare_keys(options.stack, step.declared)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = str(Path(folder) / "plan.json")
+        try:
+            _preview(step, situation, options, plan)
+            if step.discards:
+                _discard(step.discards, outputs, options, iam)
+                return  # look again: that there is room now, or that the stack knows the key after all
+            if not confirm(f"{step.title}: deploy this?", yes=options.yes):
+                raise UnfinishedError("Nothing was changed. Run this again to go on.")  # noqa: TRY301 - one way back
+            now, _ = look(options, iam)
+            if next_step(now, options, now=datetime.now(UTC)) != step:
+                raise RefusedError("Keys changed while the question stood open. Run this again.")  # noqa: TRY301
+        except (StackError, RefusedError, UnfinishedError, KeyboardInterrupt):
+            if changed:
+                declare_keys(options.stack, situation.declared)
+            raise
+        # The plan holds it to what was shown, whatever changes meanwhile in the configuration.
+        _pulumi_visibly(options.stack, "up", "--yes", "--skip-preview", "--plan", plan)
+
+
+def _preview(step: Step, situation: Situation, options: Options, plan: str) -> None:
+    """Show what a step changes, and write the plan that holds its deployment to that.
+
+    Raises:
+        StackError: it is not the only change.
+        RefusedError: the program refuses it.
+    """
     try:
-        _pulumi_visibly(options.stack, "preview")
-        agreed = confirm(f"{step.title}: deploy this?", yes=options.yes)
-    except (RefusedError, KeyboardInterrupt):
-        if changed:
-            declare_keys(options.stack, situation.declared)
-        raise
-    if not agreed:
-        if changed:
-            declare_keys(options.stack, situation.declared)
-        raise UnfinishedError("Nothing was changed. Run this again to go on.")
-    _pulumi_visibly(options.stack, "up", "--yes", "--skip-preview")
+        found = changes(preview(options.stack, "--save-plan", plan))
+    except StackError as error:
+        raise RefusedError(str(error)) from None
+    if pending := others(found, step, situation):
+        raise StackError(
+            f"Other changes of stack {options.stack} are pending: {'; '.join(map(str, pending))}. Nothing was done: "
+            f"this deploys its own change and no other. Deploy them first, or take them back: "
+            f"make up STACK={options.stack}. Then run this again."
+        )
+    say("\n".join(f"  {change}" for change in found) or "  no resource changes, only the outputs")
 
 
-def _discard(key_id: str, outputs: Outputs, options: Options, iam: "IAMClient") -> bool:
-    """Delete the key that an interrupted deployment left; return whether it was such a one.
+def _discard(strange: StrangeKey, outputs: Outputs, options: Options, iam: "IAMClient") -> None:
+    """Delete the key that an interrupted deployment left, if a person agrees and it still is what was shown.
 
     Raises:
         StackError: the stack or the account cannot be read.
-        RefusedError: a deployment is at work still, or the key cannot be deleted.
+        RefusedError: there is no person, a deployment is at work still, or the key cannot be deleted.
         UnfinishedError: the user said no.
     """
-    question = f"An interrupted deployment left the key {key_id}, and its secret is lost. Delete it?"
-    if not confirm(question, yes=options.yes):
+    left = f"An interrupted deployment left a key, and its secret is lost: {strange}."
+    if options.yes:
+        raise RefusedError(
+            f"{left} There is no room for a new one beside it, and AWS tells of a use with some delay, so a person has "
+            "to decide: run this without --yes, or, while no deployment is at work, delete it by hand: "
+            f"aws iam delete-access-key --access-key-id {strange.id} --user-name {outputs.user_name}, in the trusted "
+            "account."
+        )
+    if not confirm(f"{left} Delete it?", yes=False):
         raise UnfinishedError("There is no room for a new key beside it. Run this again when you have decided.")
     # This fails while a deployment is at work, which may be about to record this very key.
-    keys_only = ("--target", "**aws:iam/accessKey:AccessKey**")
+    keys_only = ("--target", f"**{ACCESS_KEY}**")
     _pulumi_visibly(options.stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", *keys_only)
     situation, _ = look(options, iam)
-    if key_id not in {key.id for key in situation.strange}:
-        return False
+    if strange not in situation.strange:
+        return
     try:
-        iam.delete_access_key(UserName=outputs.user_name, AccessKeyId=key_id)
+        iam.delete_access_key(UserName=outputs.user_name, AccessKeyId=strange.id)
     except (BotoCoreError, ClientError) as error:
-        raise RefusedError(f"Cannot delete the key {key_id}: {error}") from None
-    return True
+        raise RefusedError(f"Cannot delete the key {strange.id}: {error}") from None
 
 
 def prove_new_key(situation: Situation, outputs: Outputs, options: Options, session: boto3.Session) -> None:
@@ -475,7 +309,7 @@ def prove_new_key(situation: Situation, outputs: Outputs, options: Options, sess
         RefusedError: the key does not work.
         UnfinishedError: its secret is needed to tell.
     """
-    if len(situation.keys) < MAX_KEYS or situation.staying.actual != "Active":
+    if situation.unrecorded or len(situation.keys) < MAX_KEYS or situation.staying.actual != "Active":
         return
     staying, leaving = situation.staying, situation.leaving
     if staying.last_used and leaving.actual != "Active":
@@ -483,7 +317,7 @@ def prove_new_key(situation: Situation, outputs: Outputs, options: Options, sess
     secret = options.secret or outputs.access_keys[staying.label].secret or _stored_secret(staying, outputs, session)
     if secret is None:
         raise UnfinishedError(
-            f"{_capitalized(staying)} is to be tried before {leaving} is touched, and the stack has its secret "
+            f"{capitalized(staying)} is to be tried before {leaving} is touched, and the stack has its secret "
             "encrypted only. Give it on standard input: pulumi stack output encryptedSecretAccessKey "
             f"--stack {options.stack} | base64 -d | gpg --decrypt | "
             f"python -m tools.rotate --stack {options.stack} --secret-stdin --yes --until-hand-over. "
@@ -521,7 +355,7 @@ def hand_over(situation: Situation, options: Options) -> None:
     if options.until_hand_over:
         raise UnfinishedError("Run this again without --until-hand-over when the new key is handed over.")
     leaving = situation.leaving
-    last_used = f"last used {_moment(leaving.last_used)}" if leaving.last_used else "no use known to AWS"
+    last_used = f"last used {moment(leaving.last_used)}" if leaving.last_used else "no use known to AWS"
     question = f"Has everybody who uses {leaving} changed to {situation.staying}? ({leaving.label}: {last_used})"
     if not confirm(question, yes=options.yes):
         raise UnfinishedError("Both keys work until then. Run this again when the new one is handed over.")
@@ -572,8 +406,10 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "--secret-stdin", action="store_true", help="read the new key's secret from standard input; needs --yes"
     )
     given = parser.parse_args(arguments)
-    if not given.quiet_hours >= 0:
-        parser.error(f"--quiet-hours {given.quiet_hours:g}: give a number of hours that is not negative")
+    if not 0 <= given.quiet_hours <= LONGEST_QUIET_HOURS:
+        parser.error(
+            f"--quiet-hours {given.quiet_hours:g}: give a number of hours from 0 to {LONGEST_QUIET_HOURS} (a year)"
+        )
     if given.secret_stdin and not given.yes:
         parser.error("--secret-stdin takes standard input, so no question can be answered. Add --yes")
     if not given.yes and not sys.stdin.isatty():

@@ -17,8 +17,8 @@ from tools.adopt import (
     agreed,
     import_document,
     key_advice,
+    losses,
     planned_resources,
-    replacements,
     report,
 )
 
@@ -222,9 +222,27 @@ def test_the_import_keeps_parents_and_providers_and_leaves_out_what_does_not_exi
     assert import_document(generated, found)["nameTable"] == generated["nameTable"]
 
 
-def test_a_replacement_is_told_with_its_reason() -> None:
-    step = {"op": "replace", "urn": "urn:pulumi:s::p::t$aws:iam/role:Role::role", "replaceReasons": ["path"]}
-    assert replacements([step, {"op": "update", "urn": "urn:pulumi:s::p::t::other"}]) == ["role (path)"]
+def test_what_would_be_lost_is_told_with_its_reason() -> None:
+    urn = "urn:pulumi:s::p::t$aws:iam/role:Role::"
+    steps = [
+        {"op": "replace", "urn": f"{urn}role", "replaceReasons": ["path"], "diffReasons": ["path", "description"]},
+        {"op": "update", "urn": f"{urn}other"},
+        {"op": "delete", "urn": f"{urn}gone"},
+        {"op": "same", "urn": f"{urn}same"},
+    ]
+    assert [str(change) for change in losses(steps)] == ["replace role (path)", "delete gone"]
+
+
+def test_where_a_replacement_is_pending_nothing_is_imported(deployed: Project) -> None:
+    state = deployed.state()
+    deployed.configure({"user": {"name": "other"}})
+    try:
+        stopped = adopt(deployed, "--yes", check=False)
+    finally:
+        deployed.configure({"user": None})
+    assert stopped.returncode == 2
+    assert "pending: replace assume-role-trusted-user (name)" in stopped.stderr
+    assert deployed.state() == state
 
 
 def test_resources_come_in_the_order_of_the_steps_by_hand_with_their_account() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,9 +12,22 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from tools import revoke
-from tools.revoke import POLICY_NAME, Clock, deny_older_sessions, in_trusted_account, in_trusting_account
+from tools import proof, revoke
+from tools.proof import Patience
+from tools.revoke import (
+    POLICY_NAME,
+    Clock,
+    deny_older_sessions,
+    first_thing,
+    in_trusted_account,
+    in_trusting_account,
+    no_password,
+    others_let_in,
+    what_is_left,
+)
+from tools.rotation import Declaration
 from tools.stack import Outputs, StackError
+from tools.witnesses import Witness, refused_after
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 TERMS = {
@@ -80,16 +94,30 @@ def test_sessions_of_the_current_second_are_cut_too() -> None:
 @pytest.mark.parametrize(
     ("date", "latest"),
     [
-        ("Fri, 02 Jan 2026 12:10:00 GMT", NOON + timedelta(minutes=10)),  # this machine's clock is behind
-        ("Fri, 02 Jan 2026 11:50:00 GMT", NOON),
+        ("Fri, 02 Jan 2026 12:10:00 GMT", NOON + timedelta(minutes=10)),
+        ("Fri, 02 Jan 2026 11:50:00 GMT", NOON),  # an answer that was late
         ("yesterday", NOON),
         (None, NOON),
     ],
 )
-def test_the_later_of_the_two_clocks_counts(date: str | None, latest: datetime) -> None:
+def test_the_latest_answer_counts(date: str | None, latest: datetime) -> None:
     clock = Clock(latest=NOON)
     clock.hear({"ResponseMetadata": {"HTTPHeaders": {"date": date} if date else {}}})
     assert clock.latest == latest
+
+
+def test_only_aws_tells_the_time() -> None:
+    """This machine's clock, ahead, would refuse new sessions; behind, it would let old ones through."""
+    clock = Clock()
+    clock.hear({"ResponseMetadata": {"HTTPHeaders": {"date": "Fri, 02 Jan 2026 12:00:00 GMT"}}})
+    assert clock.cut() == NOON + timedelta(seconds=1)
+    late = {"ResponseMetadata": {"HTTPHeaders": {"date": "Fri, 02 Jan 2026 12:00:05 GMT"}}, "Error": {"Code": "X"}}
+
+    def fail() -> dict[str, Any]:
+        raise ClientError(late, "PutUserPolicy")  # type: ignore[arg-type]
+
+    assert revoke.attempt("x", fail, clock).failure
+    assert clock.latest == NOON + timedelta(seconds=5)
 
 
 def test_the_calls_in_the_trusted_account(iam: Any) -> None:
@@ -101,9 +129,10 @@ def test_the_calls_in_the_trusted_account(iam: Any) -> None:
         document = refusal("2026-01-02T12:00:01Z")
         expected = {"UserName": "user-1", "PolicyName": "AWSRevokeOlderSessions", "PolicyDocument": document}
         stub.add_response("put_user_policy", {}, expected)
+        stub.add_client_error("get_login_profile", "NoSuchEntity")
         parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
         stub.assert_no_pending_responses()
-    assert len(parts) == 3
+    assert len(parts) == 4
     assert not any(part.failure for part in parts)
 
 
@@ -113,18 +142,20 @@ def test_a_part_that_fails_holds_up_no_other(iam: Any) -> None:
         stub.add_client_error("update_access_key", "ServiceFailure")
         stub.add_response("update_access_key", {})
         stub.add_response("put_user_policy", {})
+        stub.add_client_error("get_login_profile", "NoSuchEntity")
         parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
         stub.assert_no_pending_responses()
-    assert [bool(part.failure) for part in parts] == [True, False, False]
+    assert [bool(part.failure) for part in parts] == [True, False, False, False]
 
 
 def test_keys_that_cannot_be_listed_hold_up_nothing_else(iam: Any) -> None:
     with Stubber(iam) as stub:
         stub.add_client_error("list_access_keys", "AccessDenied")
         stub.add_response("put_user_policy", {})
+        stub.add_client_error("get_login_profile", "NoSuchEntity")
         parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
         stub.assert_no_pending_responses()
-    assert [bool(part.failure) for part in parts] == [True, False]
+    assert [bool(part.failure) for part in parts] == [True, False, False]
     assert "AccessDenied" in parts[0].failure
 
 
@@ -144,30 +175,31 @@ def test_an_account_that_cannot_be_entered_holds_up_neither_the_other_nor_the_co
     iam: Any,
 ) -> None:
     written: list[object] = []
+    sts = SimpleNamespace(get_caller_identity=dict[str, Any])
 
     def session(side: str, _config: object) -> Any:
         if side == "trusted":
             raise StackError("the sign-in has expired")
 
         class Session:
-            def client(self, *_: object, **__: object) -> Any:
-                return iam
+            def client(self, service: str, **_: object) -> Any:
+                return iam if service == "iam" else sts
 
         return Session()
 
     monkeypatch.setattr(revoke, "read_outputs", lambda _: OUTPUTS)
     monkeypatch.setattr(revoke, "read_config", lambda _: {"accessKeys": [{"label": 1}]})
-    monkeypatch.setattr(revoke, "administrator_session", session)
+    monkeypatch.setattr(proof, "administrator_session", session)
     monkeypatch.setattr(revoke, "declare_keys", lambda *given: written.append(given))
     with Stubber(iam) as stub:
         stub.add_response("put_role_policy", {})
         assert revoke.main(["--stack", "x", "--yes"]) == 1
         stub.assert_no_pending_responses()
     said = capsys.readouterr()
-    assert "FAILED  everything in the trusted account: the sign-in has expired" in said.out
-    assert "done    sessions of role role-1" in said.out
+    assert "FAILED   everything in the trusted account: the sign-in has expired" in said.out
+    assert "done     sessions of role role-1" in said.out
     assert "aws iam update-access-key" in said.err
-    assert written == [("x", [revoke.Declaration(label="1", status="Inactive")])]
+    assert written == [("x", [Declaration(label="1", status="Inactive")])]
 
 
 def test_without_a_stack_it_says_how_to_do_it_by_hand(
@@ -181,6 +213,67 @@ def test_without_a_stack_it_says_how_to_do_it_by_hand(
     said = capsys.readouterr().err
     assert "no such stack" in said
     assert "aws iam list-access-keys" in said
+
+
+def test_a_console_password_is_named_and_not_deleted(iam: Any) -> None:
+    with Stubber(iam) as stub:
+        stub.add_response("get_login_profile", {"LoginProfile": {"UserName": "user-1", "CreateDate": NOON}})
+        found = no_password(iam, OUTPUTS)
+        assert "aws iam delete-login-profile --user-name user-1" in found.failure
+        stub.add_client_error("get_login_profile", "AccessDenied")
+        assert "AccessDenied" in no_password(iam, OUTPUTS).failure
+
+
+class Answers:
+    """A key or session that works, or not, as told; each call takes a second."""
+
+    def __init__(self, *codes: str) -> None:
+        self.codes, self.now = list(codes), 100.0
+
+    def __call__(self) -> None:
+        self.now += 1
+        if code := self.codes.pop(0):
+            raise ClientError({"Error": {"Code": code}}, "X")
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (["No", "No", "No"], "done     it is refused after 0.0 s"),
+        (["", "", "No", "No", "No"], "done     it is refused after 2.0 s"),
+        # One that has heard is not all that have.
+        (["No", "No", "", "No", "No", "No"], "done     it is refused after 3.0 s"),
+        ([""] * 7, "FAILED   it is refused: it still works after 6 s"),
+        (["No", "Throttling"], "UNPROVEN it is refused: An error"),
+    ],
+)
+def test_it_says_how_long_what_was_revoked_went_on_working(answers: list[str], said: str) -> None:
+    call = Answers(*answers)
+    patience = Patience(seconds=5, tell=lambda _: None, clock=lambda: call.now, sleep=lambda _: None)
+    part = refused_after(Witness(what="it", call=call, codes=frozenset({"No"})), patience, 100.0)
+    assert str(part).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("condition", "who"),
+    [
+        ({}, "whoever else account 444455556666 allows to assume it"),
+        ({"ArnLike": {"aws:PrincipalArn": [OUTPUTS.user_arn]}}, ""),
+        ({"ArnLike": {"aws:PrincipalArn": [OUTPUTS.user_arn, "arn:x"]}}, "arn:x"),
+    ],
+)
+def test_who_else_gets_in_is_said(condition: dict[str, Any], who: str) -> None:
+    trust = {"Statement": [{"Effect": "Allow", "Condition": condition}]}
+    outputs = OUTPUTS.model_copy(update={"terms": OUTPUTS.terms.model_copy(update={"trust_policy": trust})})
+    assert others_let_in(outputs) == who
+    assert ("AWSDenyAll" in what_is_left("x", outputs)) == bool(who)
+
+
+def test_the_first_thing_said_is_to_commit_the_configuration() -> None:
+    told = first_thing("me/assume-role/prod")
+    assert "whoever deploys with the Pulumi.prod.yaml that is committed" in told
+    assert 'git commit --message "Revoke the keys of stack me/assume-role/prod" Pulumi.prod.yaml && git push' in told
+    assert "role chaining" in what_is_left("x", OUTPUTS)
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -227,7 +320,11 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     assert refused(client(endpoint, "sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
     assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
     assert refused(lambda: begin(client(endpoint, "sts", old_user_session))) == "AccessDenied"
+    assert done.stdout.index("FIRST: whoever deploys with the Pulumi.test.yaml") < done.stdout.index("is refused after")
     assert "FAILED" not in done.stdout
+    assert "UNPROVEN" not in done.stdout
+    assert f"key {outputs['accessKeyId']} is refused after " in done.stdout
+    assert "a session of role Assume-Role-1 begun before is refused after " in done.stdout
     assert outputs["accessKeys"]["1"]["secret"] not in done.stdout + done.stderr
     # The next deployment, and one that brings the account in line, open nothing.
     for refresh in ((), ("--refresh",)):

@@ -4,6 +4,7 @@ import base64
 import configparser
 import http.client
 import itertools
+import json
 import os
 import pty
 import select
@@ -27,8 +28,10 @@ from botocore.stub import Stubber
 from pydantic import SecretStr
 
 from tools import rotate
+from tools.engine import Change, State, StateKey, state_of
 from tools.proof import Patience
-from tools.rotate import (
+from tools.rotate import declared_keys, look, prove, prove_new_key
+from tools.rotation import (
     Declaration,
     Key,
     Options,
@@ -37,18 +40,16 @@ from tools.rotate import (
     Step,
     StrangeKey,
     UnfinishedError,
-    declared_keys,
     describe,
-    look,
     next_label,
     next_step,
-    prove,
-    prove_new_key,
+    others,
 )
 from tools.stack import Outputs, StackError
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-LONG_AGO = NOON - timedelta(days=30)
+DAY = timedelta(days=1)
+LONG_AGO = NOON - 30 * DAY
 OPTIONS = Options(stack="x")
 PROMPT = "[y/N] "
 BOUND_SECONDS = 60.0
@@ -69,10 +70,14 @@ def key(label: str, declared: str | None = "Active", deployed: str = "Active", a
     )
 
 
-def situation(*keys: Key, undeployed: str = "", strange: tuple[StrangeKey, ...] = ()) -> Situation:
+def strange(last_used: datetime | None = None, created: datetime = NOON, number: int = 1) -> StrangeKey:
+    return StrangeKey(id=f"AKIAX{number}", status="Active", created=created, last_used=last_used)
+
+
+def situation(*keys: Key, undeployed: str = "", **more: Any) -> Situation:
     declared = [Declaration(label=key.label, status=key.declared) for key in keys if key.declared]
     declared += [Declaration(label=label, status="Active") for label in undeployed]
-    return Situation(declared=tuple(declared), keys=keys, strange=strange)
+    return Situation(declared=tuple(declared), keys=keys, **more)
 
 
 def said(step: Step) -> str:
@@ -161,10 +166,21 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
         (situation(key("1", "Inactive"), key("2", "Inactive")), "wants key 2 .* inactive"),
         (situation(key("1", "Inactive"), key("2", None)), "wants key 2 .* inactive"),
         (situation(key("1", "Inactive", "Inactive", "Active"), key("2")), "somebody made it active again"),
-        (situation(key("1"), strange=(StrangeKey(id="AKIAX", last_used=None),)), "AKIAX, never used"),
+        (situation(key("1"), strange=(strange(),)), "AKIAX1, Active, made 2026-01-02 12:00 UTC, never used"),
+        # Only what the state says was begun can be a leftover, and only while nothing speaks against it.
+        (situation(key("1"), undeployed="2", strange=(strange(),)), "that the stack does not know"),
+        (situation(key("1"), undeployed="2", interrupted={"3"}, strange=(strange(),)), "that the stack does not know"),
         (
-            situation(key("1"), undeployed="2", strange=(StrangeKey(id="AKIAX", last_used=NOON),)),
-            "AKIAX, last used 2026-01-02 12:00 UTC",
+            situation(key("1"), undeployed="2", interrupted={"2"}, strange=(strange(last_used=NOON),)),
+            "AKIAX1, .* last used 2026-01-02 12:00 UTC",
+        ),
+        (
+            situation(key("1"), undeployed="2", interrupted={"2"}, strange=(strange(created=LONG_AGO - DAY),)),
+            "that the stack does not know",
+        ),
+        (
+            situation(key("1", actual=None), undeployed="2", interrupted={"2"}, strange=(strange(), strange(number=2))),
+            "that the stack does not know",
         ),
     ],
 )
@@ -174,8 +190,97 @@ def test_what_only_a_person_can_decide(stands: Situation, words: str) -> None:
 
 
 def test_the_key_of_an_interrupted_deployment_makes_room() -> None:
-    strange = (StrangeKey(id="AKIAX", last_used=None),)
-    assert next_step(situation(key("1"), undeployed="2", strange=strange), OPTIONS, now=NOON).discards == "AKIAX"
+    left = situation(key("1"), undeployed="2", interrupted={"2"}, strange=(strange(),))
+    assert next_step(left, OPTIONS, now=NOON).discards == strange()
+
+
+def test_what_the_outputs_do_not_know_yet_is_deployed_to_its_end_first() -> None:
+    """The state has key 2, made by a deployment that failed elsewhere: it is nobody else's, and the outputs are old."""
+    made = next_step(situation(key("1"), key("2"), recorded=frozenset({"AKIA1"})), OPTIONS, now=NOON)
+    assert (made.title, said(made), made.last) == ("Finish the last deployment", "1 Active, 2 Active", False)
+    deleted = next_step(situation(key("2"), recorded=frozenset({"AKIA1", "AKIA2"})), OPTIONS, now=NOON)
+    assert (said(deleted), deleted.last) == ("2 Active", True)
+    same = frozenset({"AKIA1", "AKIA2"})
+    assert next_step(situation(key("1"), key("2"), recorded=same), OPTIONS, now=NOON).title.startswith("Make key 1")
+
+
+# Its own change and nothing else
+
+
+def change(operation: str, name: str, kind: str = "iam/accessKey:AccessKey", *properties: str) -> Change:
+    return Change(operation=operation, name=name, type=f"aws:{kind}", properties=properties)
+
+
+def key_change(operation: str, label: str, *properties: str) -> Change:
+    return change(operation, f"assume-role-trusted-key-{label}", "iam/accessKey:AccessKey", *properties)
+
+
+ONE, TWO = situation(key("1")), situation(key("1"), key("2"))
+REVOKED = situation(key("1", "Inactive", "Active", "Inactive"))  # and not deployed since
+CLOSED = situation(key("1", *INACTIVE))
+REOPENED = situation(key("1", "Active", "Inactive", "Inactive"))
+GOING = situation(key("1", *INACTIVE), key("2"))
+PARAMETER, VERSION = "ssm/parameter:Parameter", "secretsmanager/secretVersion:SecretVersion"
+
+
+@pytest.mark.parametrize(
+    ("stands", "own"),
+    [
+        (ONE, [key_change("create", "2")]),
+        (ONE, [key_change("create", "2"), change("update", "p", PARAMETER, "insecureValue", "value", "version")]),
+        (ONE, [key_change("create", "2"), change("replace", "v", VERSION, "secretString")]),
+        (REVOKED, [key_change("create", "2"), key_change("update", "1", "status")]),
+        (CLOSED, [key_change("create", "2"), change("create", "p", PARAMETER)]),
+        (TWO, [key_change("update", "1", "status")]),
+        (GOING, [key_change("delete", "1")]),
+        (GOING, []),
+    ],
+)
+def test_its_own_change_and_what_hangs_on_it_is_deployed(stands: Situation, own: list[Change]) -> None:
+    assert others(own, next_step(stands, OPTIONS, now=NOON), stands) == []
+
+
+@pytest.mark.parametrize(
+    ("stands", "other"),
+    [
+        (ONE, change("replace", "assume-role-trusted-user", "iam/user:User", "name")),
+        (ONE, key_change("replace", "1", "user")),
+        (ONE, key_change("create", "3")),
+        (ONE, key_change("delete", "1")),
+        (ONE, key_change("update", "1", "pgpKey")),
+        (REOPENED, key_change("update", "1", "status")),  # it would open a key that was closed
+        (TWO, key_change("delete", "1")),
+        (TWO, key_change("update", "2", "pgpKey")),
+        (GOING, key_change("replace", "2", "pgpKey")),
+        (GOING, key_change("delete", "2")),
+        (ONE, change("create", "p", PARAMETER)),  # a store that is new
+        (ONE, change("delete", "p", PARAMETER)),
+        (ONE, change("replace", "p", PARAMETER, "name", "value")),
+        (ONE, change("update", "p", PARAMETER)),
+        (ONE, change("update", "role", "iam/role:Role", "description")),
+        (ONE, Change(operation="update", name="trusted", type="pulumi:providers:aws", properties=("defaultTags",))),
+    ],
+)
+def test_any_other_change_is_named(stands: Situation, other: Change) -> None:
+    assert others([other], next_step(stands, OPTIONS, now=NOON), stands) == [other]
+
+
+def test_the_state_tells_its_keys_and_what_was_begun() -> None:
+    def resource(label: str, kind: str = "aws:iam/accessKey:AccessKey", **more: Any) -> dict[str, Any]:
+        return {"urn": f"urn:pulumi:s::p::a:b:C${kind}::assume-role-trusted-key-{label}", "type": kind, **more}
+
+    one = resource("1", id="AKIA1", inputs={"status": "Active"}, outputs={"status": "Inactive"})
+    pending = [
+        {"type": "creating", "resource": resource("2")},
+        {"type": "updating", "resource": resource("3")},
+        {"type": "creating", "resource": resource("4", "aws:iam/user:User")},
+    ]
+    user = resource("9", "aws:iam/user:User", id="user-1")
+    export = {"version": 3, "deployment": {"resources": [user, one], "pending_operations": pending}}
+    expected = StateKey(label="1", id="AKIA1", status="Inactive")
+    assert state_of(export) == State(keys=(expected,), interrupted=frozenset({"2"}))
+    with pytest.raises(StackError, match="replaced the access key AKIA1"):
+        state_of({"deployment": {"resources": [one | {"delete": True}]}})
 
 
 @pytest.mark.parametrize(
@@ -297,7 +402,9 @@ def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch)
         "10": {"id": "AKIA1EXAMPLE00000001", "status": "Active"},
         "9": {"id": "AKIA2EXAMPLE00000002", "status": "Inactive"},
     }
+    held = tuple(StateKey(label=label, **one) for label, one in deployed.items())  # type: ignore[arg-type]
     monkeypatch.setattr(rotate, "read_outputs", lambda _: outputs(accessKeys=deployed))
+    monkeypatch.setattr(rotate, "read_state", lambda _: State(keys=held, interrupted=frozenset({"11"})))
     monkeypatch.setattr(rotate, "read_config", lambda _: {"accessKeys": [{"label": 9, "status": "Inactive"}]})
     iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(iam) as stub:
@@ -321,7 +428,8 @@ def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch)
             last_used=NOON,
         ),
     )
-    assert stands.strange == (StrangeKey(id=ids[1], last_used=None),)
+    assert stands.strange == (StrangeKey(id=ids[1], status="Inactive", created=LONG_AGO, last_used=None),)
+    assert (stands.interrupted, stands.unrecorded) == ({"11"}, False)
 
 
 def new_key() -> Key:
@@ -391,8 +499,10 @@ def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
     ("arguments", "words"),
     [
         ((), "adding --yes"),
-        (("--yes", "--quiet-hours", "-1"), "not negative"),
-        (("--yes", "--quiet-hours", "nan"), "not negative"),
+        (("--yes", "--quiet-hours", "-1"), "from 0 to 8760"),
+        (("--yes", "--quiet-hours", "nan"), "from 0 to 8760"),
+        (("--yes", "--quiet-hours", "inf"), "from 0 to 8760"),
+        (("--yes", "--quiet-hours", "1e9"), "from 0 to 8760"),
         (("--secret-stdin",), "Add --yes"),
         (("--yes", "--secret-stdin"), "standard input was empty"),
     ],
@@ -503,7 +613,7 @@ class Terminal:
         return code
 
 
-def test_a_rotation_killed_at_every_step_never_leaves_the_consumer_without_a_key(
+def test_a_rotation_killed_at_every_step_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
     project: Any,
     aws_client: Callable[[str, str], Any],
 ) -> None:
@@ -566,6 +676,13 @@ def test_a_rotation_killed_at_every_step_never_leaves_the_consumer_without_a_key
         assert keys() == {old_id: "Inactive", new_id: "Active"}
 
         # The end.
+        run = Terminal(project, "--quiet-hours", "0")
+        # While the question stands open, somebody finds that the old key is still needed.
+        iam.update_access_key(UserName="user-1", AccessKeyId=old_id, Status="Active")
+        assert "somebody made it active again" in run.answer("y")
+        assert run.end() == 1
+        assert keys() == {old_id: "Active", new_id: "Active"}
+        iam.update_access_key(UserName="user-1", AccessKeyId=old_id, Status="Inactive")
         run = Terminal(project, "--quiet-hours", "0")
         assert "is the only key now" in run.answer("y")
         assert run.end() == 0
@@ -646,7 +763,7 @@ def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
     def keys() -> list[str]:
         return [key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
 
-    def killed_at(action: str) -> None:
+    def killed_at(action: str, words: str = "pulumi cancel --yes --stack test") -> None:
         """Lose the machine when AWS has done it, and before anybody has heard."""
         proxy.hold(action)
         command = ("python", "-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
@@ -659,16 +776,20 @@ def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
         proxy.release()
         refused = project.run(*command, check=False)
         assert refused.returncode == 1
-        assert "pulumi cancel --yes --stack test" in refused.stderr
+        assert words in refused.stderr
         project.pulumi("cancel", "--yes")
 
     with Consumer(proxy.url, before["roleArn"]) as consumer:
         consumer.use(before["awsConfig"])
-        killed_at("CreateAccessKey")
-        # Its secret is lost with the process. AWS has no room for a third key, so it goes before another is made.
+        # Its secret is lost with the process. AWS has no room for a third key, so it goes before another is made. But
+        # AWS tells of a use with some delay: that nobody uses it, a person has to say.
+        killed_at("CreateAccessKey", "run this without --yes")
         assert keys() == ["Active", "Active"]
-        run = project.python("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over", check=False)
-        assert run.returncode == 3
+        run = Terminal(project, "--until-hand-over")
+        assert "An interrupted deployment left a key" in run.shown
+        assert "Add key 2: deploy this?" in run.answer("y")
+        assert "It works." in run.answer("y")
+        assert run.end() == 3
         assert keys() == ["Active", "Active"]
         consumer.use(project.outputs()["awsConfig"])
         killed_at("UpdateAccessKey")
@@ -688,6 +809,46 @@ def test_a_change_that_the_program_refuses_is_taken_back(deployed: Any) -> None:
     assert done.returncode == 1
     assert "a label is 1 to 64 letters" in done.stdout + done.stderr
     assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
+
+
+def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deployed: Any) -> None:
+    """A new name in the file replaces the user, and with it the only key in use."""
+    state = deployed.state()
+    deployed.configure({"user": {"name": "other"}, "role": {"description": "other"}})
+    try:
+        stopped = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", check=False)
+        assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
+    finally:
+        deployed.configure({"user": None, "role": None})
+    assert stopped.returncode == 2
+    assert "replace assume-role-trusted-user (name)" in stopped.stderr
+    assert "update assume-role-trusting-role (description)" in stopped.stderr
+    assert deployed.state() == state
+
+
+def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
+    project: Any, aws_client: Callable[[str, str], Any]
+) -> None:
+    project.up()
+    iam = aws_client(project.accounts.trusted, "iam")
+    nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    iam.create_policy(PolicyName="taken", PolicyDocument=json.dumps(nothing))
+    two = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
+    project.configure({"accessKeys": two, "user": {"policyName": "taken"}})
+    failed = project.up(check=False)
+    assert "EntityAlreadyExists" in failed.stdout
+    assert list(project.outputs()["accessKeys"]) == ["1"]  # old news
+    made = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
+    assert len(made) == 2
+    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    stopped = project.python(*command, check=False)
+    assert (stopped.returncode, "assume-role-trusted-user-policy (name)" in stopped.stderr) == (2, True)
+    project.configure({"user": None})
+    finished = project.python(*command, check=False)
+    assert "Finish the last deployment" in finished.stdout
+    assert "It works." in finished.stdout
+    assert finished.returncode == 3
+    assert {key["id"] for key in project.outputs()["accessKeys"].values()} == made
 
 
 def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:

@@ -1,0 +1,135 @@
+"""What Pulumi's engine would do to a stack, and what it has noted in the stack's state. Nothing here knows a secret."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from tools.keys import Status
+from tools.stack import StackError, pulumi
+
+ENGINE_TIMEOUT_SECONDS: Final = 600.0  # a preview or an import; a provider plugin may have to be downloaded first
+ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
+NO_CHANGE: Final = frozenset({"same", "read", "refresh"})  # what a preview calls the steps that change nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One step of a preview that changes something."""
+
+    operation: str  # Pulumi's word, as "update"
+    name: str  # the resource's logical name
+    type: str
+    properties: tuple[str, ...] = ()  # that are the reason
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.name}" + (f" ({', '.join(self.properties)})" if self.properties else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateKey:
+    """One access key that the stack's state holds."""
+
+    label: str
+    id: str
+    status: Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the stack's state holds of access keys, a failed or killed deployment included."""
+
+    keys: tuple[StateKey, ...]
+    interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
+
+
+def preview(stack: str, *flags: str) -> list[Mapping[str, Any]]:
+    """Return the steps of the next ``pulumi up``.
+
+    Args:
+        stack: name of the stack.
+        flags: of ``pulumi preview``, beside ``--json``.
+
+    Raises:
+        StackError: the preview failed; the message has its words.
+    """
+    try:
+        printed = pulumi(stack, "preview", "--json", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
+    except StackError as error:
+        if "explicit provider" in str(error):
+            raise StackError("This Pulumi CLI is too old to import what has providers of its own. Update it.") from None
+        # With --json the reason is somewhere in a large document; without, it is written for a person.
+        pulumi(stack, "preview", timeout=ENGINE_TIMEOUT_SECONDS)
+        raise
+    return json.loads(printed).get("steps") or []
+
+
+def changes(steps: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """Return the steps of a preview that change something."""
+    return [
+        Change(
+            operation=str(step["op"]),
+            name=_name(step),
+            type=_type(step),
+            properties=tuple(step.get("replaceReasons") or step.get("diffReasons") or ()),
+        )
+        for step in steps
+        if step["op"] not in NO_CHANGE
+    ]
+
+
+def read_state(stack: str) -> State:
+    """Return what the stack's state holds of access keys. It is newer than the outputs where a deployment failed.
+
+    Raises:
+        StackError: it cannot be read, or a deployment has to be finished first.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Into a file, so that no message can quote it: what is secret is encrypted in it, but there it is.
+        file = Path(folder) / "state.json"
+        pulumi(stack, "stack", "export", "--file", str(file))
+        return state_of(json.loads(file.read_text(encoding="utf-8")))
+
+
+def state_of(export: Mapping[str, Any]) -> State:
+    """Return what a stack's export, as ``pulumi stack export`` writes it, says of access keys.
+
+    Raises:
+        StackError: a key is replaced and not deleted yet.
+    """
+    deployment: Mapping[str, Any] = export.get("deployment") or {}
+    resources = cast("list[Mapping[str, Any]]", deployment.get("resources") or [])
+    found = [resource for resource in resources if resource["type"] == ACCESS_KEY]
+    if replaced := [str(resource["id"]) for resource in found if resource.get("delete")]:
+        raise StackError(
+            f"A deployment has replaced the access key {replaced[0]} and not deleted it yet. Finish it with pulumi up, "
+            "then run this again."
+        )
+    pending = cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])
+    begun = [each["resource"] for each in pending if each["type"] == "creating"]
+    return State(
+        keys=tuple(
+            StateKey(
+                label=key_label(_name(resource)),
+                id=str(resource["id"]),
+                status=cast("Status", (resource.get("outputs") or resource["inputs"])["status"]),
+            )
+            for resource in found
+        ),
+        interrupted=frozenset(key_label(_name(resource)) for resource in begun if resource["type"] == ACCESS_KEY),
+    )
+
+
+def key_label(name: str) -> str:
+    """Return the label of an access key by its logical name, as ``assume-role-trusted-key-1``."""
+    return name.partition("-key-")[2]
+
+
+def _name(described: Mapping[str, Any]) -> str:
+    return str(described["urn"]).rpartition("::")[2]
+
+
+def _type(described: Mapping[str, Any]) -> str:
+    return str(described["urn"]).split("::")[2].rpartition("$")[2]
