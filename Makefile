@@ -13,9 +13,13 @@ RUN := $(PYTHON) -m local run --stack $(STACK) --
 # The last proof is kept for the diagram.
 VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack $(STACK) --save .local/proof-$(STACK).json
 EMBEDDED := $(shell grep -qs '^ *assume-role:endpoint: *[^ ]' Pulumi.$(STACK).yaml && echo yes)
-# Nobody is asked about pretend accounts, and what they lost with the emulator is made again. Real ones: YES=1.
-UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh,$(if $(YES),--yes --skip-preview))
+# Nobody is asked about pretend accounts, and what they lost with the emulator is made again; the program says where the
+# emulator is by now. Real ones: YES=1.
+UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh --run-program,$(if $(YES),--yes --skip-preview))
 DESTROY_FLAGS := $(if $(EMBEDDED)$(YES),--yes --skip-preview)
+# The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
+# always be: then a faulty configuration would stop it, and an empty stack would get providers and outputs.
+SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
 
 .PHONY: help
 help: ## list the commands
@@ -73,7 +77,7 @@ revoke: .venv/installed ## in an emergency: stop every key and every session at 
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
-	@$(RUN) pulumi destroy --stack $(STACK) $(DESTROY_FLAGS) $(ARGS)
+	@$(RUN) pulumi destroy --stack $(STACK) $(DESTROY_FLAGS) $(ARGS) || { status=$$?; echo $(SIGN_IN_HINT) >&2; exit $$status; }
 
 .PHONY: down
 down: .venv/installed ## stop the embedded AWS; its state is kept

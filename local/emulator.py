@@ -79,6 +79,11 @@ def stop(checkout: Checkout) -> bool:
 def _start(checkout: Checkout, endpoint: str, port: int) -> None:
     folder = checkout.emulator
     record = _record_file(checkout)
+    if running := _record(checkout):
+        raise LocalError(
+            f"The embedded AWS of this checkout runs at {running['endpoint']}, and endpoint is {endpoint}. "
+            "Stop it, then try again, and it moves there with its state: make down"
+        )
     if record.exists():
         # It is removed on a clean stop only, and ministack saves its state only then.
         say(
