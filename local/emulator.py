@@ -82,7 +82,7 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
     if running := _record(checkout):
         raise LocalError(
             f"The embedded AWS of this checkout runs at {running['endpoint']}, and endpoint is {endpoint}. "
-            "Stop it, then try again, and it moves there with its state: make down"
+            "Stop it with `make down`; it moves there, with its state, by: make up ARGS=--refresh=false"
         )
     if record.exists():
         # It is removed on a clean stop only, and ministack saves its state only then.
