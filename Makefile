@@ -15,6 +15,9 @@ PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m local run --stack="$$STACK" --
 # The last proof is kept for the diagram.
 VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
+# The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
+# always be: then a faulty configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
+SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
 
 .PHONY: help
 help: ## list the commands
@@ -72,7 +75,8 @@ revoke: .venv/installed ## in an emergency: stop every key and every session at 
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
-	@$(PYTHON) -m local destroy --stack="$$STACK" $(if $(YES),--yes) -- $(ARGS)
+	@$(PYTHON) -m local destroy --stack="$$STACK" $(if $(YES),--yes) -- $(ARGS) \
+		|| { status=$$?; echo $(SIGN_IN_HINT) >&2; exit $$status; }
 
 .PHONY: down
 down: .venv/installed ## stop the embedded AWS; its state is kept

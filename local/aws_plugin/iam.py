@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.aws_plugin import rules
 from local.aws_plugin.resource import Input, MissingError, Resource, UnfinishedError
-from local.aws_plugin.session import Account
+from local.aws_plugin.session import UNKNOWN_CALL, Account
 from local.aws_plugin.wire import Properties
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -27,6 +27,20 @@ SESSION_SECONDS: Final = (3600, 43200)
 SMTP_SIGNED_PARTS: Final = ("ses", "aws4_request", "SendRawEmail")
 SMTP_DATE: Final = "11111111"
 SMTP_VERSION: Final = b"\x04"
+# What hangs on a user: the call that lists it, where the answer has it, the call that removes it, and by which key.
+GROUPS: Final = ("list_groups_for_user", "Groups", "remove_user_from_group", "GroupName")
+# https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_user#force_destroy-1
+FORCE_DESTROYED: Final = (
+    ("list_access_keys", "AccessKeyMetadata", "delete_access_key", "AccessKeyId"),
+    ("list_attached_user_policies", "AttachedPolicies", "detach_user_policy", "PolicyArn"),
+    ("list_user_policies", "PolicyNames", "delete_user_policy", "PolicyName"),
+    ("list_ssh_public_keys", "SSHPublicKeys", "delete_ssh_public_key", "SSHPublicKeyId"),
+    ("list_signing_certificates", "Certificates", "delete_signing_certificate", "CertificateId"),
+    (
+        *("list_service_specific_credentials", "ServiceSpecificCredentials"),
+        *("delete_service_specific_credential", "ServiceSpecificCredentialId"),
+    ),
+)
 
 
 def time(moment: datetime) -> str:
@@ -106,12 +120,10 @@ def update_role(account: Account, identifier: str, old: Properties, new: Propert
     iam = account.iam
     if not rules.same_document(old["assumeRolePolicy"], new["assumeRolePolicy"]):
         iam.update_assume_role_policy(RoleName=identifier, PolicyDocument=new["assumeRolePolicy"])
-    if any(old.get(key) != new.get(key) for key in ("description", "maxSessionDuration")):
-        iam.update_role(
-            RoleName=identifier,
-            Description=new.get("description", ""),
-            MaxSessionDuration=new["maxSessionDuration"],
-        )
+    if (description := new.get("description", "")) != old.get("description", ""):
+        iam.update_role_description(RoleName=identifier, Description=description)
+    if old.get("maxSessionDuration") != new["maxSessionDuration"]:
+        iam.update_role(RoleName=identifier, MaxSessionDuration=new["maxSessionDuration"])
     if old.get("permissionsBoundary") != (boundary := new.get("permissionsBoundary")):
         if boundary:
             iam.put_role_permissions_boundary(RoleName=identifier, PermissionsBoundary=boundary)
@@ -289,35 +301,36 @@ def update_user(account: Account, _identifier: str, old: Properties, new: Proper
 
 
 def delete_user(account: Account, identifier: str, old: Properties) -> None:
-    """DeleteUser, out of its groups; with forceDestroy also the credentials that others gave it."""
+    """DeleteUser, out of its groups; with forceDestroy also all that others gave it."""
     iam, name = account.iam, old.get("name", identifier)
-    for page in iam.get_paginator("list_groups_for_user").paginate(UserName=name):
-        for group in page["Groups"]:
-            iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
+    remove_from_user(account, name, GROUPS)
     if old.get("forceDestroy"):
-        for keys in iam.get_paginator("list_access_keys").paginate(UserName=name):
-            for key in keys["AccessKeyMetadata"]:
-                iam.delete_access_key(UserName=name, AccessKeyId=key.get("AccessKeyId", ""))
-        for devices in iam.get_paginator("list_mfa_devices").paginate(UserName=name):
-            for device in devices["MFADevices"]:
-                iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
-                if ":mfa/" in device["SerialNumber"]:  # a virtual one; the serial number of hardware is no ARN
-                    iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+        for owned in FORCE_DESTROYED:
+            remove_from_user(account, name, owned)
+        for device in iam.list_mfa_devices(UserName=name)["MFADevices"]:
+            iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
+            if ":mfa/" in device["SerialNumber"]:  # a virtual one; the serial number of hardware is no ARN
+                iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
         with suppress(iam.exceptions.NoSuchEntityException):  # a user without a console password
             iam.delete_login_profile(UserName=name)
-        delete_ssh_keys(account, name)
     iam.delete_user(UserName=name)
 
 
-def delete_ssh_keys(account: Account, user: str) -> None:
-    """Delete the user's SSH keys; an emulator that does not know the call cannot hold any."""
+def remove_from_user(account: Account, user: str, owned: tuple[str, str, str, str]) -> None:
+    """List what the user has and remove each; an emulator that does not know the call cannot hold any.
+
+    AWS's quotas keep every list within one page.
+    """
+    list_call, items, remove_call, key = owned
+    client: Any = account.iam  # the calls are chosen by name
     try:
-        for page in account.iam.get_paginator("list_ssh_public_keys").paginate(UserName=user):
-            for key in page.get("SSHPublicKeys", []):
-                account.iam.delete_ssh_public_key(UserName=user, SSHPublicKeyId=key["SSHPublicKeyId"])
+        found = getattr(client, list_call)(UserName=user)[items]
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "InvalidAction":
-            raise
+        if error.response.get("Error", {}).get("Code") in UNKNOWN_CALL:
+            return
+        raise
+    for item in found:
+        getattr(client, remove_call)(UserName=user, **{key: item[key] if isinstance(item, dict) else item})
 
 
 # Access key
@@ -358,8 +371,9 @@ def encrypted(pgp_key: str, **secrets: str) -> Properties:
     except Exception as error:  # noqa: BLE001 - pysequoia raises no narrower one
         reason = str(error).splitlines()[0]  # without pysequoia's own trace
         raise ValueError(
-            f"pgpKey is not a public key in base64 that can encrypt: {reason}. The access key was created: correct or "
-            "remove pgpKey, and the next `pulumi up` replaces the key"
+            f"pgpKey is not a public key in base64 that can encrypt: {reason}. The access key was created, and nobody "
+            "has its secret: correct pgpKey, and the next `pulumi up` replaces the key (with the same pgpKey it leaves "
+            "the useless key as it is)"
         ) from None
     outputs: Properties = {name: base64.b64encode(value).decode() for name, value in sealed.items()}
     return outputs | {"keyFingerprint": certificate.fingerprint}
@@ -387,13 +401,8 @@ def read_access_key(account: Account, identifier: str, known: Properties) -> Pro
     raise MissingError
 
 
-def update_access_key(account: Account, identifier: str, old: Properties, new: Properties) -> None:
-    """UpdateAccessKey: active or inactive. It cannot mend a key whose secret was lost when it was created."""
-    if new.get("pgpKey") and "encryptedSecret" not in old:
-        raise ValueError(
-            "the secret of this key could not be encrypted when the key was created, and AWS tells it only once: "
-            "correct pgpKey, or make another key with `pulumi up --replace <URN of this resource>`"
-        )
+def update_access_key(account: Account, identifier: str, _old: Properties, new: Properties) -> None:
+    """UpdateAccessKey: active or inactive. As with the official plugin, a secret lost at creation stays lost."""
     account.iam.update_access_key(UserName=new["user"], AccessKeyId=identifier, Status=new["status"])
 
 

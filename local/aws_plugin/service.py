@@ -29,16 +29,25 @@ from local.aws_plugin.resource import (
     planned,
     without_marks,
 )
-from local.aws_plugin.session import CALL_ERRORS, OFFICIAL, Account, ConfigurationError, check, connect, told
-from local.aws_plugin.wire import decode, encode
+from local.aws_plugin.session import (
+    CALL_ERRORS,
+    OFFICIAL,
+    UNKNOWN_CALL,
+    Account,
+    ConfigurationError,
+    check,
+    connect,
+    told,
+)
+from local.aws_plugin.wire import Properties, decode, encode
 
 TYPES: Final = iam.TYPES | stores.TYPES
 
 # How AWS says that an object does not exist.
 ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
+# Inputs that let a delete also remove what others attached.
+FORCES: Final = frozenset({"forceDestroy", "forceDetachPolicies"})
 EXISTS: Final = frozenset({"EntityAlreadyExists", "ResourceExistsException", "ParameterAlreadyExists"})
-# How an emulator says that it does not know a call at all.
-UNKNOWN_CALL: Final = frozenset({"InvalidAction", "UnknownOperationException", "NotImplemented"})
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,8 +58,15 @@ class OperationError(Exception):
 
 
 @contextmanager
-def explained(verb: str, token: str, name: str) -> Generator[None]:
-    """Turn a failure into an OperationError, in the official plugin's words with a hint added."""
+def explained(verb: str, token: str, name: str, old: Properties | None = None) -> Generator[None]:
+    """Turn a failure into an OperationError, in the official plugin's words with a hint added.
+
+    Args:
+        verb: what is being done, as "deleting".
+        token: the resource type.
+        name: of the object.
+        old: its outputs, where it is being deleted.
+    """
     resource = TYPES[token]
     subject = f"{verb} {resource.label} ({name})"
     try:
@@ -63,13 +79,13 @@ def explained(verb: str, token: str, name: str) -> Generator[None]:
         retried = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
         raise OperationError(
             f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}"
-            + _hint(verb, code, token, name, retried=retried)
+            + _hint(verb, code, token, name, old or {}, retried=retried)
         ) from error
     except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
         raise OperationError(f"{subject}: {told(error)}") from error
 
 
-def _hint(verb: str, code: str, token: str, name: str, *, retried: bool) -> str:
+def _hint(verb: str, code: str, token: str, name: str, old: Properties, *, retried: bool) -> str:
     """Return what to do about an error of AWS, as further sentences, or nothing."""
     if code in EXISTS:
         lost = " The call was repeated after a lost answer, so the first try may have created it." if retried else ""
@@ -82,7 +98,9 @@ def _hint(verb: str, code: str, token: str, name: str, *, retried: bool) -> str:
     if code in UNKNOWN_CALL:
         return ". This is a limit of the AWS emulator, not of AWS: on real AWS the call exists"
     if code == "DeleteConflict":
-        return ". Something outside this stack uses it: remove that, or set forceDetachPolicies or forceDestroy first"
+        force = FORCES & TYPES[token].inputs.keys()
+        remedy = "".join(f", or set {key} first" for key in force if not old.get(key))
+        return f". Something outside this stack uses it: remove that{remedy}"
     return ""
 
 
@@ -243,7 +261,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Delete an object; one that is gone already is a success."""
         resource = _resource(request.type)
         old = decode(request.properties)
-        with explained("deleting", request.type, request.id):
+        with explained("deleting", request.type, request.id, old):
             _unless_absent(lambda: resource.delete(self._connected(), request.id, old))
         return Empty()
 

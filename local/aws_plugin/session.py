@@ -46,8 +46,9 @@ REQUIRED_ENDPOINTS: Final = ("iam", "sts")
 CONNECT_SECONDS: Final = 2
 # How long to wait for an answer: longer than a busy emulator takes, shorter than the SDK's minute.
 READ_SECONDS: Final = 20
-# As the official plugin does: throttled calls and dropped connections are tried nine times in all.
-ATTEMPTS: Final = 9
+# As the official plugin does: how often a throttled call is tried in all, and one that gets no answer.
+ATTEMPTS: Final = 25
+CONNECTION_ATTEMPTS: Final = 9
 # The session name that the official plugin makes up is random; a fixed one is easier to find in a test.
 SESSION_NAME: Final = "pulumi-aws-stand-in"
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
@@ -61,6 +62,8 @@ NO_FILES: Final = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
+# How an emulator says that it does not know a call at all.
+UNKNOWN_CALL: Final = frozenset({"InvalidAction", "UnknownOperationException", "NotImplemented"})
 # What a call to AWS may raise: an answer that is an error, no answer, and an answer that is not AWS's at all.
 CALL_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 
@@ -110,9 +113,17 @@ class Account:
             max_pool_connections=32,
         )
         with self.lock:  # making a client is not thread-safe; using one is
-            return self.session.create_client(
+            client = self.session.create_client(
                 service, region_name=self.region, endpoint_url=self.endpoints[service], config=config
             )
+        client.meta.events.register("needs-retry", _give_up_connecting)
+        return client
+
+
+def _give_up_connecting(attempts: int, caught_exception: Exception | None, **_event: object) -> None:
+    """Let no call without an answer be tried as often as a throttled one; botocore counts both alike."""
+    if caught_exception and attempts >= CONNECTION_ATTEMPTS:
+        raise caught_exception
 
 
 def told(error: Exception) -> str:
@@ -141,7 +152,7 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
                 f"endpoints.{service}",
                 (
                     f"{url!r} is not on a loopback address: the stand-in AWS plugin talks to an emulator on this "
-                    f"machine only. Give an http URL on 127.0.0.1, or for real AWS {OFFICIAL}"
+                    f"machine only. Give an http URL on 127.0.0.1, with no user info, or for real AWS {OFFICIAL}"
                 ),
             )
     if missing := [service for service in REQUIRED_ENDPOINTS if service not in endpoints]:
@@ -218,7 +229,11 @@ def _endpoints(config: Properties) -> dict[str, str]:
 
 
 def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    """Tell whether every reader of URLs takes the host for a loopback address: no user info, no backslash."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if "@" in parts.netloc or "\\" in url:
+        return False
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

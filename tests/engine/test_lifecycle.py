@@ -3,7 +3,19 @@
 import json
 import re
 
-import pytest
+# What is said with the stand-in plugin, and with the official one: tests run with either, and the README names both.
+SAID = {
+    "name taken": (
+        "CreateUser, EntityAlreadyExists",
+        r"CreateUser, https response error StatusCode: 409, RequestID: \S+, EntityAlreadyExists",
+    ),
+    "nothing to import": (r"No-Such-Role\): not found in this account", "resource 'No-Such-Role' does not exist"),
+    "no emulator": (
+        "the AWS emulator does not answer at http://127.0.0.1:",
+        r"(?s)Retrieving AWS account details: .*connect: connection refused",
+    ),
+    "sign-in gone": ("cannot assume the IAM Role .*AccessDenied", r"(?is)cannot assume IAM role"),
+}
 
 LIST_QUEUES = {
     "Version": "2012-10-17",
@@ -18,6 +30,11 @@ def changes(done) -> dict[str, int]:
         r"^ *[-+~ ]*(\d+) (created|updated|replaced|deleted|unchanged|to \w+)$", done.stdout, re.MULTILINE
     )
     return {words.get(word, word): int(count) for count, word in found}
+
+
+def says(done, what) -> bool:
+    """Tell whether a command failed with the words for it, of whichever plugin is used."""
+    return done.returncode != 0 and any(re.search(words, done.stdout + done.stderr) for words in SAID[what])
 
 
 def root_arn(account_id):
@@ -236,18 +253,30 @@ class TestDrift:
             ),
         )
 
+        assert changes(project.preview("--refresh"))["updated"] == 1
         project.up("--refresh")
 
         document = iam.get_role(RoleName="Assume-Role-1")["Role"]["AssumeRolePolicyDocument"]
         assert document["Statement"][0]["Principal"] == {"AWS": root_arn(project.accounts.trusted)}
+
+    def test_a_key_that_somebody_made_inactive_stays_so_until_a_refresh(self, project, aws_client):
+        """Why Pulumi.yaml does not say `refresh: always`: the next pipeline would open a leaked key again."""
+        project.up()
+        iam = aws_client(project.accounts.trusted, "iam")
+        iam.update_access_key(UserName="user-1", AccessKeyId=project.outputs()["accessKeyId"], Status="Inactive")
+
+        project.up()
+
+        (key,) = iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        assert key["Status"] == "Inactive"
+        assert changes(project.preview("--refresh"))["updated"] == 1
 
     def test_a_name_that_is_taken(self, project, aws_client):
         aws_client(project.accounts.trusted, "iam").create_user(UserName="user-1")
 
         done = project.up(check=False)
 
-        assert done.returncode != 0
-        assert "CreateUser, EntityAlreadyExists" in done.stdout + done.stderr
+        assert says(done, "name taken")
         assert "user-1" in done.stdout + done.stderr
         assert '"aws:iam/user:User"' not in project.state()
 
@@ -274,6 +303,29 @@ class TestDestroy:
             assert client.list_roles()["Roles"] == []
             assert client.list_users()["Users"] == []
             assert client.list_policies(Scope="Local")["Policies"] == []
+
+    def test_a_sign_in_that_changed_since_the_last_up(self, project, aws_client):
+        """The engine signs in as its state recorded; with --run-program as the configuration says."""
+        iam = aws_client(project.accounts.trusting, "iam")
+        trust = {"Effect": "Allow", "Principal": {"AWS": project.accounts.trusting}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        deploy = iam.create_role(RoleName="Deploy", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        iam.put_role_policy(RoleName="Deploy", PolicyName="all", PolicyDocument=json.dumps(everything))
+        project.configure({"trusting": {"accountId": project.accounts.trusting, "assumeRoleArn": deploy}})
+        project.up()
+        iam.delete_role_policy(RoleName="Deploy", PolicyName="all")
+        iam.delete_role(RoleName="Deploy")
+        project.configure({"trusting": {"accountId": project.accounts.trusting}})
+
+        refused = project.run("make", "destroy", "STACK=test", check=False)
+        project.pulumi("refresh", "--preview-only", "--run-program")
+        project.run("make", "destroy", "STACK=test", "ARGS=--run-program")
+
+        assert says(refused, "sign-in gone")
+        assert "make destroy ARGS=--run-program" in refused.stderr
+        assert iam.list_roles()["Roles"] == []
+        assert project.pulumi("stack", "output", "--json").stdout.strip() == "{}"
 
     def test_up_again_afterwards(self, project):
         project.up()
@@ -323,8 +375,7 @@ class TestImport:
             check=False,
         )
 
-        assert done.returncode != 0
-        assert "No-Such-Role): not found in this account" in done.stdout + done.stderr
+        assert says(done, "nothing to import")
 
 
 def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(project):
@@ -344,11 +395,7 @@ def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(project):
     project.destroy()
 
 
-@pytest.mark.parametrize("command", ["preview", "up"])
-def test_a_stopped_emulator_is_named(project, command, free_port):
+def test_a_stopped_emulator_is_named(project, free_port):
     project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})
 
-    done = project.pulumi(command, *(["--yes", "--skip-preview"] if command == "up" else []), check=False)
-
-    assert done.returncode != 0
-    assert "the AWS emulator does not answer at http://127.0.0.1:" in done.stdout + done.stderr
+    assert says(project.preview(check=False), "no emulator")
