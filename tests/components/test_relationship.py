@@ -112,7 +112,7 @@ def test_components_register_what_they_offer(default: Recorded) -> None:
     registered = dict(default.component_outputs)
     assert registered["assume-role-trusting"].keys() == {"roleArn", "roleName"}
     assert registered["assume-role-trusted"].keys() == {"userArn", "userName"}
-    assert registered["assume-role"].keys() == OUTPUTS
+    assert registered["assume-role"].keys() == OUTPUTS - {"readme"}
 
 
 def test_the_program_asks_aws_nothing(default: Recorded, configured: Recorded) -> None:
@@ -289,6 +289,7 @@ def test_the_outputs(default: Recorded) -> None:
         "permissionsBoundaries": {},
         "tags": {},
     }
+    assert values.pop("readme").startswith("# ${outputs.userName} may assume ${outputs.roleName}")
     assert values == {
         "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
         "roleName": "Assume-Role-1",

@@ -1,0 +1,103 @@
+"""The package's schema, as Pulumi's own component analyzer reads it off the components and their models."""
+
+import inspect
+from typing import get_args
+
+import pytest
+from pulumi.provider.experimental.analyzer import Analyzer
+from pydantic import ValidationError
+
+from components.configuration import load_settings
+from components.models import AccessKeyArgs, RelationshipArgs
+from components.relationship import Relationship
+from components.trusted_user import TrustedUser
+from components.trusting_role import TrustingRole
+from components.validation import Model
+from tests.components.conftest import ACCOUNTS, TRUSTED, TRUSTING, record
+
+POLICY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return Analyzer("assume-role").analyze([Relationship, TrustingRole, TrustedUser])
+
+
+def models_in(model, seen):
+    if model not in seen:
+        seen.add(model)
+        for field in model.model_fields.values():
+            for inner in (field.annotation, *get_args(field.annotation)):
+                for each in (inner, *get_args(inner)):
+                    if inspect.isclass(each) and issubclass(each, Model):
+                        models_in(each, seen)
+    return seen
+
+
+def test_every_field_and_output_is_described(schema):
+    definitions = {**schema["component_definitions"], **schema["type_definitions"]}
+    assert len(definitions) > 10
+    for name, definition in definitions.items():
+        for part in ("inputs", "outputs", "properties"):
+            for key, each in getattr(definition, part, {}).items():
+                assert each.description, f"{name}.{key}"
+
+
+def test_what_has_a_default_is_optional_and_nothing_else_is(schema):
+    models = models_in(RelationshipArgs, set())
+    assert len(models) > 7
+    for model in models - {RelationshipArgs}:
+        properties = schema["type_definitions"][model.__name__].properties
+        for field in model.model_fields.values():
+            assert properties[field.alias].optional is not field.is_required(), f"{model.__name__}.{field.alias}"
+    inputs = schema["component_definitions"]["Relationship"].inputs
+    assert {key for key, each in inputs.items() if not each.optional} == {"trusting", "trusted", "role"}
+
+
+def test_the_outputs_of_the_schema_are_those_of_the_stack(schema):
+    recorded = record(lambda: Relationship("assume-role", load_settings()), ACCOUNTS)
+    offered = dict(recorded.component_outputs)["assume-role"].keys()
+    outputs = schema["component_definitions"]["Relationship"].outputs
+    assert set(offered) <= set(outputs)
+    assert {key for key, each in outputs.items() if not each.optional} <= set(offered)
+
+
+def test_another_language_hands_over_snake_case_and_floating_point_numbers():
+    args = RelationshipArgs.model_validate(
+        {
+            "trusting": {"account_id": TRUSTING},
+            "trusted": {"account_id": TRUSTED},
+            "role": {"policy": {"document": POLICY}, "max_session_duration": 7200.0},
+            "trust": {"require_mfa": True, "mfa_max_age": 900.0},
+            "access_keys": [{"label": "1", "status": "Inactive"}],
+        }
+    )
+    assert (args.role.max_session_duration, args.trust.mfa_max_age) == (7200, 900)
+    assert str(args.access_keys[0].status) == "Inactive"
+
+
+def test_none_is_the_default_and_a_document_alone_is_a_policy():
+    args = RelationshipArgs.model_validate(
+        {
+            "trusting": {"accountId": TRUSTING, "region": None},
+            "trusted": {"accountId": TRUSTED, "profile": None},
+            "role": {"policy": POLICY, "name": None, "managedPolicies": None},
+            "user": None,
+            "accessKeys": None,
+            "tags": None,
+        }
+    )
+    assert (args.trusting.region, args.role.name, args.user.name) == ("us-east-1", "Assume-Role-1", "user-1")
+    assert args.role.policy.document == POLICY
+    assert args.access_keys == [AccessKeyArgs(label="1")]
+
+
+def test_a_number_that_is_not_whole_is_refused():
+    with pytest.raises(ValidationError, match="a whole number of seconds"):
+        RelationshipArgs.model_validate(
+            {
+                "trusting": {"account_id": TRUSTING},
+                "trusted": {"account_id": TRUSTED},
+                "role": {"policy": POLICY, "max_session_duration": 7200.5},
+            }
+        )
