@@ -25,6 +25,7 @@ for name in ("audit", "backup"):
     pulumi.export(f"{name}Role", relationship.role_arn)
     pulumi.export(f"{name}Config", relationship.aws_config)
 """
+RECORDED_ENDPOINT = "http://127.0.0.1:4733"
 ACTIONS = {"audit": "s3:GetObject", "backup": "s3:PutObject"}
 
 
@@ -77,3 +78,32 @@ def test_two_relationships_in_somebody_elses_program(project, customers, aws_cli
     pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     pulumi("destroy", "--yes", "--skip-preview")
     assert iam.list_roles()["Roles"] == []
+
+
+def test_a_stack_recorded_with_an_earlier_commit_goes_on_without_a_replacement(project):
+    """The state is that of commit fffa057, where the program made the two providers and named them otherwise."""
+    recorded = (ROOT / "tests/engine/recorded_state.json").read_text().replace(RECORDED_ENDPOINT, project.endpoint)
+    (project.path / "recorded.json").write_text(recorded)
+    project.configure(
+        {
+            "trusting": {"accountId": "111122223333"},
+            "trusted": {"accountId": "444455556666"},
+            "role": {
+                "name": "Auditor",
+                "path": "/audit/",
+                "managedPolicies": {"read": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+            },
+            "trust": {"externalId": "relationship-7"},
+            "accessKeys": [{"label": "1"}, {"label": "next", "status": "Inactive"}],
+            "secretStore": {"kind": "ssm", "name": "/keys/user-1"},
+            "tags": {"team": "audit"},
+        }
+    )
+    project.pulumi("stack", "import", "--file", "recorded.json")
+
+    project.preview("--expect-no-changes")
+    project.up("--expect-no-changes")
+
+    state = json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
+    before = {each["id"] for each in json.loads(recorded)["deployment"]["resources"] if "id" in each}
+    assert {each["id"] for each in state if "id" in each} == before
