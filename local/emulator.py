@@ -86,11 +86,6 @@ def _stop(checkout: Checkout) -> bool:
 def _start(checkout: Checkout, endpoint: str, port: int) -> None:
     folder = checkout.emulator
     record = _record_file(checkout)
-    if running := _record(checkout):
-        raise LocalError(
-            f"The embedded AWS of this checkout runs at {running['endpoint']}, and endpoint is {endpoint}. "
-            "Stop it with `make down`; it moves there, with its state, by: make up ARGS=--refresh=false"
-        )
     if record.exists():
         # It is removed on a clean stop only, and ministack saves its state only then.
         say(
