@@ -11,7 +11,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m local run --stack $(STACK) --
 # The last proof is kept for the diagram.
-VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack $(STACK) --save .local/proof-$(STACK).json
+VERIFY = $(RUN) $(PYTHON) -m tools verify --stack $(STACK) --save .local/proof-$(STACK).json
 EMBEDDED := $(shell grep -qs '^ *assume-role:endpoint: *[^ ]' Pulumi.$(STACK).yaml && echo yes)
 # Nobody is asked about pretend accounts, and what they lost with the emulator is made again. Real ones: YES=1.
 UP_FLAGS := $(if $(EMBEDDED),--yes --skip-preview --refresh,$(if $(YES),--yes --skip-preview))
@@ -53,7 +53,7 @@ verify: .venv/installed ## prove that the right one gets in and the wrong one do
 
 .PHONY: profile
 profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
-	@$(RUN) $(PYTHON) -m tools.profile --stack $(STACK) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools profile --stack $(STACK) $(ARGS)
 
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names

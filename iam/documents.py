@@ -155,6 +155,12 @@ def matches(pattern: str, text: str) -> bool:
     return not pattern[at:].strip("*")
 
 
+def source_addresses(document: Document) -> list[str]:
+    """Return the addresses that a trust policy lets in, if it asks for any."""
+    conditions = (statement.get("Condition", {}) for statement in statements(document))
+    return [text for each in conditions for text in listed(each.get("IpAddress", {}).get("aws:SourceIp"))]
+
+
 def size(document: Document) -> int:
     """Return how many characters AWS counts: as it is sent, where one outside ASCII is six, without white space."""
     return len("".join(json.dumps(document).split()))

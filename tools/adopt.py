@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from iam.documents import same_document
 from tools.aws import administrator_session, client_config
 from tools.keys import UserKey, list_keys
-from tools.permissions import same_document
 from tools.stack import NAMESPACE, StackError, pulumi, read_config
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from iam.documents import statements
+from iam.limits import MAX_ACCESS_KEY_DAYS
 from tools.aws import administrator_session, client_config
-from tools.deployed import OLDEST_KEY_DAYS
 from tools.files import read, real_path
 from tools.keys import last_used, list_keys
-from tools.permissions import statements
 from tools.proof import Verdict
 from tools.stack import Outputs, StackError, pulumi, read_config, read_outputs
 
@@ -457,8 +457,8 @@ def _keys_card(shown: Relationship) -> Card:
         name = f"key {key.label}: {key.id}, {key.status}"
         lines += paragraph(name, CODE, lines=3, tone=tone, indent=DOT_WIDTH, dot=True, gap=8 if lines else 0)
         lines += paragraph(key_history(key, shown.today), MINOR, tone="muted", indent=DOT_WIDTH)
-        if (age_days(key, shown.today) or 0) > OLDEST_KEY_DAYS:
-            warning = f"older than {OLDEST_KEY_DAYS} days: rotate it"
+        if (age_days(key, shown.today) or 0) > MAX_ACCESS_KEY_DAYS:
+            warning = f"older than {MAX_ACCESS_KEY_DAYS} days: rotate it"
             lines += paragraph(warning, MINOR, tone="warn", indent=DOT_WIDTH)
     counted = f"Access keys, {len(shown.keys)} of {MAX_ACCESS_KEYS}"
     known = any(key.made for key in shown.keys)

@@ -28,7 +28,7 @@ from tools.stack import NAMESPACE, Outputs, StackError, read_config, read_output
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-    from tools.proof import Side
+    from iam import Side
 
 DONE, FAILED, NOTHING_DONE = 0, 1, 2
 POLICY_NAME = "AWSRevokeOlderSessions"  # the console's own name for it, so that it replaces the console's and is known

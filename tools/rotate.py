@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from tools.aws import administrator_session, client_config, key_session, stored_key
 from tools.keys import Status, last_used, list_keys
-from tools.proof import Patience, spreading_seconds
+from tools.patience import Patience, spreading_seconds
 from tools.stack import NAMESPACE, Outputs, StackError, pulumi, read_config, read_outputs
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ class TestHandover:
         by_hand, written = tmp_path / "by-hand", tmp_path / "home" / ".aws" / "config"
         by_hand.write_text(project.outputs()["awsConfig"])
         done = project.run(
-            "python", "-m", "tools.profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
+            "python", "-m", "tools", "profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
         )
         secret = project.outputs()["secretAccessKey"]
         assert secret not in done.stdout + done.stderr
@@ -60,11 +60,26 @@ class TestHandover:
             assert region == "eu-west-1"
 
     def test_a_stack_that_is_not_there_is_one_sentence(self, deployed):
-        done = deployed.python("-m", "tools.profile", "--stack", "nosuch", "--file", "config", check=False)
-        assert done.returncode == 1
+        done = deployed.python("-m", "tools", "profile", "--stack", "nosuch", "--file", "config", check=False)
+        assert done.returncode == 2
         assert done.stderr.startswith("error: ")
         assert "nosuch" in done.stderr
         assert not (deployed.path / "config").exists()
+
+    def test_a_file_that_is_no_text_is_one_sentence(self, deployed):
+        content = b"\xff\xfe[default]"
+        (deployed.path / "binary").write_bytes(content)
+        done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "binary", check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: binary is no text: ")
+        assert done.stderr.count("\n") == 1
+        assert (deployed.path / "binary").read_bytes() == content
+
+    def test_it_starts_without_what_calls_aws(self, deployed):
+        started = "import sys; from tools.__main__ import parser_of; parser_of('profile'); print(*sys.modules)"
+        modules = deployed.python("-c", started).stdout.split()
+        assert "tools.profile" in modules
+        assert not {"boto3", "botocore", "rich"} & set(modules)
 
 
 class TestWriting:
