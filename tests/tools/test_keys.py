@@ -12,7 +12,7 @@ class Iam:
     """The trusted account, with a list of keys in two pages."""
 
     def __init__(self, **statuses: str) -> None:
-        self.keys = [{"AccessKeyId": id, "Status": status, "CreateDate": BIRTH} for id, status in statuses.items()]
+        self.keys = [{"AccessKeyId": key, "Status": status, "CreateDate": BIRTH} for key, status in statuses.items()]
         self.asked = []
 
     def get_paginator(self, _operation):

@@ -809,7 +809,7 @@ def test_an_old_key_is_a_warning_which_does_not_fail(days: int, verdict: Verdict
 
 def test_the_users_keys_are_listed_once_and_judged_though_their_use_may_not_be_read() -> None:
     created = datetime.now(UTC)
-    keys = [{"AccessKeyId": id, "Status": "Inactive", "CreateDate": created} for id in ("AKIAONE", "AKIASTRANGE")]
+    keys = [{"AccessKeyId": key, "Status": "Inactive", "CreateDate": created} for key in ("AKIAONE", "AKIASTRANGE")]
     iam = {"list_access_keys": [{"AccessKeyMetadata": keys}], "get_access_key_last_used": [fails("AccessDenied")]}
     case = administered(made_up(Time()), **iam)
     judged = row(case, "user's keys")
