@@ -4,21 +4,20 @@ They find what no harmless call can: a policy that allows more than anybody trie
 Whoever has no administrator's credentials at hand sees these rows as not checked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from iam import Side
-from iam.arns import iam_arn
-from iam.documents import Document, same_document
+from iam.documents import same_document
 from iam.limits import MAX_ACCESS_KEY_DAYS
-from iam.permissions import only_denies
 from tools.answers import NO_SUCH_ENTITY, REFUSED, error_code, error_text
+from tools.callers import all_pages
 from tools.keys import AccessKey, last_used, read_keys
-from tools.proof import Case, Check, Finding, Verdict, disproven, not_checked, proven
+from tools.policies import role_policies, user_policies
+from tools.proof import Case, Check, Finding, Verdict, as_deployed, disproven, not_checked, proven
 
 TRUST_POLICY = "trust policy"
 ROLE_POLICIES = "role's policies"
@@ -40,7 +39,6 @@ CREDENTIALS = (
         "ServiceSpecificCredentialId",
     ),
 )
-SIDES: Mapping[str, Side] = {"role": "trusting", "user": "trusted"}
 
 
 def deployed_checks(case: Case) -> list[Check]:
@@ -53,9 +51,9 @@ def deployed_checks(case: Case) -> list[Check]:
     )
     table: tuple[tuple[str, str, Callable[[Case], Finding], str], ...] = (
         (TRUST_POLICY, "as deployed", _trust_policy, repair),
-        (ROLE_POLICIES, "those of the stack and no other, as deployed", _role_policies, by_hand),
+        (ROLE_POLICIES, "those of the stack and no other, as deployed", role_policies, by_hand),
         (ROLE_LIMITS, "session duration and boundary as deployed", _role_limits, repair),
-        (USER_POLICIES, "the one that allows to assume the role, as deployed", _user_policies, by_hand),
+        (USER_POLICIES, "the one that allows to assume the role, as deployed", user_policies, by_hand),
         (USER_LIMITS, "no group, boundary as deployed", _user_limits, by_hand),
         (USER_KEYS, "those of the stack and no other, with their status", _user_keys, by_hand),
         (USER_PASSWORD, "none: the user has no console login", _user_password, remove_password),
@@ -95,96 +93,9 @@ def _as_administrator(case: Case, *, read: Callable[[Case], Finding]) -> Finding
         raise
 
 
-def _as_deployed(faults: Sequence[str]) -> Finding:
-    return disproven("; ".join(faults)) if faults else proven("as deployed")
-
-
 def _trust_policy(case: Case) -> Finding:
     same = same_document(_role(case)["AssumeRolePolicyDocument"], case.outputs.terms.trust_policy)
-    return _as_deployed([] if same else ["it lets in others, or under other conditions, than the stack says"])
-
-
-def _role_policies(case: Case) -> Finding:
-    terms = case.outputs.terms
-    return _policies(case, "role", document=terms.permission_policy, managed=frozenset(terms.managed_policies.values()))
-
-
-def _user_policies(case: Case) -> Finding:
-    return _policies(case, "user", document=case.outputs.terms.assume_policy)
-
-
-def _policies(
-    case: Case, kind: Literal["role", "user"], *, document: Document, managed: frozenset[str] = frozenset()
-) -> Finding:
-    """Read and judge all policies of the role or the user, whose own one says ``document``."""
-    outputs, terms, side = case.outputs, case.outputs.terms, SIDES[kind]
-    name, account_id = (
-        (outputs.role_name, outputs.trusting_account_id)
-        if kind == "role"
-        else (outputs.user_name, outputs.trusted_account_id)
-    )
-    iam, principal = case.administrator(side).client("iam"), {f"{kind.title()}Name": name}
-    attached = _listed(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **principal)
-    inline = {
-        policy: getattr(iam, f"get_{kind}_policy")(**principal, PolicyName=policy)["PolicyDocument"]
-        for policy in _listed(iam, f"list_{kind}_policies", "PolicyNames", **principal)
-    }
-    own = None
-    if terms.policy_names:
-        name = terms.policy_names[kind]
-        own = iam_arn("policy", partition=terms.partition, account_id=account_id, name=name)
-    faults = _policy_faults(
-        attached={policy["PolicyArn"] for policy in attached},
-        read=partial(_default_version, iam),
-        own=own,
-        document=document,
-        managed=managed,
-    )
-    return _with_inline(faults, inline)
-
-
-def _policy_faults(
-    *,
-    attached: set[str],
-    read: Callable[[str], Document],
-    own: str | None,
-    document: Document,
-    managed: frozenset[str],
-) -> list[str]:
-    """Return what is wrong with the attached policies: each one that is missing, different, or too many.
-
-    Args:
-        attached: ARNs of what is attached.
-        read: returns the document of one.
-        own: ARN of the stack's own policy; None where that is to be known by its document.
-        document: what the stack's own policy says.
-        managed: ARNs of the other policies that the stack attaches.
-    """
-    faults = [f"{arn} is not attached" for arn in sorted(managed - attached)]
-    if own is None:
-        own = next((arn for arn in sorted(attached - managed) if same_document(read(arn), document)), None)
-    if own not in attached:
-        faults.append(f"the stack's own policy{f' {own}' if own else ''} is not attached")
-    elif not same_document(read(own), document):
-        faults.append(f"{own} does not say what the stack says")
-    return faults + [f"{arn} is attached too" for arn in sorted(attached - managed - {own})]
-
-
-def _with_inline(faults: list[str], inline: Mapping[str, Document]) -> Finding:
-    """Return what the attached and the inline policies come to: the stack makes none of the latter."""
-    faults += [f"inline policy {name} grants more" for name, text in sorted(inline.items()) if not only_denies(text)]
-    if faults or not inline:
-        return _as_deployed(faults)
-    return Finding(
-        verdict=Verdict.WARNING,
-        observed=f"as deployed, and inline policies that deny: {', '.join(sorted(inline))}",
-        advice="They take away from what the stack allows, as after revoking sessions. Remove what is not needed.",
-    )
-
-
-def _default_version(iam: Any, arn: str) -> Document:  # noqa: ANN401 - a boto3 client
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return as_deployed([] if same else ["it lets in others, or under other conditions, than the stack says"])
 
 
 def _role_limits(case: Case) -> Finding:
@@ -196,7 +107,7 @@ def _role_limits(case: Case) -> Finding:
 
 def _user_limits(case: Case) -> Finding:
     iam, name = case.administrator("trusted").client("iam"), case.outputs.user_name
-    groups = [group["GroupName"] for group in _listed(iam, "list_groups_for_user", "Groups", UserName=name)]
+    groups = [group["GroupName"] for group in all_pages(iam, "list_groups_for_user", "Groups", UserName=name)]
     faults = [f"the user is in the groups {', '.join(groups)}, whose policies are its too"] if groups else []
     return _with_boundary(faults, case, "user", _user(case))
 
@@ -209,7 +120,7 @@ def _with_boundary(faults: list[str], case: Case, name: str, principal: Mapping[
         faults = [*faults, f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"]
     if boundaries is None and not faults:
         return not_checked(f"all but the permissions boundary, which is {boundary or 'none'}", case.deploy_again)
-    return _as_deployed(faults)
+    return as_deployed(faults)
 
 
 def _read_user_keys(case: Case) -> list[AccessKey]:
@@ -221,7 +132,7 @@ def _read_user_keys(case: Case) -> list[AccessKey]:
 
 
 def _user_keys(case: Case) -> Finding:
-    return _as_deployed([fault for key in _read_user_keys(case) if (fault := _key_fault(key))])
+    return as_deployed([fault for key in _read_user_keys(case) if (fault := _key_fault(key))])
 
 
 def _key_fault(key: AccessKey) -> str:
@@ -306,7 +217,3 @@ def _role(case: Case) -> Mapping[str, Any]:
 
 def _user(case: Case) -> Mapping[str, Any]:
     return case.administrator("trusted").client("iam").get_user(UserName=case.outputs.user_name)["User"]
-
-
-def _listed(iam: Any, operation: str, key: str, **parameters: str) -> list[Any]:  # noqa: ANN401 - a boto3 client
-    return [entry for page in iam.get_paginator(operation).paginate(**parameters) for entry in page[key]]

@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["Active", "Inactive"]
 
 
-class AccessKey(BaseModel):
-    """One access key of the user. Printing or logging one shows no secret."""
+class Printed(BaseModel):
+    """Part of what the Pulumi CLI prints: in camel case, with more than is read here."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,  # `--help` reads nothing
+    )
+
+
+class AccessKey(Printed):
+    """One access key of the user. Printing or logging one shows no secret."""
 
     label: str | None = None  # None: the stack does not know this key
     id: str

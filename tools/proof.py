@@ -205,6 +205,11 @@ def unknown(observed: str, advice: str) -> Finding:
     return Finding(verdict=Verdict.UNKNOWN, observed=observed, advice=advice)
 
 
+def as_deployed(faults: Sequence[str]) -> Finding:
+    """Return the finding that all is as deployed, or what is not."""
+    return disproven("; ".join(faults)) if faults else proven("as deployed")
+
+
 def overall(rows: Sequence[Row]) -> Verdict:
     """Return what all rows together say: one that is disproven outweighs any that could not be told."""
     verdicts = {row.verdict for row in rows}

@@ -6,22 +6,17 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from tools.errors import StackError
-from tools.keys import AccessKey
+from tools.keys import AccessKey, Printed
 
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
-
-
-class Terms(_Model):
+class Terms(Printed):
     """Under which terms the role can be assumed, and what it then allows.
 
     The last three are None where the stack was deployed before they were among the terms.
@@ -44,7 +39,7 @@ class Terms(_Model):
     tags: dict[str, str] | None = None
 
 
-class Outputs(_Model):
+class Outputs(Printed):
     """The outputs of a deployed stack. Secrets stay ``SecretStr``: printing or logging one shows asterisks."""
 
     role_arn: str
