@@ -123,8 +123,8 @@ def deny_older_sessions(began_before: datetime) -> PolicyDocument:
 
 def statements(document: Document) -> Iterator[Document]:
     """Yield the statements of a document, which may be one object or a list."""
-    found = document.get("Statement", [])
-    yield from cast("list[Document]", found if isinstance(found, list) else [found])
+    listing = document.get("Statement", [])
+    yield from cast("list[Document]", listing if isinstance(listing, list) else [listing])
 
 
 def listed(value: object) -> list[str]:

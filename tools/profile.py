@@ -20,10 +20,6 @@ OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR  # the file holds a secret
 SECTION = re.compile(r"^[ \t]*\[[ \t]*(?:profile[ \t]+)?[\"']?(?P<profile>[^\]\"']+?)[\"']?[ \t]*\]", re.MULTILINE)
 
 
-class ProfileError(FailedError):
-    """The profiles cannot be written; the message says why and what to do."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes beside ``--stack``."""
     parser.add_argument("--file", type=Path, help="the config file (default: AWS_CONFIG_FILE or ~/.aws/config)")
@@ -37,7 +33,7 @@ def run(options: argparse.Namespace) -> Exit:
     try:
         say(write_profiles(file, stack=options.stack, text=text))
     except UnicodeDecodeError as error:
-        raise ProfileError(f"{file} is no text: {error}. Name another file with --file.") from None
+        raise FailedError(f"{file} is no text: {error}. Name another file with --file.") from None
     if outputs.secret_access_key is None:
         say("The key pair is still missing: the stack does not hand it out. The file says how to add it.")
     elif warning := overridden(credentials_file(os.environ), text):
@@ -92,7 +88,7 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
         What was done, for the user.
 
     Raises:
-        ProfileError: somebody else's profile has the same name, or the marks of this stack are damaged.
+        FailedError: somebody else's profile has the same name, or the marks of this stack are damaged.
         OSError: the file cannot be read or written, or is no regular file.
     """
     file = real_path(file)
@@ -118,14 +114,14 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
     """Return the content of a config file with this stack's block put in, or put in place of its last one.
 
     Raises:
-        ProfileError: as ``write_profiles``.
+        FailedError: as ``write_profiles``.
     """
     first, last = (f"# {word} of profiles written by assume-role for stack {stack}" for word in ("begin", "end"))
     block = f"{first}\n{text.strip()}\n{last}\n"
     lines = [line.strip() for line in old.splitlines()]
     marks = (lines.count(first), lines.count(last))
     if marks not in {(0, 0), (1, 1)} or (marks == (1, 1) and lines.index(first) > lines.index(last)):
-        raise ProfileError(f"{file} has not one each of the lines '{first}' and '{last}'. Remove what is left.")
+        raise FailedError(f"{file} has not one each of the lines '{first}' and '{last}'. Remove what is left.")
     if marks == (1, 1):
         whole = old.splitlines(keepends=True)
         before = "".join(whole[: lines.index(first)])
@@ -133,7 +129,7 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
     else:
         before, after = (f"{old.rstrip()}\n\n" if old.strip() else ""), ""
     if taken := sorted(profile_names(before + after) & profile_names(text)):
-        raise ProfileError(
+        raise FailedError(
             f"{file} has profiles that this command did not write: {', '.join(taken)}. Remove or rename them."
         )
     return before + block + after
@@ -141,7 +137,7 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
 
 def _config_text(outputs: Outputs, stack: str) -> str:
     if outputs.aws_config is None:
-        raise ProfileError(
+        raise FailedError(
             f"Stack {stack} has no active access key, so there is no profile to write. Set the status of a key to "
             f"Active in its configuration (accessKeys), then: make up STACK={stack}"
         )

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from tools import report
 from tools.console import complain, say, waiting
 from tools.deployed import age_checks, deployed_checks
-from tools.errors import Exit, StackError
+from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
 from tools.patience import (
     EMULATOR_SPREADING_SECONDS,
@@ -62,10 +62,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> Exit:
     """Prove what can be proven, report it, and return the exit code."""
     if (options.mfa_serial is None) != (options.mfa_code is None):
-        raise StackError("--mfa-serial and --mfa-code go together: the device's ARN, and the code that it shows now.")
+        raise ToolError("--mfa-serial and --mfa-code go together: the device's ARN, and the code that it shows now.")
     proof = _prove_and_print(options)
     code = FAILURES.get(Verdict(proof["verdict"]), Exit.DONE)
     try:

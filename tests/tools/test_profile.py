@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.profile import ProfileError, config_file, overridden, write_profiles
+from tools.errors import FailedError
+from tools.profile import config_file, overridden, write_profiles
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
 THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"
@@ -137,7 +138,7 @@ class TestWriting:
     def test_a_profile_of_the_same_name_that_is_not_ours_is_kept_and_named(self, file, section):
         file.parent.mkdir()
         file.write_text(f"{section}\nregion = x\n")
-        with pytest.raises(ProfileError, match="assume-role-dev"):
+        with pytest.raises(FailedError, match="assume-role-dev"):
             write_profiles(file, stack="dev", text=TEXT)
         assert file.read_text() == f"{section}\nregion = x\n"
         assert list(file.parent.iterdir()) == [file]
@@ -146,7 +147,7 @@ class TestWriting:
         write_profiles(file, stack="dev", text=TEXT)
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[:-1]))
-        with pytest.raises(ProfileError, match="# end of profiles"):
+        with pytest.raises(FailedError, match="# end of profiles"):
             write_profiles(file, stack="dev", text=TEXT)
         assert file.read_text() == "".join(lines[:-1])
 
