@@ -14,7 +14,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m local run --stack="$$STACK" --
 # The last proof is kept for the diagram.
-VERIFY = $(RUN) $(PYTHON) -m tools.verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
+VERIFY = $(RUN) $(PYTHON) -m tools verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
 # The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
 # always be: then a faulty configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
 SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
@@ -55,7 +55,7 @@ verify: .venv/installed ## prove that the right one gets in and the wrong one do
 
 .PHONY: profile
 profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
-	@$(RUN) $(PYTHON) -m tools.profile --stack="$$STACK" $(ARGS)
+	@$(RUN) $(PYTHON) -m tools profile --stack="$$STACK" $(ARGS)
 
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names

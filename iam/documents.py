@@ -138,6 +138,12 @@ def listed(value: object) -> list[str]:
     return [str(item) for item in items(value)]
 
 
+def source_addresses(document: Document) -> list[str]:
+    """Return the addresses that a trust policy lets in, if it asks for any."""
+    conditions = (statement.get("Condition", {}) for statement in statements(document))
+    return [text for each in conditions for text in listed(each.get("IpAddress", {}).get("aws:SourceIp"))]
+
+
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text fits IAM's wildcards: ``*`` for any characters, ``?`` for one; upper and lower case differ.
 

@@ -27,7 +27,7 @@ def test_bench(project, capsys):
             "preview of a new relationship": project.preview,
             "up, creating it": project.up,
             "up, nothing to change": project.up,
-            "proof": lambda: project.python("-m", "tools.verify", "--stack", "test"),
+            "proof": lambda: project.python("-m", "tools", "verify", "--stack", "test"),
             "destroy": project.destroy,
         }
     )

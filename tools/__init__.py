@@ -1,7 +1,7 @@
-"""What a person runs around a deployed stack, each with `python -m tools.NAME --stack STACK`.
+"""What a person runs around a deployed stack: `python -m tools COMMAND --stack NAME`.
 
-`verify` proves a relationship: `checks` and `refusals` are what must and must not work, `deployed` is what AWS holds,
-`permissions` reads policy documents, and `proof` is what they are made of. `profile` hands the key over, `rotate` and
-`revoke` end it, `adopt` takes over what was made by hand, `diagram` draws. All see a stack through `stack` (the Pulumi
-CLI), the accounts through `aws`, and access keys through `keys`.
+`verify` proves a relationship: `works` is what must work, `refused` what must not, `deployed` what AWS holds; `proof`
+is what they are made of, `report` how it is told. `profile` hands the key over, `rotate` and `revoke` end it, `adopt`
+takes over what was made by hand, `diagram` draws. All see a stack through `stack` (the Pulumi CLI), AWS through
+`callers`, and access keys through `keys`.
 """

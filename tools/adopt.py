@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from iam.documents import same_document
 from tools import engine
 from tools.aws import administrator_session, client_config
 from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, Change, changes
 from tools.keys import UserKey, list_keys
-from tools.permissions import same_document
 from tools.stack import NAMESPACE, StackError, pulumi, read_config
 
 if TYPE_CHECKING:

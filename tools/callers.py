@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore.session
@@ -14,6 +16,9 @@ from botocore.loaders import Loader, create_loader
 from iam import Side
 from iam.arns import DEFAULT_REGION
 from tools.errors import StackError
+
+if TYPE_CHECKING:
+    from tools.stack import Outputs
 
 SESSION_NAME = "assume-role-tools"  # what CloudTrail shows for calls through assumeRoleArn
 WAITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
@@ -77,7 +82,7 @@ def administrator(side: Side, config: Mapping[str, Any]) -> Caller:
 
     Args:
         side: which of the two accounts.
-        config: the stack's configuration, as ``tools.stack.read_config`` returns it.
+        config: the stack's configuration, as ``tools.stack.read_config`` or ``sign_in`` returns it.
 
     Raises:
         StackError: there are no such credentials, or they belong to another account.
@@ -108,3 +113,37 @@ def administrator(side: Side, config: Mapping[str, Any]) -> Caller:
             f"Set the right profile: pulumi config set --path assume-role:{side}.profile NAME"
         )
     return caller
+
+
+def sign_in(outputs: "Outputs", config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how to sign in as the administrators of what is deployed, for ``administrator``.
+
+    Only ``profile`` and ``assumeRoleArn`` are the configuration's: the rest of it may not have been deployed yet.
+    """
+    terms = outputs.terms
+    accounts = {
+        "trusting": {"accountId": outputs.trusting_account_id, "region": terms.trusting_region},
+        "trusted": {"accountId": outputs.trusted_account_id, "region": terms.trusted_region},
+    }
+    return {"endpoint": terms.endpoint} | {
+        side: (cast("dict[str, Any]", account) if isinstance(account := config.get(side), dict) else {}) | deployed
+        for side, deployed in accounts.items()
+    }
+
+
+def all_pages(client: Any, operation: str, key: str, **parameters: str) -> list[Any]:  # noqa: ANN401 - as above
+    """Return what all pages of an answer list under ``key``."""
+    return [entry for page in client.get_paginator(operation).paginate(**parameters) for entry in page[key]]
+
+
+def aws_time(answer: Mapping[str, Any]) -> datetime | None:
+    """Return when AWS sent an answer, by its own clock: this machine's may be wrong. None: the answer does not say.
+
+    A proxy may write the time anew. HTTP knows no time but GMT, so one without a zone is that.
+    https://www.rfc-editor.org/rfc/rfc9110#name-date
+    """
+    try:
+        stated = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)

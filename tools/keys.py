@@ -1,13 +1,118 @@
-"""A user's access keys, as the trusted account has them. Nothing here knows a secret."""
+"""A user's access keys: what the configuration, the stack and the account know of one, in one class."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from tools.errors import StackError
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-Status = Literal["Active", "Inactive"]
+    from tools.callers import Caller
+
+Status: TypeAlias = Literal["Active", "Inactive"]
+
+
+class Printed(BaseModel):
+    """Part of what the Pulumi CLI prints: in camel case, with more than is read here."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        defer_build=True,  # `--help` reads nothing
+    )
+
+
+class AccessKey(Printed):
+    """One access key of the user. Printing or logging one shows no secret."""
+
+    label: str | None = None  # None: the stack does not know this key
+    id: str
+    declared: Status | None = None  # by the configuration; None: no longer, or it was not asked
+    deployed: Status | None = Field(default=None, validation_alias="status")  # when the stack was last deployed
+    actual: Status | None = None  # in the account; None: it is gone, or nobody looked
+    created: datetime | None = None
+    last_used: datetime | None = None  # None: never as far as AWS knows, or nobody looked
+    secret: SecretStr | None = None  # absent where the stack never has it in plain text
+    encrypted_secret: str | None = None  # with a PGP key
+
+    @property
+    def status(self) -> Status:
+        """The status of one of the stack's keys when it was last deployed."""
+        return self.deployed or "Inactive"
+
+    def age_days(self, now: datetime) -> int | None:
+        """Return the key's age in whole days, as far as it is known."""
+        return (now - self.created).days if self.created else None
+
+
+def read_keys(iam: "IAMClient", user_name: str, known: Iterable[AccessKey] = (), *, with_use: bool) -> list[AccessKey]:
+    """Return all access keys of a user, and what the account says of each.
+
+    Args:
+        iam: a client of the trusted account's administrator.
+        user_name: whose keys.
+        known: the stack's keys, in the order in which they are returned, before any that the stack does not know.
+        with_use: also ask when each was last used, which is a call a key.
+
+    Raises:
+        ClientError: there is no such user, or AWS refused to say.
+    """
+    in_account = {
+        key["AccessKeyId"]: {"actual": key["Status"], "created": key["CreateDate"]}
+        for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name)
+        for key in page["AccessKeyMetadata"]
+        if "AccessKeyId" in key and "Status" in key and "CreateDate" in key
+    }
+    keys = list(known)
+    keys += [AccessKey(id=key_id) for key_id in sorted(in_account.keys() - {key.id for key in keys})]
+    uses = {key_id: {"last_used": last_used(iam, key_id)} for key_id in in_account} if with_use else {}
+    return [key.model_copy(update={**in_account.get(key.id, {}), **uses.get(key.id, {})}) for key in keys]
+
+
+def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
+    """Return when a key was last used, as far as AWS knows; it learns of a use with some delay, an emulator never.
+
+    Raises:
+        ClientError: there is no such key, or AWS refused to say.
+    """
+    return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+
+
+def stored_key(location: str, caller: "Caller") -> tuple[str, SecretStr]:
+    """Return the access key that a stack has put into a store: its id and its secret.
+
+    Args:
+        location: the stack's output ``secretLocation``, the ARN of a Secrets Manager secret or an SSM parameter.
+        caller: the administrator of the trusted account.
+
+    Raises:
+        StackError: what is there is no key pair.
+        ClientError: it is not there, or not to be read.
+    """
+    region = location.split(":")[3]
+    if ":ssm:" in location:
+        parameter = caller.client("ssm", region=region).get_parameter(Name=location, WithDecryption=True)["Parameter"]
+        text: str = parameter.get("Value", "")
+    else:
+        secret = caller.client("secretsmanager", region=region).get_secret_value(SecretId=location)
+        text = secret.get("SecretString", "")
+    try:
+        pair = json.loads(text)
+        return str(pair["accessKeyId"]), SecretStr(pair["secretAccessKey"])
+    except (ValueError, KeyError, TypeError):
+        # Not the value itself: it may well be the secret.
+        raise StackError(
+            f"{location} does not hold JSON with accessKeyId and secretAccessKey any more. Deploy again."
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +136,3 @@ def list_keys(iam: "IAMClient", user_name: str) -> list[UserKey]:
         for key in page["AccessKeyMetadata"]
         if "AccessKeyId" in key and "Status" in key and "CreateDate" in key
     ]
-
-
-def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
-    """Return when a key was last used, as far as AWS knows; it learns of a use with some delay, an emulator never.
-
-    Raises:
-        ClientError: there is no such key, or AWS refused to say.
-    """
-    return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")

@@ -1,54 +1,44 @@
-"""Write a stack's two AWS profiles where AWS tools look for them, so that ``--profile assume-role-NAME`` works.
+"""`python -m tools profile --stack NAME`: write a stack's two AWS profiles where AWS tools look for them.
 
-Usage: python -m tools.profile --stack NAME [--file PATH]. The file is AWS_CONFIG_FILE or ~/.aws/config. Only the lines
-between this stack's own two marks are written; the rest of the file stays as it is. Exit code 0: written or already
-there, 1: not.
+The file is AWS_CONFIG_FILE or ~/.aws/config. Only the lines between this stack's own two marks are written; the rest
+of the file stays as it is. Exit code 0: written or already there, 1: not written, 2: the stack cannot be read.
 """
 
 import argparse
 import os
 import re
 import stat
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from tools.console import complain, say
+from tools.errors import Exit, FailedError
 from tools.files import read, real_path, write_privately
-from tools.stack import Outputs, StackError, read_outputs
+from tools.stack import Outputs, read_outputs
 
 OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR  # the file holds a secret
 SECTION = re.compile(r"^[ \t]*\[[ \t]*(?:profile[ \t]+)?[\"']?(?P<profile>[^\]\"']+?)[\"']?[ \t]*\]", re.MULTILINE)
 
 
-class ProfileError(Exception):
-    """The profiles cannot be written; the message says why and what to do."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the profiles and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.profile", description="Write a stack's AWS profiles to your AWS config file."
-    )
-    parser.add_argument("--stack", required=True, help="name of the stack")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
     parser.add_argument("--file", type=Path, help="the config file (default: AWS_CONFIG_FILE or ~/.aws/config)")
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Write the profiles."""
     file: Path = options.file or config_file(os.environ)
+    outputs = read_outputs(options.stack)
+    text = _config_text(outputs, options.stack)
     try:
-        outputs = read_outputs(options.stack)
-        text = _config_text(outputs, options.stack)
-        done = write_profiles(file, stack=options.stack, text=text)
-    except (StackError, ProfileError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"error: {file} cannot be read or written: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    print(done)  # noqa: T201
+        say(write_profiles(file, stack=options.stack, text=text))
+    except UnicodeDecodeError as error:
+        raise FailedError(f"{file} is no text: {error}. Name another file with --file.") from None
     if outputs.secret_access_key is None:
-        print("The key pair is still missing: the stack does not hand it out. The file says how to add it.")  # noqa: T201
+        say("The key pair is still missing: the stack does not hand it out. The file says how to add it.")
     elif warning := overridden(credentials_file(os.environ), text):
-        print(warning, file=sys.stderr)  # noqa: T201
-    return 0
+        complain(warning)
+    return Exit.DONE
 
 
 def config_file(environment: Mapping[str, str]) -> Path:
@@ -98,7 +88,7 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
         What was done, for the user.
 
     Raises:
-        ProfileError: somebody else's profile has the same name, or the marks of this stack are damaged.
+        FailedError: somebody else's profile has the same name, or the marks of this stack are damaged.
         OSError: the file cannot be read or written, or is no regular file.
     """
     file = real_path(file)
@@ -124,14 +114,14 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
     """Return the content of a config file with this stack's block put in, or put in place of its last one.
 
     Raises:
-        ProfileError: as ``write_profiles``.
+        FailedError: as ``write_profiles``.
     """
     first, last = (f"# {word} of profiles written by assume-role for stack {stack}" for word in ("begin", "end"))
     block = f"{first}\n{text.strip()}\n{last}\n"
     lines = [line.strip() for line in old.splitlines()]
     marks = (lines.count(first), lines.count(last))
     if marks not in {(0, 0), (1, 1)} or (marks == (1, 1) and lines.index(first) > lines.index(last)):
-        raise ProfileError(f"{file} has not one each of the lines '{first}' and '{last}'. Remove what is left.")
+        raise FailedError(f"{file} has not one each of the lines '{first}' and '{last}'. Remove what is left.")
     if marks == (1, 1):
         whole = old.splitlines(keepends=True)
         before = "".join(whole[: lines.index(first)])
@@ -139,7 +129,7 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
     else:
         before, after = (f"{old.rstrip()}\n\n" if old.strip() else ""), ""
     if taken := sorted(profile_names(before + after) & profile_names(text)):
-        raise ProfileError(
+        raise FailedError(
             f"{file} has profiles that this command did not write: {', '.join(taken)}. Remove or rename them."
         )
     return before + block + after
@@ -147,12 +137,8 @@ def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
 
 def _config_text(outputs: Outputs, stack: str) -> str:
     if outputs.aws_config is None:
-        raise ProfileError(
+        raise FailedError(
             f"Stack {stack} has no active access key, so there is no profile to write. Set the status of a key to "
             f"Active in its configuration (accessKeys), then: make up STACK={stack}"
         )
     return outputs.aws_config.get_secret_value()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,51 +1,26 @@
-"""What a proof is made of: checks, what they found, who calls AWS, and how long to wait for its news to spread."""
+"""What a proof is made of: the case that is to be proven, checks, what each comes to, and how one is run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeVar, cast
+from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
 
-from tools.aws import administrator_session, client_config, key_session
-from tools.stack import Outputs, StackError
+from iam import Side
+from tools.answers import MAY_SPREAD, REFUSED, UNKNOWN_KEY, WRONG_SECRET, error_code, error_text
+from tools.callers import Caller, administrator, key_caller, sign_in
+from tools.errors import StackError
+from tools.keys import AccessKey
+from tools.patience import Patience
+from tools.stack import Outputs
+from tools.temporary import LeftBehindError
 
-Result = TypeVar("Result")
-Side = Literal["trusting", "trusted"]
-
-# How AWS services say "you may not". Anything else (time-outs, throttling, garbage) is no refusal and proves nothing.
-REFUSED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",  # SNS
-        "AuthorizationErrorException",
-        "UnauthorizedOperation",  # EC2
-        "UnauthorizedAccess",
-    }
-)
-# How they say "I do not know this key": it is inactive, deleted, or so new that they have not heard of it.
-UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "AuthFailure"})
-WRONG_SECRET = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
-# IAM is eventually consistent, so both may only mean "not yet":
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-MAY_SPREAD = REFUSED | UNKNOWN_KEY
-MFA_FAILED = "MultiFactorAuthentication failed"  # part of AWS's message; the same code will not get better by waiting
-
-SPREADING_SECONDS = 90.0  # a new key or policy usually spreads within 15 s, seldom within 60
-EMULATOR_SPREADING_SECONDS = 8.0  # an emulator has nowhere to spread to; a wait only delays the bad news
+SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof
 REFUSALS = 3  # one refusal may come from a server that has not heard the news yet
-REFUSAL_PAUSE_SECONDS = 0.5
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 10.0
-# An emulator on this machine answers in milliseconds, or hangs: then nobody should wait a minute to hear of it.
-EMULATOR_PATIENCE = Config(read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
 UNREACHABLE = (HTTPClientError, ConnectionError)
 
 
@@ -61,7 +36,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found."""
+    """What one check observed, and what that means."""
 
     verdict: Verdict
     observed: str
@@ -78,81 +53,6 @@ class Row:
     seconds: float
     verdict: Verdict
     advice: str = ""
-
-
-def spreading_seconds(endpoint: str | None) -> float:
-    """Return how long the news of a change may take to be known everywhere, on AWS or on an emulator."""
-    return EMULATOR_SPREADING_SECONDS if endpoint else SPREADING_SECONDS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long the positive checks go on asking, all of them together."""
-
-    seconds: float
-    tell: Callable[[str], None]  # shows the person who waits what for
-    refusal_pause: float = REFUSAL_PAUSE_SECONDS
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    started: list[float] = field(default_factory=list[float])
-
-    def insist(self, what: str, call: Callable[[], Result], *, codes: frozenset[str] = MAY_SPREAD) -> Result:
-        """Return what ``call`` returns, asking again with growing pauses while AWS may not have heard the news yet.
-
-        Args:
-            what: names the call for the person who waits.
-            call: what to do, again and again.
-            codes: the error codes that may only mean "not yet".
-
-        Raises:
-            ClientError: it was still refused when the time was up, or it failed in a way that waiting does not mend.
-        """
-        if not self.started:
-            self.started.append(self.clock())
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return call()
-            except ClientError as error:
-                left = self.started[0] + self.seconds - self.clock()
-                if error_code(error) not in codes or MFA_FAILED in str(error) or left <= 0:
-                    raise
-                self.tell(f"{what}: {error_code(error)}. It may still be spreading; asking for {left:.0f} s more")
-            self.sleep(min(pause, left))
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Somebody who calls AWS. Clients are made once per service: each costs a tenth of a second."""
-
-    session: boto3.Session
-    endpoint: str | None
-    clients: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        """Return a client of a service, as ``sts``."""
-        if service not in self.clients:
-            config = client_config(endpoint=self.endpoint)
-            if self.endpoint:
-                config = config.merge(EMULATOR_PATIENCE)
-            self.clients[service] = cast("Any", self.session).client(service, endpoint_url=self.endpoint, config=config)
-        return self.clients[service]
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyFact:
-    """What is known of one access key of the stack; ``None`` where nobody at hand may read it."""
-
-    label: str
-    id: str
-    status: str
-    created: datetime | None = None
-    last_used: datetime | None = None
-
-    def age_days(self, now: datetime) -> int | None:
-        """Return the key's age in whole days."""
-        return (now - self.created).days if self.created else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,18 +80,22 @@ class Case:
     config: Mapping[str, Any]  # says how to sign in, and nothing of what is to be proven
     patience: Patience
     secrets: dict[str, SecretStr] = field(default_factory=dict[str, SecretStr])  # by key label, those at hand
-    facts: dict[str, KeyFact] = field(default_factory=dict[str, KeyFact])  # by key label, as far as AWS told
+    keys: list[AccessKey] = field(default_factory=list[AccessKey])  # the user's, once the account was asked
     mfa: Mfa | None = None
     write: bool = False
     granted: Granted | None = None  # once the role has been assumed
     _administrators: dict[Side, Caller | StackError] = field(default_factory=dict[Side, Caller | StackError])
-    _keys: dict[str, Caller] = field(default_factory=dict[str, Caller])
+    _holders: dict[str, Caller] = field(default_factory=dict[str, Caller])
 
     @property
     def current_label(self) -> str | None:
         """The label of the key that is handed over: the last active one."""
-        ids = {key.id: label for label, key in self.outputs.access_keys.items()}
-        return ids.get(self.outputs.access_key_id or "")
+        return next((key.label for key in self.stack_keys if key.id == self.outputs.access_key_id), None)
+
+    @property
+    def stack_keys(self) -> list[AccessKey]:
+        """The stack's own keys; what only the account knows of them, as far as it was asked."""
+        return [key for key in self.keys or self.outputs.access_keys.values() if key.label is not None]
 
     @property
     def put_back(self) -> str:
@@ -203,19 +107,18 @@ class Case:
         """What to do where the outputs of an earlier version do not say what was deployed."""
         return f"The last deployment did not record what it should be. Deploy again: make up STACK={self.stack}"
 
-    def key(self, label: str) -> Caller:
+    def holder(self, label: str) -> Caller:
         """Return who calls with the key of that label, whose secret is at hand."""
-        if label not in self._keys:
-            self._keys[label] = self.caller(
-                self.outputs.access_keys[label].id, self.secrets[label].get_secret_value(), side="trusted"
-            )
-        return self._keys[label]
+        if label not in self._holders:
+            key_id, secret = self.outputs.access_keys[label].id, self.secrets[label].get_secret_value()
+            self._holders[label] = self.caller(key_id, secret, side="trusted")
+        return self._holders[label]
 
-    def current_key(self) -> Caller:
+    def current_holder(self) -> Caller:
         """Return who calls with the key that is handed over; only for checks that need the row about that key."""
-        return self.key(self.current_label or "")
+        return self.holder(self.current_label or "")
 
-    def session(self) -> Caller:
+    def role(self) -> Caller:
         """Return who calls as the role; only for checks that need the row about assuming it."""
         if self.granted is None:
             raise StackError("The role has not been assumed.")
@@ -225,7 +128,34 @@ class Case:
         """Return who calls with the given credentials, in the region of one of the accounts."""
         terms = self.outputs.terms
         region = terms.trusting_region if side == "trusting" else terms.trusted_region
-        return Caller(key_session(key_id, secret, region=region, session_token=token), terms.endpoint)
+        return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint)
+
+    def assume_role(
+        self,
+        caller: Caller,
+        *,
+        external_id: str | None,
+        mfa: bool = True,
+        role_arn: str | None = None,
+        seconds: int | None = None,
+    ) -> Mapping[str, Any]:
+        """Call AssumeRole, once, and return AWS's answer.
+
+        Args:
+            caller: who wants to get in.
+            external_id: what to send as ``ExternalId``; ``None`` sends none.
+            mfa: whether to send the MFA code, if there is one.
+            role_arn: another role than the stack's.
+            seconds: how long the session should last; ``None`` leaves it to AWS, which makes it an hour.
+        """
+        optional: dict[str, object] = {"ExternalId": external_id, "DurationSeconds": seconds}
+        if mfa and self.mfa:
+            optional |= {"SerialNumber": self.mfa.serial, "TokenCode": self.mfa.code}
+        return caller.client("sts").assume_role(
+            RoleArn=role_arn or self.outputs.role_arn,
+            RoleSessionName=SESSION_NAME,
+            **{name: value for name, value in optional.items() if value is not None},
+        )
 
     def administrator(self, side: Side) -> Caller:
         """Return who administers one of the accounts.
@@ -235,31 +165,13 @@ class Case:
         """
         if side not in self._administrators:
             try:
-                self._administrators[side] = Caller(
-                    administrator_session(side, sign_in(self.outputs, self.config)), self.outputs.terms.endpoint
-                )
+                self._administrators[side] = administrator(side, sign_in(self.outputs, self.config))
             except StackError as error:
                 self._administrators[side] = error
-        found = self._administrators[side]
-        if isinstance(found, StackError):
-            raise found
-        return found
-
-
-def sign_in(outputs: Outputs, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how to sign in as the administrators of what is deployed, for ``administrator_session``.
-
-    Only ``profile`` and ``assumeRoleArn`` are the configuration's: the rest of it may not have been deployed yet.
-    """
-    terms = outputs.terms
-    accounts = {
-        "trusting": {"accountId": outputs.trusting_account_id, "region": terms.trusting_region},
-        "trusted": {"accountId": outputs.trusted_account_id, "region": terms.trusted_region},
-    }
-    return {"endpoint": terms.endpoint} | {
-        side: (cast("dict[str, Any]", given) if isinstance(given := config.get(side), dict) else {}) | deployed
-        for side, deployed in accounts.items()
-    }
+        caller = self._administrators[side]
+        if isinstance(caller, StackError):
+            raise caller
+        return caller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,10 +183,6 @@ class Check:
     run: Callable[[Case], Finding]
     needs: tuple[str, ...] = ()  # names of the checks that must have proven theirs
     advice: str = ""  # what to do when it is refused though it should not be
-
-
-class LeftBehindError(Exception):
-    """Something that a check made for a moment could not be removed; the message names it."""
 
 
 def proven(observed: str) -> Finding:
@@ -297,14 +205,15 @@ def unknown(observed: str, advice: str) -> Finding:
     return Finding(verdict=Verdict.UNKNOWN, observed=observed, advice=advice)
 
 
-def error_code(error: ClientError) -> str:
-    """Return AWS's error code, as ``AccessDenied``."""
-    return str(error.response.get("Error", {}).get("Code", "no code"))
+def as_deployed(faults: Sequence[str]) -> Finding:
+    """Return the finding that all is as deployed, or what is not."""
+    return disproven("; ".join(faults)) if faults else proven("as deployed")
 
 
-def error_message(error: ClientError) -> str:
-    """Return AWS's own words."""
-    return str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+def overall(rows: Sequence[Row]) -> Verdict:
+    """Return what all rows together say: one that is disproven outweighs any that could not be told."""
+    verdicts = {row.verdict for row in rows}
+    return next((bad for bad in (Verdict.DISPROVEN, Verdict.UNKNOWN) if bad in verdicts), Verdict.PROVEN)
 
 
 def refused(case: Case, call: Callable[[], object], *, advice: str, codes: frozenset[str] = REFUSED) -> Finding:
@@ -325,7 +234,7 @@ def refused(case: Case, call: Callable[[], object], *, advice: str, codes: froze
         except ClientError as error:
             if error_code(error) not in codes:
                 return unknown(
-                    f"{error_code(error)}: {error_message(error)}",
+                    error_text(error),
                     "This is not how AWS says no, so it proves nothing. Try again; if it stays, see what it says.",
                 )
         else:
@@ -333,11 +242,11 @@ def refused(case: Case, call: Callable[[], object], *, advice: str, codes: froze
     return proven(f"refused {REFUSALS} times")
 
 
-def run(check: Check, case: Case) -> Row:
+def run_check(check: Check, case: Case) -> Row:
     """Return the row of one check. Whatever AWS or the network answers becomes a finding, never a stack trace.
 
     Raises:
-        Unreachable errors of botocore: nothing answered; the caller knows whether anything ever did.
+        HTTPClientError, ConnectionError: nothing answered; whoever called knows whether anything ever did.
     """
     start = time.monotonic()
     finding = _finding(check, case)
@@ -365,10 +274,11 @@ def _finding(check: Check, case: Case) -> Finding:
     try:
         return check.run(case)
     except ClientError as error:
-        observed = f"{error_code(error)}: {error_message(error)}"
         if error_code(error) in MAY_SPREAD | WRONG_SECRET:
-            return disproven(observed)
-        return unknown(observed, "AWS neither did it nor refused it. Try again; if it stays, see what it says.")
+            return disproven(error_text(error))
+        return unknown(
+            error_text(error), "AWS neither did it nor refused it. Try again; if it stays, see what it says."
+        )
     except StackError as error:
         return not_checked("not checked", str(error))
     except LeftBehindError as error:

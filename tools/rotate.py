@@ -29,7 +29,7 @@ from pydantic import SecretStr
 from tools.aws import administrator_session, client_config, key_session, stored_key
 from tools.engine import ACCESS_KEY, changes, preview, read_state
 from tools.keys import Status, last_used, list_keys
-from tools.proof import Patience, spreading_seconds
+from tools.patience import Patience, spreading_seconds
 from tools.rotation import (
     MAX_KEYS,
     QUIET_HOURS,

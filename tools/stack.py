@@ -4,32 +4,19 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from tools.errors import StackError
+from tools.keys import AccessKey, Printed
 
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
-
-
-class AccessKey(_Model):
-    """One access key of the user, as the stack's outputs show it."""
-
-    id: str
-    status: Literal["Active", "Inactive"]
-    secret: SecretStr | None = None  # absent where the stack never has it in plain text
-    encrypted_secret: str | None = None  # with a PGP key
-
-
-class Terms(_Model):
+class Terms(Printed):
     """Under which terms the role can be assumed, and what it then allows.
 
     The last three are None where the stack was deployed before they were among the terms.
@@ -52,7 +39,7 @@ class Terms(_Model):
     tags: dict[str, str] | None = None
 
 
-class Outputs(_Model):
+class Outputs(Printed):
     """The outputs of a deployed stack. Secrets stay ``SecretStr``: printing or logging one shows asterisks."""
 
     role_arn: str
@@ -69,6 +56,18 @@ class Outputs(_Model):
     encrypted_secret_access_key: str | None = None  # with a PGP key: base64 of an OpenPGP message
     secret_location: str | None = None  # with a secret store
     aws_config: SecretStr | None = None
+
+    @field_validator("access_keys", mode="before")
+    @classmethod
+    def _with_labels(cls, keys: object) -> object:
+        """Give each key the label that it stands under. One without a status is a fault, as is a garbled one."""
+        if not isinstance(keys, dict):
+            return keys
+        entries = cast("dict[str, object]", keys).items()
+        return {
+            label: {"status": "", **cast("dict[str, object]", key), "label": label} if isinstance(key, dict) else key
+            for label, key in entries
+        }
 
 
 def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) -> str:
@@ -87,18 +86,18 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
     if executable is None:
         raise StackError("There is no pulumi on PATH. Run this with make, or inside: make shell")
     command = [executable, "--non-interactive", *arguments, "--stack", stack]
-    shown = " ".join(["pulumi", *arguments, "--stack", stack])
+    command_line = " ".join(["pulumi", *arguments, "--stack", stack])
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise StackError(
-            f"`{shown}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
+            f"`{command_line}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
         ) from None
     if done.returncode != 0:
         printed = "" if SHOW_SECRETS in arguments else done.stdout.strip()
         words = (done.stderr.strip() or printed or f"exit code {done.returncode}").removeprefix("error: ")
         advice = ". See the stacks with: pulumi stack ls" if "no stack named" in words else ""
-        raise StackError(f"`{shown}` failed: {words}{advice}")
+        raise StackError(f"`{command_line}` failed: {words}{advice}")
     return done.stdout
 
 

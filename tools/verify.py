@@ -1,95 +1,80 @@
-"""Prove a deployed relationship: the right person gets in, the wrong one does not.
+"""`python -m tools verify --stack NAME`: prove a deployed relationship, from what must work to what must be refused.
 
-Usage: python -m tools.verify --stack NAME [--json] [--write] [--timeout SECONDS] [--mfa-serial ARN --mfa-code CODE]
-[--secret-stdin] [--save FILE]. Exit code 0: all proven, 1: something is disproven, 2: could not tell.
+Exit code 0: all proven, 1: something is disproven, 2: could not tell.
 """
 
 import argparse
 import getpass
 import json
 import math
-import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from tools.checks import key_checks, session_checks
-from tools.deployed import age_checks, deployed_checks, key_facts
+from tools import report
+from tools.console import complain, say, waiting
+from tools.deployed import age_checks, deployed_checks
+from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
-from tools.proof import (
+from tools.patience import (
     EMULATOR_SPREADING_SECONDS,
     REFUSAL_PAUSE_SECONDS,
     SPREADING_SECONDS,
-    UNREACHABLE,
-    Case,
-    Check,
-    KeyFact,
-    Mfa,
     Patience,
-    Row,
-    Verdict,
-    run,
-    skipped,
     spreading_seconds,
-    unknown,
 )
-from tools.refusals import refusal_checks
-from tools.stack import StackError, read_config, read_outputs
+from tools.proof import UNREACHABLE, Case, Check, Mfa, Row, Verdict, run_check, skipped
+from tools.refused import refusal_checks
+from tools.stack import read_config, read_outputs
+from tools.works import key_checks, session_checks
 
-FAILURES = {Verdict.DISPROVEN: 1, Verdict.UNKNOWN: 2}
-STYLES = {
-    Verdict.PROVEN: "green",
-    Verdict.DISPROVEN: "bold red",
-    Verdict.UNKNOWN: "yellow",
-    Verdict.WARNING: "yellow",
-    Verdict.NOT_CHECKED: "dim",
-}
+FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove what can be proven and report it; return the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the report to a file, as JSON")
+    parser.add_argument("--write", action="store_true", help="also make, write, read and remove an S3 bucket")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
+        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
+    )
+    parser.add_argument("--mfa-serial", metavar="ARN", help="the user's MFA device")
+    parser.add_argument("--mfa-code", metavar="CODE", help="the code that it shows now")
+    parser.add_argument(
+        "--secret-stdin", action="store_true", help="read the secret of the key that is handed over from standard input"
+    )
+
+
+def _seconds(text: str) -> float:
+    if not math.isfinite(seconds := float(text)):
+        raise argparse.ArgumentTypeError(f"{text} has no end. Give a number of seconds")
+    return seconds
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Prove what can be proven, report it, and return the exit code."""
     if (options.mfa_serial is None) != (options.mfa_code is None):
-        parser.error("--mfa-serial and --mfa-code go together: the device's ARN, and the code that it shows now")
-    # What a check makes for a moment is removed when a CI job is cancelled, too.
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        report = _report(options)
-    except KeyboardInterrupt:
-        print("Interrupted, so nothing is proven.", file=sys.stderr)  # noqa: T201
-        return FAILURES[Verdict.UNKNOWN]
-    code = FAILURES.get(Verdict(report["verdict"]), 0)
+        raise ToolError("--mfa-serial and --mfa-code go together: the device's ARN, and the code that it shows now.")
+    proof = _prove_and_print(options)
+    code = FAILURES.get(Verdict(proof["verdict"]), Exit.DONE)
     try:
         if options.save:
-            write_privately(options.save, json.dumps(report, indent=2) + "\n")
+            write_privately(options.save, json.dumps(proof, indent=2) + "\n")
     except OSError as error:
-        print(f"error: {options.save} cannot be written: {error}. Name another file.", file=sys.stderr)  # noqa: T201
-        return code or FAILURES[Verdict.UNKNOWN]
+        complain(f"error: {options.save} cannot be written: {error}. Name another file.")
+        return code or Exit.CANNOT_TELL
     return code
-
-
-def _stop(number: int, _frame: object) -> None:
-    sys.exit(128 + number)
-
-
-def overall(rows: Sequence[Row]) -> Verdict:
-    """Return what all rows together say: one that is disproven outweighs any that could not be told."""
-    found = {row.verdict for row in rows}
-    return next((verdict for verdict in FAILURES if verdict in found), Verdict.PROVEN)
 
 
 def all_checks(case: Case) -> list[Check]:
@@ -109,7 +94,7 @@ def prove(case: Case, checks: Sequence[Check]) -> Iterator[Row]:
             row = skipped(check, "not tried", f"It says nothing until the row '{missing}' is proven: see there.")
         else:
             try:
-                row = run(check, case)
+                row = run_check(check, case)
             except UNREACHABLE as error:
                 silent = None if verdicts else check.name
                 row = skipped(check, f"{error}", _unreachable(case), time.monotonic() - start)
@@ -123,66 +108,45 @@ def _unreachable(case: Case) -> str:
     return "AWS does not answer. Check this machine's network and proxy settings, then try again."
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.verify",
-        description="Prove a deployed relationship. Exit code 0: proven, 1: something is disproven, 2: could not tell.",
-    )
-    parser.add_argument("--stack", required=True, help="name of the stack")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the report to a file, as JSON")
-    parser.add_argument("--write", action="store_true", help="also make, write, read and remove an S3 bucket")
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        metavar="SECONDS",
-        help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
-        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
-    )
-    parser.add_argument("--mfa-serial", metavar="ARN", help="the user's MFA device")
-    parser.add_argument("--mfa-code", metavar="CODE", help="the code that it shows now")
-    parser.add_argument(
-        "--secret-stdin", action="store_true", help="read the secret of the key that is handed over from standard input"
-    )
-    return parser
-
-
-def _seconds(text: str) -> float:
-    if not math.isfinite(seconds := float(text)):
-        raise argparse.ArgumentTypeError(f"{text} has no end. Give a number of seconds")
-    return seconds
-
-
-def _report(options: argparse.Namespace) -> dict[str, Any]:
-    """Prove, print what came out, and return it."""
+def _prove_and_print(options: argparse.Namespace) -> dict[str, Any]:
+    """Prove, print what came out, and return the report: lines are printed as they come, the rest at the end."""
     rows: list[Row] = []
-    keys: list[KeyFact] = []
+    case: Case | None = None
     in_lines = not options.json and not sys.stdout.isatty()
-    try:
-        given = _given_secret(options)  # before the progress line: it may ask for it
-        with _progress() as tell:
-            case = _case(options, given, tell)
-            for row in prove(case, all_checks(case)):
-                rows.append(row)
-                if in_lines:
-                    print(_line(row), flush=True)  # noqa: T201
-            keys = key_facts(case)
-    except StackError as error:
-        check = Check(name="stack", expected=f"{options.stack} is deployed", run=lambda _: unknown("", ""))
-        rows.append(skipped(check, "not to be read", str(error)))
+
+    def add(row: Row) -> None:
+        rows.append(row)
         if in_lines:
-            print(_line(rows[-1]))  # noqa: T201
-    report = _as_json(options.stack, rows, keys)
+            say(report.line(row))
+
+    try:
+        secret = _secret_from_stdin(options)  # before the progress line: it may ask for it
+        with waiting("Proving the relationship ...") as tell:
+            case = _case(options, secret, tell)
+            for row in prove(case, all_checks(case)):
+                add(row)
+    except StackError as error:
+        add(
+            Row(
+                check="stack",
+                expected=f"{options.stack} is deployed",
+                observed="not to be read",
+                seconds=0.0,
+                verdict=Verdict.UNKNOWN,
+                advice=str(error),
+            )
+        )
+    proof = report.as_json(options.stack, rows, case.stack_keys if case else [], now=datetime.now(UTC))
     if options.json:
-        print(json.dumps(report, indent=2))  # noqa: T201
-        return report
+        say(json.dumps(proof, indent=2))
+        return proof
     if not in_lines:
-        Console(highlight=False).print(_table(rows))
-    print(_summary(options.stack, rows))  # noqa: T201
-    return report
+        report.print_table(rows)
+    say(report.summary(options.stack, rows))
+    return proof
 
 
-def _case(options: argparse.Namespace, given: SecretStr | None, tell: Callable[[str], None]) -> Case:
+def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callable[[str], None]) -> Case:
     """Return what is to be proven: the stack's outputs, and the secrets that are at hand.
 
     Raises:
@@ -207,12 +171,12 @@ def _case(options: argparse.Namespace, given: SecretStr | None, tell: Callable[[
         write=options.write,
         secrets={label: key.secret for label, key in outputs.access_keys.items() if key.secret},
     )
-    if case.current_label is not None and (secret := given or outputs.secret_access_key):
+    if case.current_label is not None and (secret := handed_in or outputs.secret_access_key):
         case.secrets[case.current_label] = secret
     return case
 
 
-def _given_secret(options: argparse.Namespace) -> SecretStr | None:
+def _secret_from_stdin(options: argparse.Namespace) -> SecretStr | None:
     """Return the secret that was asked for on standard input, if it was.
 
     Raises:
@@ -220,71 +184,7 @@ def _given_secret(options: argparse.Namespace) -> SecretStr | None:
     """
     if not options.secret_stdin:
         return None
-    given = getpass.getpass("Secret access key: ") if sys.stdin.isatty() else sys.stdin.read()
-    if not given.strip():
+    secret = getpass.getpass("Secret access key: ") if sys.stdin.isatty() else sys.stdin.read()
+    if not secret.strip():
         raise StackError("No secret came on standard input. Pipe the decrypted secret access key into this command.")
-    return SecretStr(given.strip())
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[str], None]]:
-    """Give a function that shows what is waited for: in one moving line of a terminal, else a line each."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        yield lambda message: console.print(message, markup=False)
-        return
-    with console.status("Proving the relationship ...") as status:
-        yield lambda message: status.update(escape(message))
-
-
-def _as_json(stack: str, rows: Sequence[Row], keys: Sequence[KeyFact]) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    return {
-        "stack": stack,
-        "time": now.isoformat(timespec="seconds"),
-        "verdict": str(overall(rows)),
-        "rows": [asdict(row) for row in rows],
-        "keys": [
-            {
-                "label": key.label,
-                "id": key.id,
-                "status": key.status,
-                "created": key.created and key.created.isoformat(),
-                "lastUsed": key.last_used and key.last_used.isoformat(),
-                "ageDays": key.age_days(now),
-            }
-            for key in keys
-        ],
-    }
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("check", "expected", "observed", "seconds", "verdict"):
-        table.add_column(heading, overflow="fold")  # an ARN that is cut short helps nobody
-    for row in rows:
-        observed = f"{row.observed}\n{row.advice}".rstrip()
-        cells = [Text(cell) for cell in (row.check, row.expected, observed, f"{row.seconds:.1f}")]
-        table.add_row(*cells, Text(row.verdict, style=STYLES[row.verdict]))
-    return table
-
-
-def _line(row: Row) -> str:
-    line = f"{row.verdict:<14}  {row.check}: {row.observed} (expected: {row.expected}; {row.seconds:.1f} s)"
-    return f"{line}\n{'':<16}{row.advice}" if row.advice else line
-
-
-def _summary(stack: str, rows: Sequence[Row]) -> str:
-    count = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
-    match overall(rows):
-        case Verdict.DISPROVEN:
-            return f"Stack {stack} is not what it says ({counts})."
-        case Verdict.UNKNOWN:
-            return f"Stack {stack} could not be proven ({counts})."
-        case _:
-            return f"Stack {stack} is proven ({counts})."
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return SecretStr(secret.strip())

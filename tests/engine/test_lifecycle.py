@@ -196,9 +196,9 @@ class TestChanges:
         project.configure({"role": {"managedPolicies": {"queues": further}}})
         project.up()
         attached = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
-        proof = project.python("-m", "tools.verify", "--stack", "test")
+        proof = project.python("-m", "tools", "verify", "--stack", "test")
         iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=further)
-        without = project.python("-m", "tools.verify", "--stack", "test", check=False)
+        without = project.python("-m", "tools", "verify", "--stack", "test", check=False)
         project.configure({"role": None})
 
         project.up("--refresh")

@@ -50,7 +50,7 @@ def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
     done = project.run("make", "up", "STACK=test")
 
     assert "Stack test could not be proven" in done.stdout
-    assert "python -m tools.verify --stack test --secret-stdin" in done.stdout
+    assert "python -m tools verify --stack test --secret-stdin" in done.stdout
 
 
 def test_destroys_without_questions_where_everything_is_pretend(project, free_port):

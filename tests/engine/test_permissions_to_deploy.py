@@ -41,7 +41,7 @@ def test_with_exactly_these_permissions_everything_works(project, deployers):
             }
         )
         project.up("--refresh")
-        project.python("-m", "tools.verify", "--stack", "test")
+        project.python("-m", "tools", "verify", "--stack", "test")
         project.destroy()
     called = {
         side: {

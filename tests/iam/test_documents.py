@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from iam.documents import assume_policy, deny_older_sessions, listed, matches, same_document, size, trust_policy
+from iam.documents import (
+    assume_policy,
+    deny_older_sessions,
+    listed,
+    matches,
+    same_document,
+    size,
+    source_addresses,
+    trust_policy,
+)
 
 ACCOUNT = "444455556666"
 MANY_STARS = "a*" * 30
@@ -108,3 +117,11 @@ def test_the_user_may_assume_one_role_and_nothing_else():
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn}],
     }
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"), [(None, []), ("192.0.2.1/32", ["192.0.2.1/32"]), (["a", "b"], ["a", "b"])]
+)
+def test_the_addresses_that_a_trust_policy_asks_for(addresses, expected):
+    condition = {} if addresses is None else {"Condition": {"IpAddress": {"aws:SourceIp": addresses}}}
+    assert source_addresses({"Statement": {"Effect": "Allow", **condition}}) == expected

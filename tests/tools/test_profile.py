@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.profile import ProfileError, config_file, overridden, write_profiles
+from tools.errors import FailedError
+from tools.profile import config_file, overridden, write_profiles
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
 THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"
@@ -45,7 +46,7 @@ class TestHandover:
         by_hand, written = tmp_path / "by-hand", tmp_path / "home" / ".aws" / "config"
         by_hand.write_text(project.outputs()["awsConfig"])
         done = project.run(
-            "python", "-m", "tools.profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
+            "python", "-m", "tools", "profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
         )
         secret = project.outputs()["secretAccessKey"]
         assert secret not in done.stdout + done.stderr
@@ -60,11 +61,26 @@ class TestHandover:
             assert region == "eu-west-1"
 
     def test_a_stack_that_is_not_there_is_one_sentence(self, deployed):
-        done = deployed.python("-m", "tools.profile", "--stack", "nosuch", "--file", "config", check=False)
-        assert done.returncode == 1
+        done = deployed.python("-m", "tools", "profile", "--stack", "nosuch", "--file", "config", check=False)
+        assert done.returncode == 2
         assert done.stderr.startswith("error: ")
         assert "nosuch" in done.stderr
         assert not (deployed.path / "config").exists()
+
+    def test_a_file_that_is_no_text_is_one_sentence(self, deployed):
+        content = b"\xff\xfe[default]"
+        (deployed.path / "binary").write_bytes(content)
+        done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "binary", check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: binary is no text: ")
+        assert done.stderr.count("\n") == 1
+        assert (deployed.path / "binary").read_bytes() == content
+
+    def test_it_starts_without_what_calls_aws(self, deployed):
+        started = "import sys; from tools.__main__ import parser_of; parser_of('profile'); print(*sys.modules)"
+        modules = deployed.python("-c", started).stdout.split()
+        assert "tools.profile" in modules
+        assert not {"boto3", "botocore", "rich"} & set(modules)
 
 
 class TestWriting:
@@ -122,7 +138,7 @@ class TestWriting:
     def test_a_profile_of_the_same_name_that_is_not_ours_is_kept_and_named(self, file, section):
         file.parent.mkdir()
         file.write_text(f"{section}\nregion = x\n")
-        with pytest.raises(ProfileError, match="assume-role-dev"):
+        with pytest.raises(FailedError, match="assume-role-dev"):
             write_profiles(file, stack="dev", text=TEXT)
         assert file.read_text() == f"{section}\nregion = x\n"
         assert list(file.parent.iterdir()) == [file]
@@ -131,7 +147,7 @@ class TestWriting:
         write_profiles(file, stack="dev", text=TEXT)
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[:-1]))
-        with pytest.raises(ProfileError, match="# end of profiles"):
+        with pytest.raises(FailedError, match="# end of profiles"):
             write_profiles(file, stack="dev", text=TEXT)
         assert file.read_text() == "".join(lines[:-1])
 

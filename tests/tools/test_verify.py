@@ -15,11 +15,13 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from tools import verify
-from tools.checks import ASSUME, key_checks, session_checks
-from tools.deployed import key_facts
-from tools.proof import REFUSALS, Caller, Case, Granted, Mfa, Patience, Row, Verdict, refused, run
-from tools.refusals import refusal_checks
+from tools.__main__ import main
+from tools.callers import Caller
+from tools.patience import Patience
+from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused, run_check
+from tools.refused import refusal_checks
 from tools.stack import Outputs, read_outputs
+from tools.works import ASSUME, key_checks, session_checks
 
 EXTERNAL_ID = "for-verify-1"
 TRUSTING, TRUSTED = "111122223333", "444455556666"
@@ -60,7 +62,7 @@ def relation(tmp_path_factory: pytest.TempPathFactory, next_accounts, make_proje
 
 def proof(project, *options: str, **given: Any) -> tuple[int, dict[str, dict[str, Any]], str]:
     """Return the exit code, the rows by check, and all that was printed."""
-    done = project.python("-m", "tools.verify", "--stack", "test", "--json", *options, check=False, **given)
+    done = project.python("-m", "tools", "verify", "--stack", "test", "--json", *options, check=False, **given)
     assert done.stdout, done.stderr
     rows = {row["check"]: row for row in json.loads(done.stdout)["rows"]}
     return done.returncode, rows, done.stdout + done.stderr
@@ -254,7 +256,7 @@ def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_clie
     iam = aws_client(relation.accounts.trusted, "iam")
     with key_inactive(None, iam, relation.outputs()):
         process = subprocess.Popen(
-            ["python", "-m", "tools.verify", "--stack", "test", "--timeout", "60"],
+            ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
             cwd=relation.path,
             env=relation.environment,
             stdout=subprocess.PIPE,
@@ -276,7 +278,7 @@ def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_clie
 
 
 def test_no_stack_cannot_be_told(relation) -> None:
-    done = relation.python("-m", "tools.verify", "--stack", "nosuch", "--json", check=False)
+    done = relation.python("-m", "tools", "verify", "--stack", "nosuch", "--json", check=False)
     report = json.loads(done.stdout)
     assert (done.returncode, report["verdict"], report["keys"]) == (2, "could not tell", [])
     assert "nosuch" in report["rows"][0]["advice"]
@@ -285,7 +287,7 @@ def test_no_stack_cannot_be_told(relation) -> None:
 def test_on_a_terminal_the_rows_are_a_table(relation) -> None:
     ours, its = pty.openpty()
     with subprocess.Popen(
-        ["python", "-m", "tools.verify", "--stack", "nosuch"],
+        ["python", "-m", "tools", "verify", "--stack", "nosuch"],
         cwd=relation.path,
         env={**relation.environment, "TERM": "xterm", "COLUMNS": "100"},
         stdout=its,
@@ -306,7 +308,7 @@ def read_until_closed(terminal: int) -> Iterator[bytes]:
 
 
 def test_a_report_that_cannot_be_saved_is_one_sentence(relation) -> None:
-    done = relation.python("-m", "tools.verify", "--stack", "nosuch", "--save", "Makefile/proof.json", check=False)
+    done = relation.python("-m", "tools", "verify", "--stack", "nosuch", "--save", "Makefile/proof.json", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: Makefile/proof.json cannot be written")
 
@@ -317,7 +319,7 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
     for ending in ("exit 3", "true"):
         cli.write_text(f"#!/bin/sh\necho secretAccessKey {secret}\n{ending}\n")
         cli.chmod(0o700)
-        assert verify.main(["--stack", "test", "--save", str(saved)]) == 2
+        assert main(["verify", "--stack", "test", "--save", str(saved)]) == 2
         printed = capsys.readouterr()
         assert secret not in printed.out + printed.err + saved.read_text()
         assert ("exit code 3" if ending == "exit 3" else "no JSON") in printed.out
@@ -326,8 +328,25 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
 
 def test_a_report_that_cannot_be_saved_hides_no_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
     for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
-        monkeypatch.setattr(verify, "_report", lambda _, verdict=verdict: {"verdict": verdict})
-        assert verify.main(["--stack", "test", "--save", os.devnull]) == code
+        monkeypatch.setattr(verify, "_prove_and_print", lambda _, verdict=verdict: {"verdict": verdict})
+        assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
+
+
+def test_half_of_an_mfa_sign_in_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for half in (("--mfa-serial", "arn:aws:iam::444455556666:mfa/phone"), ("--mfa-code", "123456")):
+        assert main(["verify", "--stack", "test", *half]) == 2
+        assert "--mfa-serial and --mfa-code go together" in capsys.readouterr().err
+
+
+def test_whoever_interrupts_is_told_to_run_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "_prove_and_print", interrupted)
+    assert main(["verify", "--stack", "test"]) == 3
+    assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
 
 
 def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
@@ -344,7 +363,7 @@ def test_a_stopped_emulator_cannot_be_told_and_soon(
     terms = outputs.terms.model_copy(update={"endpoint": nobody})
     monkeypatch.setattr(verify, "read_outputs", lambda _: outputs.model_copy(update={"terms": terms}))
     start = datetime.now(UTC)
-    assert verify.main(["--stack", "test"]) == 2
+    assert main(["verify", "--stack", "test"]) == 2
     assert datetime.now(UTC) - start < timedelta(seconds=15)
     printed = capsys.readouterr().out
     assert f"No AWS emulator answers at {nobody}. Start it and deploy: make up STACK=test" in printed
@@ -384,15 +403,15 @@ def test_a_decrypted_secret_comes_on_standard_input(
 ) -> None:
     outputs = outputs_of(relation, monkeypatch)
     monkeypatch.setattr(verify, "read_outputs", lambda _: without_secret(outputs, encrypted_secret_access_key="wcBMA0"))
-    assert verify.main(["--stack", "test"]) == 2
-    assert "gpg --decrypt | python -m tools.verify --stack test --secret-stdin" in capsys.readouterr().out
+    assert main(["verify", "--stack", "test"]) == 2
+    assert "gpg --decrypt | python -m tools verify --stack test --secret-stdin" in capsys.readouterr().out
 
     assert outputs.secret_access_key
     given = outputs.secret_access_key.get_secret_value()
     for text, code in ((f"{given}\n", 0), ("wrong-" + given, 1), ("", 2)):
         with subprocess.Popen(["printf", "%s", text], stdout=subprocess.PIPE, text=True) as source:
             monkeypatch.setattr("sys.stdin", source.stdout)
-            assert verify.main(["--stack", "test", "--secret-stdin"]) == code
+            assert main(["verify", "--stack", "test", "--secret-stdin"]) == code
         printed = capsys.readouterr()
         assert given not in printed.out + printed.err
 
@@ -420,7 +439,7 @@ def test_a_stored_secret_is_read_from_its_store(
     for name, key_id, code in (("right", outputs.access_key_id, 0), ("other", "AKIAOTHER", 1)):
         stored = without_secret(outputs, secret_location=put(name, key_id))
         monkeypatch.setattr(verify, "read_outputs", lambda _, stored=stored: stored)
-        assert verify.main(["--stack", "test"]) == code
+        assert main(["verify", "--stack", "test"]) == code
         printed = capsys.readouterr()
         assert "stored key" in printed.out
         assert given not in printed.out + printed.err
@@ -465,6 +484,10 @@ class Time:
         return Patience(seconds=seconds, tell=self.said.append, clock=lambda: self.now, sleep=self.sleep)
 
 
+def clients(aws: Aws) -> dict[tuple[str, str | None], Any]:
+    return dict.fromkeys([("sts", None), ("s3", None), ("iam", None)], aws)
+
+
 def fails(code: str, message: str = "no") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
 
@@ -495,24 +518,24 @@ def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **te
         }
     )
     case = Case(stack="test", outputs=outputs, config={}, patience=time.patience(), secrets={"1": SecretStr("s")})
-    services = ("sts", "s3", "iam")
     session: Any = None
     if key:
-        case._keys["1"] = Caller(session, None, dict.fromkeys(services, key))  # noqa: SLF001
+        case._holders["1"] = Caller(session=session, endpoint=None, clients=clients(key))  # noqa: SLF001
     if role:
-        case.granted = Granted(caller=Caller(session, None, dict.fromkeys(services, role)), seconds=3600)
+        case.granted = Granted(caller=Caller(session=session, endpoint=None, clients=clients(role)), seconds=3600)
     return case
 
 
 def row(case: Case, name: str) -> Row:
-    return run(next(check for check in verify.all_checks(case) if check.name == name), case)
+    return run_check(next(check for check in verify.all_checks(case) if check.name == name), case)
 
 
 def administered(case: Case, **answers: list[Any]) -> Case:
     """Let both accounts' administrators hear made-up answers."""
     session: Any = None
+    iam = Aws(**answers)
     for side in ("trusting", "trusted"):
-        case._administrators[side] = Caller(session, None, {"iam": Aws(**answers)})  # noqa: SLF001
+        case._administrators[side] = Caller(session=session, endpoint=None, clients=clients(iam))  # noqa: SLF001
     return case
 
 
@@ -581,17 +604,29 @@ def test_a_negative_check_counts_only_after_the_positive_one_passed() -> None:
     assert "'key 1'" in rows[ASSUME].advice
 
 
-def test_a_session_is_asked_for_with_the_code_of_mfa() -> None:
-    granted = {
-        "Credentials": {
-            "AccessKeyId": "ASIA",
-            "SecretAccessKey": "s",
-            "SessionToken": "t",
-            "Expiration": datetime(2026, 1, 1, 13, tzinfo=UTC),
-        },
-        "ResponseMetadata": {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 12:00:00 GMT"}},
+NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
+
+
+def granted(date: str = NOON) -> dict[str, Any]:
+    """Return what AssumeRole answers at noon, for an hour."""
+    credentials = {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "SessionToken": "t"}
+    return {
+        "Credentials": credentials | {"Expiration": datetime(2026, 1, 1, 13, tzinfo=UTC)},
+        "ResponseMetadata": {"HTTPHeaders": {"date": date}},
     }
-    sts = Aws(assume_role=[granted])
+
+
+@pytest.mark.parametrize(
+    "date", [f"{NOON}, {NOON}", "Thu, 01 Jan 2026 12:00:00 -0000", "Thu, 01 Jan 2026 13:00:00 +0100"]
+)
+def test_the_length_of_a_session_is_told_however_a_proxy_writes_the_time(date: str) -> None:
+    case = made_up(Time(), key=Aws(assume_role=[granted(date)]), endpoint="http://127.0.0.1:1")
+    assert row(case, ASSUME).verdict is Verdict.PROVEN
+    assert row(case, "session length").observed == "3600 s"
+
+
+def test_a_session_is_asked_for_with_the_code_of_mfa() -> None:
+    sts = Aws(assume_role=[granted()])
     case = made_up(Time(), key=sts, requireMfa=True, externalId="x-1")
     assert "--mfa-serial arn:aws:iam::444455556666:mfa/NAME --mfa-code CODE" in row(case, ASSUME).advice
     assert sts.calls == []
@@ -750,7 +785,7 @@ def test_of_two_policies_that_say_the_same_one_is_a_stranger(named: dict[str, st
 
 def test_an_endless_wait_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        verify.main(["--stack", "test", "--timeout", "inf"])
+        main(["verify", "--stack", "test", "--timeout", "inf"])
     assert "inf has no end" in capsys.readouterr().err
 
 
@@ -767,16 +802,34 @@ def test_an_old_key_is_a_warning_which_does_not_fail(days: int, verdict: Verdict
     found = row(case, "age of key 1")
     assert found.verdict is verdict
     assert found.observed == f"{days} days, last used: 2026-01-02"
-    assert verify.overall([found]) is Verdict.PROVEN
-    (fact,) = key_facts(case)
-    assert (fact.created, fact.last_used) == (created, used)
+    assert overall([found]) is Verdict.PROVEN
+    (key,) = case.stack_keys
+    assert (key.created, key.last_used) == (created, used)
+
+
+def test_the_users_keys_are_listed_once_and_judged_though_their_use_may_not_be_read() -> None:
+    created = datetime.now(UTC)
+    keys = [{"AccessKeyId": key, "Status": "Inactive", "CreateDate": created} for key in ("AKIAONE", "AKIASTRANGE")]
+    iam = {"list_access_keys": [{"AccessKeyMetadata": keys}], "get_access_key_last_used": [fails("AccessDenied")]}
+    case = administered(made_up(Time()), **iam)
+    judged = row(case, "user's keys")
+    assert judged.verdict is Verdict.DISPROVEN
+    assert judged.observed == "AKIAONE is Inactive, and the stack says Active; AKIASTRANGE is not the stack's"
+    assert row(case, "age of key 1").verdict is Verdict.NOT_CHECKED
+    calls = [name for name, _ in case.administrator("trusted").client("iam").calls]
+    assert calls.count("list_access_keys") == 1
+    assert [(key.id, key.created) for key in case.stack_keys] == [("AKIAONE", created)]
+
+
+def test_a_key_that_is_gone_has_no_age() -> None:
+    case = administered(made_up(Time()), list_access_keys=[{"AccessKeyMetadata": []}])
+    assert row(case, "user's keys").observed == "AKIAONE is gone"
+    assert row(case, "age of key 1").verdict is Verdict.NOT_CHECKED
 
 
 def test_disproven_outweighs_what_could_not_be_told() -> None:
     def of(*verdicts: Verdict) -> Verdict:
-        return verify.overall(
-            [Row(check="c", expected="e", observed="o", seconds=0, verdict=verdict) for verdict in verdicts]
-        )
+        return overall([Row(check="c", expected="e", observed="o", seconds=0, verdict=verdict) for verdict in verdicts])
 
     assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.DISPROVEN) is Verdict.DISPROVEN
     assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.WARNING) is Verdict.UNKNOWN

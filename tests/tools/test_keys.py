@@ -1,0 +1,55 @@
+"""A user's access keys: what the stack knows and what the account says, as one list."""
+
+from datetime import UTC, datetime, timedelta
+
+from tools.keys import AccessKey, read_keys
+
+BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
+USE = datetime(2026, 2, 2, tzinfo=UTC)
+
+
+class Iam:
+    """The trusted account, with a list of keys in two pages."""
+
+    def __init__(self, **statuses: str) -> None:
+        self.keys = [{"AccessKeyId": key, "Status": status, "CreateDate": BIRTH} for key, status in statuses.items()]
+        self.asked = []
+
+    def get_paginator(self, _operation):
+        return self
+
+    def paginate(self, **_):
+        return [{"AccessKeyMetadata": self.keys[:1]}, {"AccessKeyMetadata": self.keys[1:]}]
+
+    def get_access_key_last_used(self, *, AccessKeyId):  # noqa: N803 - AWS's own name
+        self.asked.append(AccessKeyId)
+        used = {"LastUsedDate": USE} if AccessKeyId == "AKIANEW" else {}
+        return {"AccessKeyLastUsed": {"ServiceName": "N/A", **used}}
+
+
+KNOWN = [AccessKey(label="2", id="AKIANEW", deployed="Active"), AccessKey(label="1", id="AKIAGONE", deployed="Active")]
+
+
+def test_the_stacks_keys_come_first_in_their_order_then_strangers() -> None:
+    keys = read_keys(Iam(AKIAZ="Active", AKIAA="Inactive", AKIANEW="Inactive"), "user-1", KNOWN, with_use=False)
+    assert [(key.label, key.id, key.deployed, key.actual, key.created) for key in keys] == [
+        ("2", "AKIANEW", "Active", "Inactive", BIRTH),
+        ("1", "AKIAGONE", "Active", None, None),
+        (None, "AKIAA", None, "Inactive", BIRTH),
+        (None, "AKIAZ", None, "Active", BIRTH),
+    ]
+
+
+def test_their_last_use_is_asked_for_only_where_it_is_wanted() -> None:
+    iam = Iam(AKIANEW="Active", AKIAZ="Active")
+    assert {key.last_used for key in read_keys(iam, "user-1", KNOWN, with_use=False)} == {None}
+    assert iam.asked == []
+    used = {key.id: key.last_used for key in read_keys(iam, "user-1", KNOWN, with_use=True)}
+    assert used == {"AKIANEW": USE, "AKIAGONE": None, "AKIAZ": None}
+    assert sorted(iam.asked) == ["AKIANEW", "AKIAZ"]
+
+
+def test_the_age_is_in_whole_days() -> None:
+    key = AccessKey(id="AKIAONE", created=BIRTH)
+    assert key.age_days(BIRTH + timedelta(days=2, hours=23)) == 2
+    assert AccessKey(id="AKIAONE").age_days(BIRTH) is None

@@ -1,0 +1,288 @@
+"""Checks of what must work, done by doing: as the person with the key, then as the role."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from botocore.exceptions import ClientError
+
+from iam.arns import iam_arn
+from iam.documents import source_addresses
+from iam.limits import MAX_SESSION_SECONDS
+from iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
+from tools.answers import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
+from tools.bucket import write_to_s3
+from tools.callers import aws_time
+from tools.keys import stored_key
+from tools.proof import (
+    SESSION_NAME,
+    Case,
+    Check,
+    Finding,
+    Granted,
+    Verdict,
+    disproven,
+    not_checked,
+    proven,
+    refused,
+    unknown,
+)
+from tools.reads import READS, USERS_FIRST, Read
+
+NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
+ASSUME = "assume role"
+STORED_KEY = "stored key"
+
+
+def key_check_name(label: str | None) -> str:
+    """Return the name of the check of a key; without a label, of the key that is not there."""
+    return f"key {label}" if label else "active key"
+
+
+def key_checks(case: Case) -> list[Check]:
+    """Return the checks of the user's keys."""
+    outputs = case.outputs
+    advice = (
+        f"The key is not active in account {outputs.trusted_account_id}, or its secret is another one. {case.put_back}"
+    )
+    checks: list[Check] = []
+    if outputs.secret_location and outputs.access_key_id:
+        expected = f"{outputs.access_key_id}, which is handed over"
+        checks.append(Check(name=STORED_KEY, expected=expected, run=_stored_key))
+    checks += [
+        Check(
+            name=key_check_name(label),
+            expected=f"belongs to {outputs.user_arn}",
+            run=partial(_own_key, label=label),
+            advice=advice,
+        )
+        if key.deployed == "Active"
+        else Check(name=f"inactive key {label}", expected="refused", run=partial(_inactive_key, label=label))
+        for label, key in outputs.access_keys.items()
+    ]
+    if outputs.access_key_id is None:
+        checks.append(Check(name=key_check_name(None), expected="one key is active", run=_no_key))
+    return checks
+
+
+def _own_key(case: Case, *, label: str) -> Finding:
+    key = case.outputs.access_keys[label]
+    if label not in case.secrets:
+        if not key.encrypted_secret and not case.outputs.secret_location:
+            return disproven(f"the stack has no secret of {key.id}, encrypted or not", _lost_secret(case))
+        if label != case.current_label:
+            return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
+        return unknown(f"the secret of {key.id} is not at hand", _where_is_the_secret(case))
+    identity = case.patience.insist(f"key {label}", case.holder(label).client("sts").get_caller_identity)
+    if (identity["Arn"], identity["Account"]) != (case.outputs.user_arn, case.outputs.trusted_account_id):
+        return disproven(f"{key.id} belongs to {identity['Arn']}")
+    return proven(f"{key.id} belongs to {identity['Arn']}")
+
+
+def _lost_secret(case: Case) -> str:
+    return (
+        "AWS tells a secret once, so this key works and nobody can use it. Give the key another label in the "
+        f"configuration (accessKeys), and a pgpKeyFile that can be encrypted to, then: make up STACK={case.stack}. "
+        f"Whoever does have the secret proves it with: {_with_secret(case)}"
+    )
+
+
+def _where_is_the_secret(case: Case) -> str:
+    if case.outputs.encrypted_secret_access_key:
+        return (
+            "The stack has it encrypted only. Decrypt it and hand it over: pulumi stack output "
+            f"encryptedSecretAccessKey --stack {case.stack} | base64 -d | gpg --decrypt | {_with_secret(case)}"
+        )
+    return f"Hand it over on standard input: {_with_secret(case)}"
+
+
+def _with_secret(case: Case) -> str:
+    return f"python -m tools verify --stack {case.stack} --secret-stdin"
+
+
+def _stored_key(case: Case) -> Finding:
+    """Read the key pair from its store in the trusted account, and keep its secret for the checks that follow."""
+    location = case.outputs.secret_location or ""
+    try:
+        key_id, secret = stored_key(location, case.administrator("trusted"))
+    except ClientError as error:
+        if error_code(error) in REFUSED:
+            return not_checked(error_text(error), "Whoever verifies must be allowed to read the store.")
+        return disproven(error_text(error), f"{location} is not there. {case.put_back}")
+    if key_id != case.outputs.access_key_id:
+        return disproven(key_id, f"{location} holds another key than the one that is handed over. {case.put_back}")
+    case.secrets.setdefault(case.current_label or "", secret)
+    return proven(f"{key_id}, in {location}")
+
+
+def _inactive_key(case: Case, *, label: str) -> Finding:
+    key_id = case.outputs.access_keys[label].id
+    if label not in case.secrets:
+        return not_checked(f"the secret of {key_id} is not at hand", "See the row on the user's keys instead.")
+    advice = f"{key_id} works though the stack says Inactive. {case.put_back}"
+    return refused(case, case.holder(label).client("sts").get_caller_identity, advice=advice, codes=UNKNOWN_KEY)
+
+
+def _no_key(case: Case) -> Finding:
+    return unknown(
+        "every key is inactive",
+        "Nobody can get in, so nothing else can be proven. To go back, set a key's status to Active in the "
+        f"configuration (accessKeys), then make up STACK={case.stack}",
+    )
+
+
+def session_checks(case: Case) -> list[Check]:
+    """Return the checks of what the role's session is and may do."""
+    outputs = case.outputs
+    checks = [
+        Check(
+            name=ASSUME,
+            expected=f"the key assumes {outputs.role_arn}",
+            run=_assume,
+            needs=(key_check_name(case.current_label),),
+            advice="The role does not let the user in, or the user may not ask: see the rows on the trust policy and "
+            f"on the user's policies. {case.put_back}",
+        ),
+        Check(
+            name="session",
+            expected=f"of role {outputs.role_name} in account {outputs.trusting_account_id}",
+            run=_whose_session,
+            needs=(ASSUME,),
+        ),
+        Check(
+            name="session length",
+            expected=f"at most {outputs.terms.max_session_duration} s",
+            run=_session_length,
+            needs=(ASSUME,),
+            advice="The role allows longer sessions than the stack says: see the row on the role's limits. "
+            f"{case.put_back}",
+        ),
+        *_permission_checks(case),
+    ]
+    if case.write:
+        expected = "the session makes, writes, reads and removes a bucket; the key alone cannot read it"
+        checks.append(Check(name="write to S3", expected=expected, run=write_to_s3, needs=(ASSUME,)))
+    return checks
+
+
+def _permission_checks(case: Case) -> list[Check]:
+    policy, expected = case.outputs.terms.permission_policy, "the session may, as the policy says"
+    allowed = [read for read in READS if surely_allowed(policy, read.action)]
+    advice = f"The role may not do what its policy says: see the row on the role's policies. {case.put_back}"
+    checks = [
+        Check(
+            name=f"allowed: {read.action}",
+            expected=expected,
+            run=partial(_read_as_role, read=read),
+            needs=(ASSUME,),
+            advice=advice,
+        )
+        for read in allowed
+    ]
+    if untried := sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed}):
+        checks.append(Check(name="other permissions", expected=expected, run=partial(_untried, services=untried)))
+    expected = "what the policy does not say is refused"
+    return [*checks, Check(name="not allowed", expected=expected, run=_not_allowed, needs=(ASSUME,))]
+
+
+def _assume(case: Case) -> Finding:
+    """Assume the role, and keep the session for the checks that follow."""
+    terms = case.outputs.terms
+    if terms.require_mfa and not case.mfa:
+        return unknown("not tried: the role asks for MFA", _how_to_give_mfa(case))
+    try:
+        as_holder = partial(case.assume_role, case.current_holder(), external_id=terms.external_id)
+        answer = case.patience.insist("assuming the role", as_holder)
+    except ClientError as error:
+        if advice := _why_refused(case, error):
+            return unknown(error_text(error), advice)
+        raise
+    key = answer["Credentials"]
+    case.granted = Granted(
+        caller=case.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting"),
+        seconds=(key["Expiration"] - (aws_time(answer) or datetime.now(UTC))).total_seconds(),
+    )
+    return proven("assumed")
+
+
+def _how_to_give_mfa(case: Case) -> str:
+    terms = case.outputs.terms
+    if terms.endpoint:
+        return NO_MFA_HERE
+    device = iam_arn("mfa", partition=terms.partition, account_id=case.outputs.trusted_account_id, name="NAME")
+    return f"Give the user's device and the code it shows: --mfa-serial {device} --mfa-code CODE"
+
+
+def _why_refused(case: Case, error: ClientError) -> str:
+    """Return what may be why the role was not to be had though nothing is wrong with it; empty where nothing is."""
+    terms = case.outputs.terms
+    if case.mfa and terms.endpoint:
+        return NO_MFA_HERE
+    if MFA_FAILED in str(error):
+        return "Check the device's ARN, and try with its next code: AWS takes each one once."
+    if error_code(error) in REFUSED and (addresses := source_addresses(terms.trust_policy)):
+        return f"Try it from one of the addresses that the role lets in: {', '.join(addresses)}"
+    return ""
+
+
+def _whose_session(case: Case) -> Finding:
+    outputs = case.outputs
+    identity = case.patience.insist("session", case.role().client("sts").get_caller_identity)
+    expected = (
+        f"arn:{outputs.terms.partition}:sts::{outputs.trusting_account_id}:assumed-role/"
+        f"{outputs.role_name}/{SESSION_NAME}"
+    )
+    if (identity["Arn"], identity["Account"]) != (expected, outputs.trusting_account_id):
+        advice = f"The session should be {expected}. Is the stack's role another one now?"
+        return disproven(str(identity["Arn"]), advice)
+    return proven(str(identity["Arn"]))
+
+
+def _session_length(case: Case) -> Finding:
+    """Compare the length of the session, and on AWS ask for a longer one than allowed."""
+    terms, lasts = case.outputs.terms, round(case.granted.seconds if case.granted else 0)
+    longest = terms.max_session_duration
+    if lasts > longest:
+        return disproven(f"{lasts} s")
+    # An emulator grants any length, a code of MFA works once, and beyond AWS's limit every role refuses.
+    if terms.endpoint or terms.require_mfa or longest >= MAX_SESSION_SECONDS:
+        return proven(f"{lasts} s")
+    longer = partial(case.assume_role, case.current_holder(), external_id=terms.external_id, seconds=longest + 1)
+    finding = refused(case, longer, advice="", codes=frozenset({"ValidationError"}))
+    if finding.verdict is not Verdict.PROVEN:
+        return finding
+    return proven(f"{lasts} s; {longest + 1} s {finding.observed}")
+
+
+def _read_as_role(case: Case, *, read: Read) -> Finding:
+    try:
+        case.patience.insist(read.action, read.of(case.role()))
+    except ClientError as error:
+        boundaries = case.outputs.terms.permissions_boundaries
+        if error_code(error) in REFUSED and boundaries is None:
+            return not_checked("refused", f"A permissions boundary may be what forbids it. {case.deploy_again}")
+        if error_code(error) in REFUSED and boundaries and "role" in boundaries:
+            return not_checked("refused", f"The role's boundary {boundaries['role']} may be what forbids it.")
+        raise
+    return proven("allowed")
+
+
+def _untried(_case: Case, *, services: list[str]) -> Finding:
+    return not_checked(
+        f"not tried: {', '.join(services)}", "No harmless read of theirs is known here that the policy surely allows."
+    )
+
+
+def _not_allowed(case: Case) -> Finding:
+    """Try what the policy does not say: listing users where it can be, else the first read that it leaves out."""
+    policy = case.outputs.terms.permission_policy
+    read = next((read for read in USERS_FIRST if not possibly_allowed(policy, read.action)), None)
+    if read is None:
+        return not_checked("the policy allows everything", "Narrow the policy to what the role is for.")
+    allowed = f"the policy allows {USERS_FIRST[0].action}; " if read is not USERS_FIRST[0] else ""
+    advice = f"The role may do more than its policy says: see the row on the role's policies. {case.put_back}"
+    finding = refused(case, read.of(case.role()), advice=advice)
+    if finding.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
+        return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
+    return Finding(
+        verdict=finding.verdict, observed=f"{allowed}{read.action} {finding.observed}", advice=finding.advice
+    )
