@@ -330,7 +330,7 @@ def watched(
     with proxy_before(project.endpoint) as proxy:
         project.configure({"endpoint": proxy.url})
         project.up()
-        project.python("-m", "tools.verify", "--stack", "test", "--save", ".local/proof-test.json")
+        project.python("-m", "tools", "verify", "--stack", "test", "--save", ".local/proof-test.json")
         yield project, proxy
 
 
