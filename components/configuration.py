@@ -15,8 +15,9 @@ from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
 from components.identity_policy import identity_policy_file
-from components.models import NAMESPACE, RelationshipArgs
+from components.models import NAMESPACE
 from components.pgp import public_key_file
+from components.relationship_args import RelationshipArgs
 from components.validation import Model
 
 PROJECT_FOLDER = Path(__file__).parent.parent

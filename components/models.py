@@ -1,10 +1,4 @@
-"""The arguments of a relationship: checked whole when they are made, then never changed.
-
-They are at once what the components take, what the stack's configuration says (``components.configuration`` reads it
-into them), and the schema of the package for other languages. So a relationship made in code obeys the same rules as
-a stack does, those between sections too. A rule looks back only: a section is checked against the sections above it
-that are right by themselves.
-"""
+"""The sections of a relationship's arguments: checked whole when they are made, then never changed."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -13,12 +7,12 @@ from typing import Any, Literal, Self, cast
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components import aws_rules, pgp
-from components.identity_policy import allows_everything, identity_policy
+from components.identity_policy import identity_policy
 from components.validation import Defaulted, Model, Refusal, each, refuse
 from iam import Side
 from iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
-from iam.documents import PolicyDocument, matches, size, trust_policy
-from iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS, MIN_SESSION_SECONDS
+from iam.documents import PolicyDocument, trust_policy
+from iam.limits import MAX_ACCESS_KEYS, MIN_SESSION_SECONDS
 
 NAMESPACE = "assume-role"
 
@@ -51,7 +45,7 @@ class AccountArgs(Model):
 
     @model_validator(mode="after")
     def _own_role(self) -> Self:
-        if self.assume_role_arn and (problem := _misplaced(self.assume_role_arn, self)):
+        if self.assume_role_arn and (problem := misplaced(self.assume_role_arn, self)):
             refuse([Refusal(("assumeRoleArn",), self.assume_role_arn, problem)])
         return self
 
@@ -171,7 +165,8 @@ class AccessKeyArgs(Model):
     _label = field_validator("label", mode="before")(aws_rules.key_label)
 
 
-def _one_key_or_two(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
+def one_key_or_two(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
+    """Return the keys of a user: as many as AWS allows, each with a label of its own."""
     refusals: list[Refusal] = []
     if not 1 <= len(keys) <= MAX_ACCESS_KEYS:
         problem = (
@@ -186,7 +181,8 @@ def _one_key_or_two(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
     return keys
 
 
-def _one_key() -> list[AccessKeyArgs]:
+def one_key() -> list[AccessKeyArgs]:
+    """Return the keys of a user where nothing is said of them."""
     return [AccessKeyArgs(label="1")]
 
 
@@ -246,159 +242,17 @@ class TrustedUserArgs(Model):
     """The one role that the user may assume. It need not exist yet."""
     user: Defaulted[UserArgs] = UserArgs()
     """The user."""
-    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=_one_key)
+    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=one_key)
     """The user's access keys, oldest first, one or two."""
     pgp_key: str | None = None
     """PGP public key, armored or base64, that the secrets are encrypted to."""
 
     _role_arn = field_validator("role_arn", mode="before")(aws_rules.role_arn)
-    _access_keys = field_validator("access_keys")(_one_key_or_two)
+    _access_keys = field_validator("access_keys")(one_key_or_two)
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
 
 
-class RelationshipArgs(Model):
-    """Everything that a relationship is made from."""
-
-    trusting: AccountArgs
-    """The account that hosts the role."""
-    trusted: AccountArgs
-    """The account that hosts the user."""
-    role: RoleArgs
-    """The role in the trusting account."""
-    user: Defaulted[UserArgs] = UserArgs()
-    """The user in the trusted account."""
-    trust: Defaulted[TrustArgs] = TrustArgs()
-    """Who may assume the role, beyond being in the trusted account."""
-    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=_one_key)
-    """The user's access keys, oldest first, one or two."""
-    pgp_key: str | None = None
-    """PGP public key, armored or base64, that the secret is encrypted to: it then exists nowhere in plain text."""
-    secret_store: StoreArgs | None = None
-    """Where the trusted account keeps the key pair, instead of the outputs."""
-    tags: Defaulted[dict[str, str]] = Field(default_factory=dict[str, str])
-    """Tags on every resource that takes tags."""
-    endpoint: str | None = None
-    """An AWS emulator on a loopback address. Without one, real AWS."""
-
-    _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
-    _tags = field_validator("tags", mode="before")(aws_rules.tags)
-    _endpoint = field_validator("endpoint", mode="before")(aws_rules.loopback_endpoint)
-    _access_keys = field_validator("access_keys")(_one_key_or_two)
-
-    # The rules between sections. Each stands at the later section, so that it speaks beside all other faults; of an
-    # earlier one that is wrong by itself it knows nothing, and says nothing.
-
-    @field_validator("trusted")
-    @classmethod
-    def _two_accounts_of_one_partition(cls, trusted: AccountArgs, info: ValidationInfo) -> AccountArgs:
-        trusting = _account(info, "trusting")
-        if trusting and trusted.account_id == trusting.account_id:
-            problem = (
-                "this is the trusting account too, and a relationship needs two. Set the id of the account of the user"
-            )
-            refuse([Refusal(("accountId",), trusted.account_id, problem)])
-        if trusting and trusted.partition != trusting.partition:
-            problem = (
-                f"this is in another partition than trusting.region ({trusting.region}), and no role can be "
-                "assumed across partitions. Choose two accounts of one partition"
-            )
-            refuse([Refusal(("region",), trusted.region, problem)])
-        return trusted
-
-    @field_validator("role")
-    @classmethod
-    def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
-        further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
-        refuse(_foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further}))
-        return role
-
-    @field_validator("user")
-    @classmethod
-    def _user_of_the_trusted_account(cls, user: UserArgs, info: ValidationInfo) -> UserArgs:
-        refuse(_foreign(info, "trusted", {("permissionsBoundary",): user.permissions_boundary}))
-        return user
-
-    @field_validator("trust")
-    @classmethod
-    def _principals_of_the_trusted_account(cls, trust: TrustArgs, info: ValidationInfo) -> TrustArgs:
-        patterns = trust.principal_arns
-        refusals = _foreign(info, "trusted", {("principalArns", index): arn for index, arn in enumerate(patterns)})
-        account, user = _account(info, "trusted"), cast("UserArgs | None", info.data.get("user"))
-        if patterns and account and user:
-            own = account.arn("user", user.name, user.path)
-            if not any(matches(pattern, own) for pattern in patterns):
-                problem = f"this leaves out the stack's own user, so nobody could use its key. Add {own}"
-                refusals.append(Refusal(("principalArns",), patterns, problem))
-        refuse(refusals)
-        return trust
-
-    @field_validator("secret_store")
-    @classmethod
-    def _no_plain_secret_beside_pgp(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
-        if store and info.data.get("pgp_key", "wrong"):
-            raise ValueError(
-                "this stores the secret in plain text, which with pgpKeyFile no stack ever has. Remove one of the two"
-            )
-        return store
-
-    @property
-    def trusting_role(self) -> TrustingRoleArgs:
-        """The half in the trusting account."""
-        return TrustingRoleArgs(
-            account=self.trusting, trusted_account_id=self.trusted.account_id, role=self.role, trust=self.trust
-        )
-
-    @property
-    def trusted_user(self) -> TrustedUserArgs:
-        """The half in the trusted account."""
-        return TrustedUserArgs(
-            account=self.trusted,
-            role_arn=self.trusting.arn("role", self.role.name, self.role.path),
-            user=self.user,
-            access_keys=self.access_keys,
-            pgp_key=self.pgp_key,
-        )
-
-    def warnings(self) -> list[str]:
-        """Return what is allowed but seldom meant, a sentence each."""
-        sentences: list[str] = []
-        ways_in = {(account.profile, account.assume_role_arn) for account in (self.trusting, self.trusted)}
-        if self.endpoint is None and len(ways_in) == 1:
-            sentences.append(
-                "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
-                f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"
-            )
-        if allows_everything(self.role.policy.document):
-            sentences.append(
-                "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
-                "whoever has the key is as good as an administrator of the trusting account "
-                f"{self.trusting.account_id}. Name the actions that the role is for."
-            )
-        if (characters := size(self.trusting_role.trust_policy)) > MAX_TRUST_POLICY_CHARACTERS:
-            sentences.append(
-                f"the trust policy has {characters:,} characters, and AWS takes {MAX_TRUST_POLICY_CHARACTERS:,} by "
-                "default. Shorten trust.principalArns or trust.sourceIps, for example with wildcards, or ask AWS for "
-                'more: the quota "Role trust policy length" of IAM.'
-            )
-        return sentences
-
-
-def _account(info: ValidationInfo, side: Side) -> AccountArgs | None:
-    """Return the account of a side, if it is right by itself."""
-    return cast("AccountArgs | None", info.data.get(side))
-
-
-def _foreign(info: ValidationInfo, side: Side, arns: Mapping[tuple[str | int, ...], str | None]) -> list[Refusal]:
-    """Return what there is to say against ARNs, by place, that must be in the account of one side."""
-    own, other = _account(info, side), _account(info, "trusted" if side == "trusting" else "trusting")
-    return [
-        Refusal(place, arn, problem)
-        for place, arn in arns.items()
-        if own and arn and (problem := _misplaced(arn, own, side, other))
-    ]
-
-
-def _misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: AccountArgs | None = None) -> str | None:
+def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: AccountArgs | None = None) -> str | None:
     """Return why an ARN is not one of the account ``own``, or None; with the ``other`` one, it tells swapped accounts.
 
     Args:

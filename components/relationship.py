@@ -8,8 +8,9 @@ import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
 from components.handover import aws_config, switch_role_url
-from components.models import NAMESPACE, RelationshipArgs, StoreArgs
+from components.models import NAMESPACE, StoreArgs
 from components.providers import account_provider
+from components.relationship_args import RelationshipArgs
 from components.secret_store import SecretStore, SecretStoreArgs
 from components.trusted_user import TrustedUser, key_outputs
 from components.trusting_role import TrustingRole

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from components.configuration import FILES
-from components.models import RelationshipArgs
+from components.relationship_args import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, record
 from tools.__main__ import COMMANDS, main
 from tools.errors import Exit

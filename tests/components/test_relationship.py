@@ -10,8 +10,9 @@ import pulumi_aws as aws
 import pytest
 
 from components.configuration import SettingsError, parse_settings
-from components.models import RelationshipArgs, StoreArgs
+from components.models import StoreArgs
 from components.relationship import Relationship
+from components.relationship_args import RelationshipArgs
 from components.secret_store import SecretStore, SecretStoreArgs
 from components.trusted_user import TrustedUser
 from components.trusting_role import TrustingRole

@@ -8,8 +8,9 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from pydantic import ValidationError
 
 from components.configuration import load_settings
-from components.models import AccessKeyArgs, RelationshipArgs
+from components.models import AccessKeyArgs
 from components.relationship import Relationship
+from components.relationship_args import RelationshipArgs
 from components.trusted_user import TrustedUser
 from components.trusting_role import TrustingRole
 from components.validation import Model

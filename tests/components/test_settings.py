@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from components.configuration import Fault, SettingsError, load_settings, parse_settings
-from components.models import AccessKeyArgs, AccountArgs, RelationshipArgs, TrustArgs, UserArgs
+from components.models import AccessKeyArgs, AccountArgs, TrustArgs, UserArgs
+from components.relationship_args import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
 
 OTHER = "777788889999"

@@ -10,8 +10,8 @@ PROGRAM = """
 import json
 from pathlib import Path
 import pulumi
-from components.models import AccountArgs, PolicyArgs, RelationshipArgs, RoleArgs, TrustArgs, UserArgs
-from components.relationship import Relationship
+from components.models import AccountArgs, PolicyArgs, RoleArgs, TrustArgs, UserArgs
+from components.relationship import Relationship, RelationshipArgs
 
 config = pulumi.Config()
 trusting, trusted = (AccountArgs(account_id=config.require(side)) for side in ("trusting", "trusted"))
