@@ -1,0 +1,64 @@
+"""The one command line of the tools, and the one table from errors to sentences and exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import ROOT
+from tools import __main__ as command_line
+from tools.__main__ import COMMANDS, main, sentence
+from tools.errors import Exit, FailedError, StackError, UnfinishedError
+
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (StackError("It is not there."), Exit.CANNOT_TELL, "It is not there."),
+        (FailedError("It failed."), Exit.FAILED, "It failed."),
+        (UnfinishedError("It waits."), Exit.UNFINISHED, "It waits."),
+        (KeyboardInterrupt(), Exit.UNFINISHED, "Interrupted. Run the same again"),
+        (DENIED, Exit.CANNOT_TELL, "AWS did not do it: An error occurred (AccessDenied)"),
+        (OSError(28, "No space left on device", "/some/file"), Exit.FAILED, "/some/file No space left on device."),
+    ],
+)
+def test_each_error_is_a_sentence_and_an_exit_code(error, code, words):
+    text, found = sentence(error)
+    assert (found, words in text) == (code, True)
+
+
+def test_what_is_no_message_is_raised_again():
+    with pytest.raises(ZeroDivisionError):
+        sentence(ZeroDivisionError())
+
+
+def test_an_error_of_a_command_is_printed_and_returned(capsys, monkeypatch):
+    class Broken:
+        @staticmethod
+        def add_arguments(_):
+            """Take none."""
+
+        @staticmethod
+        def run(_):
+            raise FailedError("Nothing works.")
+
+    monkeypatch.setattr(command_line, "import_module", lambda _: Broken)
+    assert main(["verify", "--stack", "any"]) == 1
+    assert capsys.readouterr().err == "error: Nothing works.\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_old_way_to_call_a_command_is_refused(command):
+    """As a module of its own it would do nothing and end well: a proof that is none."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tools.{command}", "--stack", "any"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"python -m tools {command}" in done.stderr
