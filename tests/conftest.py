@@ -187,14 +187,16 @@ def accounts(next_accounts: Callable[[], Accounts]) -> Accounts:
 
 
 @pytest.fixture(scope="session")
-def aws_client(emulator: str) -> Callable[[str, str], Any]:
-    """Return a function that makes a client of a service, as the root of an account."""
+def aws_client(emulator: str) -> Callable[..., Any]:
+    """Return a function that makes a client of a service, for the root of an account or with a key."""
 
-    def make(account_id: str, service: str) -> Any:
+    def make(key_id: str, service: str, secret: str = "any", token: str | None = None) -> Any:  # noqa: S107
+        """Take an account's id for its root: the emulator asks that one for no secret."""
         return boto3.client(
             service,
-            aws_access_key_id=account_id,
-            aws_secret_access_key="any",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
             region_name="us-east-1",
             endpoint_url=emulator,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
@@ -241,7 +243,7 @@ def make_standing(
     tmp_path_factory: pytest.TempPathFactory,
     next_accounts: Callable[[], Accounts],
     make_project: Callable[[Path, Accounts], Project],
-    aws_client: Callable[[str, str], Any],
+    aws_client: Callable[..., Any],
 ) -> Callable[[Path, Accounts], Project]:
     """Return a function that makes a project that stands as after `pulumi up`, by copying one that was deployed."""
     original = make_project(tmp_path_factory.mktemp("original"), next_accounts())

@@ -23,7 +23,7 @@ def readable_state(project: Project) -> str:
     return json.dumps(state)
 
 
-def stand(project: Project, state: str, former: Accounts, aws_client: Callable[[str, str], Any]) -> None:
+def stand(project: Project, state: str, former: Accounts, aws_client: Callable[..., Any]) -> None:
     """Make of a project that was never deployed a copy of the one that left `state` in the accounts `former`."""
     for side in ("trusting", "trusted"):
         state = state.replace(getattr(former, side), getattr(project.accounts, side))
