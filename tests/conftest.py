@@ -1,5 +1,6 @@
 """What tests share: an embedded AWS that enforces IAM, accounts nobody else uses, and copies of the project."""
 
+import compileall
 import itertools
 import json
 import os
@@ -20,9 +21,10 @@ from botocore.config import Config
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
+from tests.standing import readable_state, stand
 
 ROOT = Path(__file__).resolve().parent.parent
-# What a copy of the project needs. Byte code comes along: its time stamps stay right, and starting is faster.
+# What a copy of the project needs.
 PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
 PACKAGES = ("components", "iam", "local", "policies", "tools")
 # One choice for the whole run, and never a download of hundreds of megabytes: `make test PLUGIN=official`.
@@ -31,6 +33,8 @@ COMMAND_SECONDS = 120.0
 CONDITION_SECONDS = 30.0
 CONDITION_POLL_SECONDS = 0.01
 STACK = "test"
+# The CLI ends before its memory needs collecting: a sixth of its time is spent on that.
+QUICK = {"GOGC": "off", "GOMEMLIMIT": "500MiB"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class Project:
     @property
     def stack_file(self) -> Path:
         return self.path / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / f".local/stacks/.pulumi/stacks/assume-role/{STACK}.json"
 
     def run(
         self,
@@ -116,7 +124,7 @@ class Project:
 
     def state(self) -> str:
         """Return the text of the state file: for asserting what it does not hold."""
-        return (self.path / f".local/stacks/.pulumi/stacks/assume-role/{STACK}.json").read_text()
+        return self.state_file.read_text()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -179,14 +187,16 @@ def accounts(next_accounts: Callable[[], Accounts]) -> Accounts:
 
 
 @pytest.fixture(scope="session")
-def aws_client(emulator: str) -> Callable[[str, str], Any]:
-    """Return a function that makes a client of a service, as the root of an account."""
+def aws_client(emulator: str) -> Callable[..., Any]:
+    """Return a function that makes a client of a service, for the root of an account or with a key."""
 
-    def make(account_id: str, service: str) -> Any:
+    def make(key_id: str, service: str, secret: str = "any", token: str | None = None) -> Any:  # noqa: S107
+        """Take an account's id for its root: the emulator asks that one for no secret."""
         return boto3.client(
             service,
-            aws_access_key_id=account_id,
-            aws_secret_access_key="any",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
             region_name="us-east-1",
             endpoint_url=emulator,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
@@ -196,40 +206,75 @@ def aws_client(emulator: str) -> Callable[[str, str], Any]:
 
 
 @pytest.fixture(scope="session")
-def make_project(emulator: str) -> Callable[[Path, Accounts], Project]:
-    """Return a function that copies the project into a folder and makes its stack."""
+def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
+    """Return the folder of a project whose stack is made and whose accounts are missing: every project is its copy."""
+    folder = tmp_path_factory.mktemp("template")
+    for name in PROGRAM:
+        shutil.copy2(ROOT / name, folder / name)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / name)
+        compileall.compile_dir(folder / name, quiet=1)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    config = {"pulumi:disable-default-providers": ["aws"], "assume-role:endpoint": emulator}
+    (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
+    prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_project(template: Path, emulator: str) -> Callable[[Path, Accounts], Project]:
+    """Return a function that copies the project, with a stack that is not deployed, into a folder."""
 
     def make(folder: Path, accounts: Accounts) -> Project:
-        for name in PROGRAM:
-            shutil.copy2(ROOT / name, folder / name)
-        for name in PACKAGES:
-            shutil.copytree(ROOT / name, folder / name)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
-        config = {
-            "pulumi:disable-default-providers": ["aws"],
-            "assume-role:endpoint": emulator,
-            "assume-role:trusting": {"accountId": accounts.trusting},
-            "assume-role:trusted": {"accountId": accounts.trusted},
-        }
-        (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
+        shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+        # Once more: the plugins are those of this folder, and the emulator is told of its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
-        return Project(folder, accounts, emulator, environment)
+        project = Project(folder, accounts, emulator, environment | QUICK)
+        project.configure(
+            {"trusting": {"accountId": accounts.trusting}, "trusted": {"accountId": accounts.trusted}},
+        )
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_standing(
+    tmp_path_factory: pytest.TempPathFactory,
+    next_accounts: Callable[[], Accounts],
+    make_project: Callable[[Path, Accounts], Project],
+    aws_client: Callable[..., Any],
+) -> Callable[[Path, Accounts], Project]:
+    """Return a function that makes a project that stands as after `pulumi up`, by copying one that was deployed."""
+    original = make_project(tmp_path_factory.mktemp("original"), next_accounts())
+    original.up()
+    state = readable_state(original)
+
+    def make(folder: Path, accounts: Accounts) -> Project:
+        project = make_project(folder, accounts)
+        stand(project, state, original.accounts, aws_client)
+        return project
 
     return make
 
 
 @pytest.fixture
 def project(tmp_path: Path, accounts: Accounts, make_project: Callable[[Path, Accounts], Project]) -> Project:
+    """Return a project of the test's own, whose stack is not deployed."""
     return make_project(tmp_path, accounts)
+
+
+@pytest.fixture
+def standing(tmp_path: Path, accounts: Accounts, make_standing: Callable[[Path, Accounts], Project]) -> Project:
+    """Return a project of the test's own, deployed with the default settings."""
+    return make_standing(tmp_path, accounts)
 
 
 @pytest.fixture(scope="module")
 def deployed(
     tmp_path_factory: pytest.TempPathFactory,
     next_accounts: Callable[[], Accounts],
-    make_project: Callable[[Path, Accounts], Project],
+    make_standing: Callable[[Path, Accounts], Project],
 ) -> Project:
-    """Return a project after `pulumi up`, shared by the tests of a module: leave it as it was."""
-    project = make_project(tmp_path_factory.mktemp("deployed"), next_accounts())
-    project.up()
-    return project
+    """Return a project deployed with the default settings, shared by the tests of a module: leave it as it was."""
+    return make_standing(tmp_path_factory.mktemp("deployed"), next_accounts())

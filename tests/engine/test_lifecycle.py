@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 # What is said with the stand-in plugin, and with the official one: tests run with either, and the README names both.
 SAID = {
     "name taken": (
@@ -41,19 +43,39 @@ def root_arn(account_id):
     return f"arn:aws:iam::{account_id}:root"
 
 
-class TestDeployed:
-    """What one `pulumi up` leaves behind."""
+@pytest.fixture(scope="module")
+def first(tmp_path_factory, next_accounts, make_project):
+    """Return a project and what its first `pulumi up` printed, with the preview that a person gets."""
+    project = make_project(tmp_path_factory.mktemp("first"), next_accounts())
+    return project, project.pulumi("up", "--yes", "--diff", "--color", "never")
 
-    def test_the_eight_steps_each_in_its_account(self, deployed, aws_client):
-        trusting = aws_client(deployed.accounts.trusting, "iam")
-        trusted = aws_client(deployed.accounts.trusted, "iam")
-        outputs = deployed.outputs()
+
+@pytest.fixture(scope="module")
+def up(first):
+    return first[0]
+
+
+@pytest.fixture(scope="module")
+def outputs(up):
+    return up.outputs()
+
+
+class TestFirstUp:
+    """What one `pulumi up` prints, and leaves behind: the tests leave it as it is."""
+
+    def test_prints_no_secret(self, first, outputs):
+        _, done = first
+
+        assert outputs["accessKeyId"] in done.stdout
+        assert outputs["secretAccessKey"] not in done.stdout + done.stderr
+
+    def test_the_eight_steps_each_in_its_account(self, up, outputs, aws_client):
+        trusting = aws_client(up.accounts.trusting, "iam")
+        trusted = aws_client(up.accounts.trusted, "iam")
 
         role = trusting.get_role(RoleName="Assume-Role-1")["Role"]
         assert role["Arn"] == outputs["roleArn"]
-        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
-            "AWS": root_arn(deployed.accounts.trusted)
-        }
+        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": root_arn(up.accounts.trusted)}
         (attached,) = trusting.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
         assert attached["PolicyName"] == "Custom-Policy-For-Role-1"
         user = trusted.get_user(UserName="user-1")["User"]
@@ -65,62 +87,54 @@ class TestDeployed:
         assert trusting.list_users()["Users"] == []
         assert trusted.list_roles()["Roles"] == []
 
-    def test_outputs(self, deployed):
-        outputs = deployed.outputs()
-
+    def test_outputs(self, up, outputs):
         assert outputs.keys() == {
             *("roleArn", "roleName", "userArn", "userName", "trustingAccountId", "trustedAccountId", "switchRoleUrl"),
-            *("accessKeyId", "secretAccessKey", "accessKeys", "awsConfig", "terms"),
+            *("accessKeyId", "secretAccessKey", "accessKeys", "awsConfig", "terms", "readme"),
         }
         assert outputs["accessKeys"] == {
             "1": {"id": outputs["accessKeyId"], "status": "Active", "secret": outputs["secretAccessKey"]}
         }
-        assert outputs["trustingAccountId"] == deployed.accounts.trusting
-        assert outputs["trustedAccountId"] == deployed.accounts.trusted
+        assert outputs["trustingAccountId"] == up.accounts.trusting
+        assert outputs["trustedAccountId"] == up.accounts.trusted
 
-    def test_nothing_to_change(self, deployed):
-        assert changes(deployed.up()) == {"unchanged": 13}
-        deployed.preview("--expect-no-changes")
-
-    def test_refresh_finds_nothing_to_change(self, deployed):
-        deployed.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
-        deployed.preview("--expect-no-changes")
-
-    def test_the_secret_is_in_no_output_and_not_in_the_state(self, deployed):
-        secret = deployed.outputs()["secretAccessKey"]
+    def test_there_is_nothing_to_change_and_no_command_shows_the_secret(self, up, outputs):
+        refreshed = up.pulumi(
+            *("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--diff", "--logtostderr", "-v=3")
+        )
         commands = [
-            deployed.up("--diff"),
-            deployed.preview("--diff", "--json"),
-            deployed.pulumi("stack", "output"),
-            deployed.pulumi("stack", "output", "--json"),
-            deployed.pulumi("stack", "export"),
-            deployed.pulumi("up", "--yes", "--skip-preview", "--refresh", "--logtostderr", "-v=3"),
-            deployed.run("make", "outputs", "STACK=test"),
+            refreshed,
+            up.preview("--diff", "--json", "--expect-no-changes"),
+            again := up.up("--diff", "--logtostderr", "-v=3"),
+            up.pulumi("stack", "output", "--json"),
+            up.pulumi("stack", "export"),
+            up.run("make", "outputs", "STACK=test"),
         ]
 
+        assert changes(again) == {"unchanged": 13}
+        secret = outputs["secretAccessKey"]
         assert len(secret) == 40
-        assert secret not in deployed.state()
-        assert "ciphertext" in deployed.state()
+        assert secret not in up.state()
+        assert "ciphertext" in up.state()
         for done in commands:
             assert secret not in done.stdout + done.stderr, done.args
 
 
-class TestFirstUp:
-    def test_prints_no_secret(self, project):
-        done = project.run(*["pulumi", "up", "--yes", "--stack", "test", "--diff", "--color", "never"])
+def test_a_copy_is_as_good_as_an_up(standing):
+    """Most tests start from such a copy: the engine, and whoever proves the relationship, must find no difference."""
+    refreshed = standing.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    proof = standing.python("-m", "tools.verify", "--stack", "test")
 
-        outputs = project.outputs()
-        assert outputs["accessKeyId"] in done.stdout
-        assert outputs["secretAccessKey"] not in done.stdout + done.stderr
+    assert changes(refreshed) == changes(standing.up()) == {"unchanged": 13}
+    assert "Stack test is proven" in proof.stdout
 
 
 class TestChanges:
     """What a change of the settings does to what stands: each leaves the rest alone."""
 
-    def test_in_place(self, project, aws_client):
-        project.up()
-        before = project.outputs()
-        (project.path / "policies" / "read.json").write_text(
+    def test_in_place(self, standing, aws_client):
+        before = standing.outputs()
+        (standing.path / "policies" / "read.json").write_text(
             json.dumps(
                 {
                     "Version": "2012-10-17",
@@ -128,7 +142,7 @@ class TestChanges:
                 }
             )
         )
-        project.configure(
+        standing.configure(
             {
                 "role": {"maxSessionDuration": 7200, "policy": {"file": "policies/read.json"}},
                 "trust": {"externalId": "customer-42"},
@@ -136,59 +150,57 @@ class TestChanges:
             }
         )
 
-        done = project.up()
+        done = standing.up()
 
         counts = changes(done)
         assert "replaced" not in counts
         assert "deleted" not in counts
-        assert project.outputs()["accessKeyId"] == before["accessKeyId"]
-        iam = aws_client(project.accounts.trusting, "iam")
+        assert standing.outputs()["accessKeyId"] == before["accessKeyId"]
+        iam = aws_client(standing.accounts.trusting, "iam")
         role = iam.get_role(RoleName="Assume-Role-1")["Role"]
         assert role["MaxSessionDuration"] == 7200
         assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] == {
             "StringEquals": {"sts:ExternalId": "customer-42"}
         }
         assert role["Tags"] == [{"Key": "team", "Value": "platform"}]
-        arn = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+        arn = f"arn:aws:iam::{standing.accounts.trusting}:policy/Custom-Policy-For-Role-1"
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         assert document["Statement"][0]["Action"] == "s3:ListAllMyBuckets"
-        project.preview("--expect-no-changes")
+        standing.preview("--expect-no-changes")
 
-    def test_a_new_user_name_replaces_the_user_its_key_and_attachment(self, project, aws_client):
-        project.up()
-        before = project.outputs()
-        project.configure({"user": {"name": "user-2"}})
+    def test_a_new_user_name_replaces_the_user_its_key_and_attachment(self, standing, aws_client):
+        before = standing.outputs()
+        standing.configure({"user": {"name": "user-2"}})
 
-        counts = changes(project.up())
+        counts = changes(standing.up())
 
         assert counts["replaced"] == 3  # user, attachment, key
-        iam = aws_client(project.accounts.trusted, "iam")
+        iam = aws_client(standing.accounts.trusted, "iam")
         assert [user["UserName"] for user in iam.list_users()["Users"]] == ["user-2"]
         (attached,) = iam.list_attached_user_policies(UserName="user-2")["AttachedPolicies"]
         assert attached["PolicyName"] == "Custom-Assume-Role-Policy"
         (key,) = iam.list_access_keys(UserName="user-2")["AccessKeyMetadata"]
-        assert key["AccessKeyId"] == project.outputs()["accessKeyId"] != before["accessKeyId"]
-        project.preview("--expect-no-changes")
+        assert key["AccessKeyId"] == standing.outputs()["accessKeyId"] != before["accessKeyId"]
+        standing.preview("--expect-no-changes")
 
-    def test_new_names_in_the_trusting_account_replace_there_and_move_the_user_along(self, project, aws_client):
-        project.up()
-        before = project.outputs()
-        project.configure(
+    def test_new_names_in_the_trusting_account_replace_there_and_move_the_user_along(self, standing, aws_client):
+        before = standing.outputs()
+        standing.configure(
             {"role": {"name": "Role-2", "policy": {"name": "Policy-2"}}, "user": {"policyName": "Policy-3"}}
         )
 
-        project.up()
+        standing.up()
 
-        outputs = project.outputs()
-        iam = aws_client(project.accounts.trusting, "iam")
+        outputs = standing.outputs()
+        iam = aws_client(standing.accounts.trusting, "iam")
         assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Role-2"]
         assert [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]] == ["Policy-2"]
         assert outputs["terms"]["assumePolicy"]["Statement"][0]["Resource"] == outputs["roleArn"]
         assert outputs["accessKeyId"] == before["accessKeyId"]
-        trusted = aws_client(project.accounts.trusted, "iam")
+        trusted = aws_client(standing.accounts.trusted, "iam")
         assert [policy["PolicyName"] for policy in trusted.list_policies(Scope="Local")["Policies"]] == ["Policy-3"]
-        project.preview("--expect-no-changes")
+        standing.preview("--expect-no-changes")
 
     def test_a_further_policy_comes_and_goes(self, project, aws_client):
         iam = aws_client(project.accounts.trusting, "iam")
@@ -210,17 +222,16 @@ class TestChanges:
         (left,) = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
         assert left["PolicyName"] == "Custom-Policy-For-Role-1"
 
-    def test_a_second_key_leaves_the_first_alone(self, project):
-        project.up()
-        before = project.outputs()
-        project.configure({"accessKeys": [{"label": "1"}, {"label": "2"}]})
-        project.up()
-        both = project.outputs()
-        project.configure({"accessKeys": [{"label": "1", "status": "Inactive"}, {"label": "2"}]})
+    def test_a_second_key_leaves_the_first_alone(self, standing):
+        before = standing.outputs()
+        standing.configure({"accessKeys": [{"label": "1"}, {"label": "2"}]})
+        standing.up()
+        both = standing.outputs()
+        standing.configure({"accessKeys": [{"label": "1", "status": "Inactive"}, {"label": "2"}]})
 
-        counts = changes(project.up())
+        counts = changes(standing.up())
 
-        after = project.outputs()
+        after = standing.outputs()
         assert both["accessKeys"]["1"] == before["accessKeys"]["1"]
         assert both["accessKeyId"] == both["accessKeys"]["2"]["id"]
         assert counts.get("updated") == 1
@@ -229,20 +240,18 @@ class TestChanges:
 
 
 class TestDrift:
-    def test_what_somebody_removed_by_hand_is_made_again(self, project, aws_client):
-        project.up()
-        iam = aws_client(project.accounts.trusting, "iam")
-        arn = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+    def test_what_somebody_removed_by_hand_is_made_again(self, standing, aws_client):
+        iam = aws_client(standing.accounts.trusting, "iam")
+        arn = f"arn:aws:iam::{standing.accounts.trusting}:policy/Custom-Policy-For-Role-1"
         iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
         iam.delete_role(RoleName="Assume-Role-1")
 
-        project.up("--refresh")
+        standing.up("--refresh")
 
         assert iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
 
-    def test_what_somebody_changed_by_hand_is_changed_back(self, project, aws_client):
-        project.up()
-        iam = aws_client(project.accounts.trusting, "iam")
+    def test_what_somebody_changed_by_hand_is_changed_back(self, standing, aws_client):
+        iam = aws_client(standing.accounts.trusting, "iam")
         iam.update_assume_role_policy(
             RoleName="Assume-Role-1",
             PolicyDocument=json.dumps(
@@ -253,23 +262,22 @@ class TestDrift:
             ),
         )
 
-        assert changes(project.preview("--refresh"))["updated"] == 1
-        project.up("--refresh")
+        assert changes(standing.up("--refresh"))["updated"] == 1
 
         document = iam.get_role(RoleName="Assume-Role-1")["Role"]["AssumeRolePolicyDocument"]
-        assert document["Statement"][0]["Principal"] == {"AWS": root_arn(project.accounts.trusted)}
+        assert document["Statement"][0]["Principal"] == {"AWS": root_arn(standing.accounts.trusted)}
 
-    def test_a_key_that_somebody_made_inactive_stays_so_until_a_refresh(self, project, aws_client):
+    def test_a_key_that_somebody_made_inactive_stays_so_until_a_refresh(self, standing, aws_client):
         """Why Pulumi.yaml does not say `refresh: always`: the next pipeline would open a leaked key again."""
-        project.up()
-        iam = aws_client(project.accounts.trusted, "iam")
-        iam.update_access_key(UserName="user-1", AccessKeyId=project.outputs()["accessKeyId"], Status="Inactive")
+        iam = aws_client(standing.accounts.trusted, "iam")
+        (key,) = iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        iam.update_access_key(UserName="user-1", AccessKeyId=key["AccessKeyId"], Status="Inactive")
 
-        project.up()
+        standing.up()
 
         (key,) = iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
         assert key["Status"] == "Inactive"
-        assert changes(project.preview("--refresh"))["updated"] == 1
+        assert changes(standing.preview("--refresh"))["updated"] == 1
 
     def test_a_name_that_is_taken(self, project, aws_client):
         aws_client(project.accounts.trusted, "iam").create_user(UserName="user-1")
@@ -282,7 +290,7 @@ class TestDrift:
 
 
 class TestDestroy:
-    def test_leaves_both_accounts_empty(self, project, aws_client):
+    def test_leaves_both_accounts_empty_for_an_up_again(self, project, aws_client):
         project.configure({"accessKeys": [{"label": "1"}, {"label": "2", "status": "Inactive"}], "tags": {"a": "b"}})
         project.up()
         # Attached by hand: must not hold up the end.
@@ -303,6 +311,10 @@ class TestDestroy:
             assert client.list_roles()["Roles"] == []
             assert client.list_users()["Users"] == []
             assert client.list_policies(Scope="Local")["Policies"] == []
+        project.up()
+        assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Assume-Role-1"]
+        keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+        assert len(keys) == 2
 
     def test_a_sign_in_that_changed_since_the_last_up(self, project, aws_client):
         """The engine signs in as its state recorded; with --run-program as the configuration says."""
@@ -327,40 +339,28 @@ class TestDestroy:
         assert iam.list_roles()["Roles"] == []
         assert project.pulumi("stack", "output", "--json").stdout.strip() == "{}"
 
-    def test_up_again_afterwards(self, project):
-        project.up()
-        first = project.outputs()["accessKeyId"]
-        project.destroy()
-        project.up()
 
-        assert project.outputs()["accessKeyId"] != first
+@pytest.fixture(scope="module")
+def provider(deployed):
+    resources = json.loads(deployed.state())["checkpoint"]["latest"]["resources"]
+    return next(item["urn"] for item in resources if item["urn"].endswith("-trusting-provider"))
 
 
 class TestImport:
     """`pulumi import` on its own; adopting a whole relationship is tested with its tool."""
 
-    def provider(self, project):
-        resources = json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
-        return next(item["urn"] for item in resources if item["urn"].endswith("-trusting-provider"))
-
-    def test_a_role_by_its_name(self, deployed, aws_client):
+    def test_a_role_by_its_name(self, deployed, provider, aws_client):
         iam = aws_client(deployed.accounts.trusting, "iam")
         trust = {
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
         }
         iam.create_role(RoleName="By-Hand", AssumeRolePolicyDocument=json.dumps(trust), MaxSessionDuration=7200)
-        flags = [
-            "--yes",
-            "--generate-code=false",
-            "--protect=false",
-            "--provider",
-            f"trusting={self.provider(deployed)}",
-        ]
+        flags = ["--yes", "--generate-code=false", "--protect=false", "--provider", f"trusting={provider}"]
 
         deployed.pulumi("import", "aws:iam/role:Role", "by-hand", "By-Hand", *flags)
 
-        resources = json.loads(deployed.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        resources = json.loads(deployed.state())["checkpoint"]["latest"]["resources"]
         (role,) = [item for item in resources if item["urn"].endswith("::by-hand")]
         assert role["id"] == "By-Hand"
         assert role["inputs"]["maxSessionDuration"] == 7200
@@ -368,31 +368,27 @@ class TestImport:
         deployed.up()  # the program does not know it, so it goes
         assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Assume-Role-1"]
 
-    def test_a_role_that_does_not_exist(self, deployed):
+    def test_a_role_that_does_not_exist(self, deployed, provider):
         done = deployed.pulumi(
             *("import", "aws:iam/role:Role", "nobody", "No-Such-Role", "--yes", "--generate-code=false"),
-            *("--provider", f"trusting={self.provider(deployed)}"),
+            *("--provider", f"trusting={provider}"),
             check=False,
         )
 
         assert says(done, "nothing to import")
 
 
-def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(project):
+def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(standing):
     """The two providers once were the program's own, named after their sides; now the Relationship makes them."""
-    project.up()
-    exported = project.pulumi("stack", "export").stdout
-    former = re.sub(r"(pulumi:providers:aws::)assume-role-(\w+)-provider", r"\1\2", exported)
+    former = re.sub(r"(pulumi:providers:aws::)assume-role-(\w+)-provider", r"\1\2", standing.state())
     assert former.count("pulumi:providers:aws::trusting") > 2
-    (project.path / "former.json").write_text(former)
-    project.pulumi("stack", "import", "--file", "former.json")
+    standing.state_file.write_text(former)
 
-    project.preview("--expect-no-changes")
-    done = project.up()
+    done = standing.pulumi("up", "--yes")  # with its preview
 
+    assert done.stdout.count("13 unchanged") == 2
     assert changes(done).keys() == {"unchanged"}
-    assert "pulumi:providers:aws::trusting" not in project.state()
-    project.destroy()
+    assert "pulumi:providers:aws::trusting" not in standing.state()
 
 
 def test_a_stopped_emulator_is_named(project, free_port):

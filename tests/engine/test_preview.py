@@ -2,6 +2,7 @@
 
 import json
 
+import pysequoia
 import pytest
 
 FIRST_PREVIEW_CREATES = 13  # the stack, three components, two providers, seven AWS resources
@@ -17,7 +18,7 @@ def _nothing_is_created(project, aws_client):
         assert iam.list_policies(Scope="Local")["Policies"] == []
 
 
-def test_shows_all_documents_whole_and_both_arns(project):
+def test_shows_all_documents_whole(project):
     trusting, trusted = project.accounts.trusting, project.accounts.trusted
     role_arn = f"arn:aws:iam::{trusting}:role/Assume-Role-1"
 
@@ -41,57 +42,51 @@ def test_shows_all_documents_whole_and_both_arns(project):
     assert json.loads(inputs["assume-role-trusted-user-policy"]["policy"])["Statement"] == [
         {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn}
     ]
+
+
+def test_shows_both_arns_with_the_digits_of_an_account_id_that_the_cli_has_set(project):
+    project.configure({"trusted": None})
+    project.pulumi("config", "set", "--path", "assume-role:trusted.accountId", "011122223333")
+
     shown = project.preview().stdout
-    assert f'"{role_arn}"' in shown
-    assert f'"arn:aws:iam::{trusted}:user/user-1"' in shown
+
+    assert f'"arn:aws:iam::{project.accounts.trusting}:role/Assume-Role-1"' in shown
+    assert '"arn:aws:iam::011122223333:user/user-1"' in shown
 
 
 def test_all_faults_of_the_settings_at_once(project):
+    """Among them an account id that YAML has changed: to it, 0111... is an octal number, and the digits are gone."""
+    (project.path / "reader.asc").write_text(str(pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")))
     project.configure(
         {
-            "trusted": {"accountId": project.accounts.trusting},
+            "trusted": None,
             "role": {"name": "Rôle", "maxSessionDuration": 60, "policy": {"file": "policies/missing.json"}},
             "trust": {"externalID": "x-1"},
             "accessKeys": [{"label": "a"}, {"label": "b"}, {"label": "c"}],
+            "pgpKeyFile": "reader.asc",
             "endpoint": "http://192.0.2.1:4566",
         }
     )
+    trusted = "config:\n  assume-role:trusted:\n    accountId: 011122223333\n"
+    project.stack_file.write_text(project.stack_file.read_text().replace("config:\n", trusted))
 
-    done = project.preview(check=False)
+    done = project.up(check=False)
 
     assert done.returncode != 0
-    assert "7 settings are wrong" in done.stdout
+    assert "8 settings are wrong" in done.stdout
     for expected in (
-        f'trusted.accountId = "{project.accounts.trusting}": this is the trusting account too',
+        "trusted.accountId = ",
+        "this is a number: YAML drops leading zeros",
         'role.name = "Rôle": IAM role names are made of letters, digits and _+=,.@- only.',
         "role.maxSessionDuration = 60: a role's maximum session duration is a whole number of seconds from 3600 to",
         'role.policy.file = "policies/missing.json": the policy file cannot be read (No such file or directory).',
         'trust.externalID = "x-1": there is no such setting. Did you mean externalId?',
         "accessKeys = 3: a user has one access key or 2",
+        'pgpKeyFile = "reader.asc": this file holds a PRIVATE key',
         "192.0.2.1 is not a loopback address",
     ):
         assert expected in done.stdout
     assert "Traceback" not in done.stdout
-
-
-def test_an_account_id_that_yaml_has_changed(project):
-    """0111... is an octal number to YAML: the digits that the user wrote are gone before the program runs."""
-    project.configure({"trusted": None})
-    trusted = "config:\n  assume-role:trusted:\n    accountId: 011122223333\n"
-    project.stack_file.write_text(project.stack_file.read_text().replace("config:\n", trusted))
-
-    done = project.preview(check=False)
-
-    assert done.returncode != 0
-    assert "trusted.accountId" in done.stdout
-    assert "YAML drops leading zeros" in done.stdout
-
-
-def test_config_set_keeps_the_digits_of_an_account_id(project):
-    project.configure({"trusted": None})
-    project.pulumi("config", "set", "--path", "assume-role:trusted.accountId", "011122223333")
-
-    assert "arn:aws:iam::011122223333:user/user-1" in project.preview().stdout
 
 
 def test_credentials_of_another_account_are_refused(project):

@@ -3,10 +3,14 @@
 import base64
 import json
 
-import boto3
 import pysequoia
 import pytest
 import yaml
+from botocore.exceptions import ClientError
+
+
+def caller(aws_client, access_key_id, secret):
+    return aws_client(access_key_id, "sts", secret).get_caller_identity()["Arn"]
 
 
 @pytest.fixture(scope="module")
@@ -14,84 +18,66 @@ def private_key():
     return pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
 
 
-def caller(outputs, access_key_id, secret):
-    sts = boto3.client(
-        "sts",
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret,
-        region_name="us-east-1",
-        endpoint_url=outputs["terms"]["endpoint"],
-    )
-    return sts.get_caller_identity()["Arn"]
-
-
-@pytest.mark.parametrize("form", ["armored", "binary"])
-def test_with_a_pgp_key_the_plain_secret_exists_nowhere(project, private_key, form):
-    public_key = private_key.extract_certificate()
-    content = str(public_key).encode() if form == "armored" else bytes(public_key)
-    (project.path / "reader.asc").write_bytes(content)
-    project.configure({"pgpKeyFile": "reader.asc"})
-
-    shown = project.up("--diff", "--logtostderr", "-v=9")
-
-    outputs = project.outputs()
-    message = base64.b64decode(outputs["encryptedSecretAccessKey"])
-    secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
-    assert caller(outputs, outputs["accessKeyId"], secret) == outputs["userArn"]
-    assert "secretAccessKey" not in outputs
-    assert outputs["accessKeys"]["1"] == {
-        "id": outputs["accessKeyId"],
-        "status": "Active",
-        "encryptedSecret": outputs["encryptedSecretAccessKey"],
-    }
-    everything = [
-        shown.stdout,
-        shown.stderr,
-        json.dumps(outputs),
-        project.pulumi("stack", "export", "--show-secrets").stdout,
-        project.state(),
-    ]
-    assert all(secret not in text for text in everything)
-    assert (
-        f"aws configure --profile assume-role-test-user     (access key id: {outputs['accessKeyId']})"
-        in (outputs["awsConfig"])
-    )
-    project.preview("--expect-no-changes")
-
-
-def test_a_private_key_is_refused_before_anything_is_created(project, aws_client, private_key):
-    (project.path / "reader.asc").write_text(str(private_key))
-    project.configure({"pgpKeyFile": "reader.asc"})
-
-    done = project.up(check=False)
-
-    assert done.returncode != 0
-    assert 'pgpKeyFile = "reader.asc": this file holds a PRIVATE key' in done.stdout
-    assert aws_client(project.accounts.trusted, "iam").list_users()["Users"] == []
-
-
-def test_an_active_key_whose_secret_was_never_encrypted_fails_every_update(project, private_key):
-    """What is in the state after the provider has made a key and then failed on the PGP key."""
+@pytest.fixture(scope="module")
+def pgp_up(tmp_path_factory, next_accounts, make_project, private_key):
+    """Return a project with a PGP key, and all that its first up said."""
+    project = make_project(tmp_path_factory.mktemp("pgp"), next_accounts())
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
     project.configure({"pgpKeyFile": "reader.asc"})
-    project.up()
-    exported = json.loads(project.pulumi("stack", "export").stdout)
-    (key,) = [item for item in exported["deployment"]["resources"] if item["type"] == "aws:iam/accessKey:AccessKey"]
-    del key["outputs"]["encryptedSecret"]
-    (project.path / "state.json").write_text(json.dumps(exported))
-    project.pulumi("stack", "import", "--file", "state.json")
+    return project, project.up("--diff", "--logtostderr", "-v=9")
 
-    project.preview()
-    for _ in range(2):
-        done = project.up(check=False)
-        assert done.returncode != 0
-        assert f"the access key {key['id']} is active, and nobody has its secret" in done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
 
-    assert f"pulumi up --replace '{key['urn']}'" in done.stdout + done.stderr
-    project.up("--replace", key["urn"])
-    assert project.outputs()["encryptedSecretAccessKey"]
-    assert project.outputs()["accessKeyId"] != key["id"]
+class TestWithAPgpKey:
+    """One project: what its up shows and leaves, then what an up comes to whose secret was never encrypted."""
+
+    def test_the_plain_secret_exists_nowhere(self, pgp_up, private_key, aws_client):
+        project, shown = pgp_up
+
+        outputs = project.outputs()
+        message = base64.b64decode(outputs["encryptedSecretAccessKey"])
+        secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
+        assert caller(aws_client, outputs["accessKeyId"], secret) == outputs["userArn"]
+        assert "secretAccessKey" not in outputs
+        assert outputs["accessKeys"]["1"] == {
+            "id": outputs["accessKeyId"],
+            "status": "Active",
+            "encryptedSecret": outputs["encryptedSecretAccessKey"],
+        }
+        everything = [
+            shown.stdout,
+            shown.stderr,
+            json.dumps(outputs),
+            project.pulumi("stack", "export", "--show-secrets").stdout,
+            project.state(),
+        ]
+        assert all(secret not in text for text in everything)
+        assert (
+            f"aws configure --profile assume-role-test-user     (access key id: {outputs['accessKeyId']})"
+            in (outputs["awsConfig"])
+        )
+        project.preview("--expect-no-changes")
+
+    def test_an_active_key_whose_secret_was_never_encrypted_fails_every_update(self, pgp_up):
+        """What is in the state after the provider has made a key and then failed on the PGP key."""
+        project, _ = pgp_up
+        state = json.loads(project.state())
+        resources = state["checkpoint"]["latest"]["resources"]
+        (key,) = [item for item in resources if item["type"] == "aws:iam/accessKey:AccessKey"]
+        del key["outputs"]["encryptedSecret"]
+        project.state_file.write_text(json.dumps(state))
+
+        project.preview()
+        for _ in range(2):
+            done = project.up(check=False)
+            assert done.returncode != 0
+            assert f"the access key {key['id']} is active, and nobody has its secret" in done.stdout + done.stderr
+            assert "Traceback" not in done.stdout + done.stderr
+
+        assert f"pulumi up --replace '{key['urn']}'" in done.stdout + done.stderr
+        project.up("--replace", key["urn"])
+        outputs = project.outputs()
+        assert outputs["encryptedSecretAccessKey"]
+        assert outputs["accessKeyId"] != key["id"]
 
 
 STORES = {
@@ -120,7 +106,7 @@ def test_a_store_in_the_trusted_account_holds_the_pair_and_follows_rotation(proj
     assert f":{project.accounts.trusted}:" in location
     pair = json.loads(read_store(aws_client, project.accounts.trusted, kind, location))
     assert pair.keys() == {"accessKeyId", "secretAccessKey"}
-    assert caller(outputs, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
+    assert caller(aws_client, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
     for text in (shown.stdout, shown.stderr, project.state(), json.dumps(outputs)):
         assert pair["secretAccessKey"] not in text
     project.preview("--expect-no-changes")
@@ -131,14 +117,18 @@ def test_a_store_in_the_trusted_account_holds_the_pair_and_follows_rotation(proj
     outputs = project.outputs()
     pair = json.loads(read_store(aws_client, project.accounts.trusted, kind, outputs["secretLocation"]))
     assert pair["accessKeyId"] == outputs["accessKeys"]["2"]["id"]
-    assert caller(outputs, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
+    assert caller(aws_client, pair["accessKeyId"], pair["secretAccessKey"]) == outputs["userArn"]
 
-    project.destroy()
-    project.up()  # under the same name, at once
     project.configure({"accessKeys": [{"label": "1", "status": "Inactive"}]})
     project.up()
+
     assert "accessKeyId" not in project.outputs()
-    project.destroy()
+    if kind == "ssm":  # there the name is free from now on
+        with pytest.raises(ClientError, match="ParameterNotFound"):
+            read_store(aws_client, project.accounts.trusted, kind, outputs["secretLocation"])
+    else:  # a deleted secret would keep its name for a month
+        project.destroy()
+        project.up()
 
 
 class TestStackEncryption:
@@ -178,35 +168,31 @@ class TestStackEncryption:
         assert done.returncode != 0
         assert f"encrypted with the well-known passphrase in {file}" in done.stdout
 
-    def test_another_passphrase(self, project):
-        project.up()
-        secret = project.outputs()["secretAccessKey"]
-        self.new_passphrase(project, "correct horse battery staple")
-
-        refused = project.pulumi("stack", "output", "--show-secrets", check=False)
-        done = project.run(
-            *("pulumi", "stack", "output", "secretAccessKey", "--show-secrets", "--stack", "test"),
-            environment={"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"},
-        )
-
-        assert refused.returncode != 0
-        assert "incorrect passphrase" in refused.stderr
-        assert done.stdout.strip() == secret
-
-    def test_the_example_of_the_readme(self, project):
+    def test_the_example_of_the_readme_and_another_passphrase(self, project):
         """`pulumi stack init --secrets-provider`, here with the one provider that needs no cloud."""
-        secrets = {"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple"}
+        first, second = ({"PULUMI_CONFIG_PASSPHRASE": words} for words in ("correct horse", "battery staple"))
+        prod = ("--stack", "prod", "--non-interactive")
+        secret_output = ("pulumi", "stack", "output", "secretAccessKey", "--show-secrets", *prod)
         init = ("pulumi", "stack", "init", "prod", "--secrets-provider", "passphrase", "--non-interactive")
-        project.run(*init, environment=secrets)
+        project.run(*init, environment=first)
         stack_file = project.path / "Pulumi.prod.yaml"
         stack_file.write_text(yaml.safe_dump(yaml.safe_load(stack_file.read_text()) | {"config": project.config()}))
-        for command in ("up --yes --skip-preview", "stack output accessKeyId", "destroy --yes --skip-preview"):
-            project.run("pulumi", *command.split(), "--stack", "prod", "--non-interactive", environment=secrets)
+        project.run("pulumi", "up", "--yes", "--skip-preview", *prod, environment=first)
+        secret = project.run(*secret_output, environment=first).stdout.strip()
 
-        refused = project.run("pulumi", "up", "--yes", "--stack", "prod", "--non-interactive", check=False)
+        refused = [project.run("pulumi", "up", "--yes", *prod, check=False)]
+        project.run(
+            *("pulumi", "stack", "change-secrets-provider", "passphrase", *prod),
+            environment=first,
+            input=second["PULUMI_CONFIG_PASSPHRASE"],
+        )
+        refused.append(project.run(*secret_output, environment=first, check=False))
 
-        assert refused.returncode != 0
-        assert "incorrect passphrase" in refused.stderr
+        assert len(secret) == 40
+        assert project.run(*secret_output, environment=second).stdout.strip() == secret
+        for done in refused:
+            assert done.returncode != 0
+            assert "incorrect passphrase" in done.stderr
 
     def new_passphrase(self, project, passphrase):
         project.run(
