@@ -12,7 +12,7 @@ from local import LocalError
 from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import BUILT_VERSION, find_cli
-from local.plugins import place_aws_plugin, place_language_host
+from local.launchers import place_aws_plugin, place_language_host
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,18 +134,18 @@ class TestPlugins:
         placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
 
         place_aws_plugin(checkout, cli, machine)
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
         unfinished.unlink()
         place_aws_plugin(checkout, cli, machine)
         assert placed.read_bytes() == b"\x7fELF"
         place_aws_plugin(checkout, cli, machine | {"PLUGIN": "stand-in"})
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
         place_aws_plugin(checkout, cli, machine | {"PLUGIN": "official"})
         assert placed.read_bytes() == b"\x7fELF"
 
         official.unlink()
         place_aws_plugin(checkout, cli, machine)
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
 
     def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
         official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
@@ -166,7 +166,7 @@ class TestPlugins:
     def test_the_engine_loads_it(self, project, tmp_path, where):
         """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
         home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
-        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.aws_plugin"
+        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.plugins.aws"
         script(
             (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
         )

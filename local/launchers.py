@@ -30,7 +30,7 @@ def place_language_host(checkout: Checkout, cli: Path, environment: Mapping[str,
     if cli.resolve().with_name(LANGUAGE_HOST).exists() or _is_on_path(LANGUAGE_HOST, environment):
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        _write_launcher(folder / LANGUAGE_HOST, checkout, "local.language_host")
+        _write_launcher(folder / LANGUAGE_HOST, checkout, "local.plugins.language_host")
 
 
 def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
@@ -62,7 +62,7 @@ def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, st
                 f"{CHOICE} is {OFFICIAL}, and the official AWS plugin is neither on PATH nor at {installed}. "
                 f"Install it: pulumi plugin install resource aws {version('pulumi-aws')}"
             )
-    _write_launcher(placed, checkout, "local.aws_plugin")
+    _write_launcher(placed, checkout, "local.plugins.aws")
 
 
 def link(place: Path, target: Path) -> None:
@@ -98,7 +98,7 @@ def _install(cli: Path, environment: Mapping[str, str]) -> None:
 
 def _is_stand_in(file: Path) -> bool:
     """Return whether the file is a launcher of ours, of whatever checkout: an official plugin can be a script too."""
-    return file.read_bytes().endswith(b' -m local.aws_plugin "$@"\n')
+    return file.read_bytes().endswith(b' -m local.plugins.aws "$@"\n')
 
 
 def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:

@@ -3,10 +3,8 @@
 Nothing here, and so nothing in this plugin, talks to anything but a loopback address.
 """
 
-import ipaddress
 import json
 import os
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -20,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from local.aws_plugin.wire import UNKNOWN, Properties, has_unknown
+from iam.endpoints import is_loopback
+from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -51,8 +50,6 @@ ATTEMPTS: Final = 25
 CONNECTION_ATTEMPTS: Final = 9
 # The session name that the official plugin makes up is random; a fixed one is easier to find in a test.
 SESSION_NAME: Final = "pulumi-aws-stand-in"
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-SESSION_NAME_PATTERN: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 # Ways of botocore to find credentials that stay on this machine. Others (SSO, a profile with a role_arn, container
 # and instance roles) would call addresses of their own choice.
 LOCAL_CREDENTIALS: Final = frozenset({"env", "shared-credentials-file", "config-file", "custom-process"})
@@ -147,7 +144,7 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
     if has_unknown(endpoints) or raw.get("endpoints") == UNKNOWN:
         return
     for service, url in endpoints.items():
-        if not _is_loopback(url):
+        if not is_loopback(url):
             yield (
                 f"endpoints.{service}",
                 (
@@ -205,12 +202,6 @@ def _assume_role_faults(roles: list[Properties]) -> Iterator[tuple[str, str]]:
     for number, role in enumerate(roles):
         for key in sorted(role.keys() - ASSUME_ROLE_KEYS):
             yield f"assumeRoles[{number}].{key}", f"the stand-in AWS plugin does not cover {key}; {OFFICIAL}"
-        name = role.get("sessionName", SESSION_NAME)
-        if not has_unknown(name) and not SESSION_NAME_PATTERN.fullmatch(name):
-            yield (
-                f"assumeRoles[{number}].sessionName",
-                f"is {name!r}; AWS allows 2 to 64 letters, digits and characters of _+=,.@-",
-            )
 
 
 def _parsed(raw: Properties) -> Properties:
@@ -226,18 +217,6 @@ def _parsed(raw: Properties) -> Properties:
 
 def _endpoints(config: Properties) -> dict[str, str]:
     return {service: url for item in config.get("endpoints", []) for service, url in item.items() if url is not None}
-
-
-def _is_loopback(url: str) -> bool:
-    """Tell whether every reader of URLs takes the host for a loopback address: no user info, no backslash."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if "@" in parts.netloc or "\\" in url:
-        return False
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reach(url: str) -> None:

@@ -15,10 +15,10 @@ import grpc
 from botocore.exceptions import ClientError
 from google.protobuf.empty_pb2 import Empty
 
-from local.aws_plugin import iam, stores
-from local.aws_plugin.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
-from local.aws_plugin.protocol import provider_pb2 as proto
-from local.aws_plugin.resource import (
+from local.plugins.aws import keys, policies, roles, stores, users
+from local.plugins.aws.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
+from local.plugins.aws.protocol import provider_pb2 as proto
+from local.plugins.aws.resource import (
     DEFAULTS,
     MissingError,
     Resource,
@@ -29,7 +29,7 @@ from local.aws_plugin.resource import (
     planned,
     without_marks,
 )
-from local.aws_plugin.session import (
+from local.plugins.aws.session import (
     CALL_ERRORS,
     OFFICIAL,
     UNKNOWN_CALL,
@@ -39,9 +39,9 @@ from local.aws_plugin.session import (
     connect,
     told,
 )
-from local.aws_plugin.wire import Properties, decode, encode
+from local.plugins.aws.wire import Properties, decode, encode
 
-TYPES: Final = iam.TYPES | stores.TYPES
+TYPES: Final = roles.TYPES | policies.TYPES | users.TYPES | keys.TYPES | stores.TYPES
 
 # How AWS says that an object does not exist.
 ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
@@ -162,7 +162,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Check(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
-        """Fill in the inputs and judge them by AWS's rules."""
+        """Fill in the inputs, and refuse what this plugin cannot carry out."""
         resource = _resource(request.type)
         inputs = filled_in(
             resource, request.name, decode(request.olds), decode(request.news), self._connected().default_tags
