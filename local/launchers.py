@@ -4,6 +4,7 @@ It looks on PATH first, then beside the CLI (language hosts only), then there, a
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -97,8 +98,8 @@ def _install(cli: Path, environment: Mapping[str, str]) -> None:
 
 
 def _is_stand_in(file: Path) -> bool:
-    """Return whether the file is a launcher of ours, of whatever checkout: an official plugin can be a script too."""
-    return file.read_bytes().endswith(b' -m local.plugins.aws "$@"\n')
+    """Return whether the file is a launcher of ours, of whatever version: an official plugin can be a script too."""
+    return re.search(rb' -m local\.[a-z_.]+ "\$@"\n\Z', file.read_bytes()) is not None
 
 
 def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:

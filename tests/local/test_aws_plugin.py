@@ -468,6 +468,11 @@ def test_check_takes_what_is_not_known_yet(engine: Engine) -> None:
     assert (inputs["tagsAll"], failures) == ({"team": UNKNOWN}, {})
 
 
+def test_check_takes_what_aws_takes_on_request(engine: Engine) -> None:
+    document = trust("222222222222", **{"sts:ExternalId": "x" * 4000})
+    assert engine.check(ROLE, {"name": "role-1", "assumeRolePolicy": document})[1] == {}
+
+
 def test_automatic_names_stay(engine: Engine) -> None:
     first, _ = engine.check(USER, {})
     again, _ = engine.check(USER, {}, first)
