@@ -285,46 +285,23 @@ def test_wrong_account_is_refused(plugin: Engine, accounts: Any) -> None:
         plugin.configure(accounts.trusting, allowedAccountIds=[accounts.trusted])
 
 
-def test_user_configuration_does_not_matter_with_keys(
-    emulator: str, account: str, monkeypatch: pytest.MonkeyPatch
+def test_nothing_of_the_users_configuration_matters(
+    emulator: str, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text(f"[default]\naws_access_key_id = {account}\naws_secret_access_key = any\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     monkeypatch.setenv("AWS_PROFILE", "gone")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with process(emulator) as (engine, _):
         engine.configure(account)
-        with refused("'gone'"):
+        with refused("accessKey: is missing", "looks for credentials nowhere else"):
             engine.stub.Configure(
                 proto.ConfigureRequest(args=encode({"endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)])}))
             )
-
-
-def test_profile_with_keys(emulator: str, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials = tmp_path / "credentials"
-    credentials.write_text(f"[one]\naws_access_key_id = {account}\naws_secret_access_key = any\n")
-    config = tmp_path / "config"
-    config.write_text("[profile other]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = one\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    settings = {
-        "endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)]),
-        "allowedAccountIds": json.dumps([account]),
-    }
-    with process(emulator) as (engine, _):
-        engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "one"})))
-        with refused("does not cover credentials of the kind 'assume-role'"):
-            engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "other"})))
-        with refused("missing", "could not be found"):
-            engine.stub.Configure(proto.ConfigureRequest(args=encode(settings | {"profile": "missing"})))
-
-
-def test_credentials_are_never_fetched_from_elsewhere(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
-    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/")
-    with process(emulator) as (engine, _), refused("no AWS credentials found", "accessKey and secretKey"):
-        engine.stub.Configure(
-            proto.ConfigureRequest(args=encode({"endpoints": json.dumps([dict.fromkeys(SERVICES, emulator)])}))
-        )
 
 
 def test_assume_roles(plugin: Engine, accounts: Any, aws_client: Callable[[str, str], Any]) -> None:
@@ -355,6 +332,7 @@ def test_assume_roles(plugin: Engine, accounts: Any, aws_client: Callable[[str, 
         ({"endpoints": [dict.fromkeys(SERVICES, "http://127.0.0.1@10.0.0.1")]}, "endpoints.sts", "loopback"),
         ({"endpoints": [dict.fromkeys(SERVICES, "http://me@127.0.0.1:1")]}, "endpoints.sts", "no user info"),
         ({"endpoints": [dict.fromkeys(SERVICES, r"http://127.0.0.2:1\@127.0.0.1:2")]}, "endpoints.iam", "loopback"),
+        ({"profile": "one"}, "profile", "does not cover profile of aws:Provider"),
         ({"endpoints": []}, "endpoints", "no endpoint for iam and sts"),
         ({"skipRequestingAccountId": True}, "skipRequestingAccountId", "does not cover skipRequestingAccountId"),
         ({"assumeRoles": [{"roleArn": "r", "duration": "1h"}]}, "assumeRoles[0].duration", "does not cover duration"),

@@ -48,17 +48,6 @@ def process_id(checkout):
     return json.loads((checkout.emulator / "running.json").read_text())["pid"]
 
 
-def test_another_endpoint_while_it_runs_is_named_and_moves_it(checkout, endpoint, free_port):
-    ensure_running(checkout, endpoint)
-    iam(endpoint).create_user(UserName="kept")
-    other = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(LocalError, match=f"runs at {endpoint}.*make down"):
-        ensure_running(checkout, other)
-    stop(checkout)
-    ensure_running(checkout, other)
-    assert iam(other).get_user(UserName="kept")
-
-
 def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
     ensure_running(checkout, endpoint)
     first = process_id(checkout)

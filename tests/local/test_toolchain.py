@@ -147,6 +147,14 @@ class TestPlugins:
         place_aws_plugin(checkout, cli, machine)
         assert b"local.plugins.aws" in placed.read_bytes()
 
+    def test_a_stand_in_of_an_earlier_version_is_none(self, checkout, machine, tmp_path):
+        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        script(placed, 'exec python -m local.aws_plugin "$@"')
+
+        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
+
+        assert b"local.plugins.aws" in placed.read_bytes()
+
     def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
         official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
         script(official, "exec bridge")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from local.plugins.aws.resource import Input, MissingError, Resource, UnfinishedError
 from local.plugins.aws.session import Account
-from local.plugins.aws.shapes import given, time
+from local.plugins.aws.shapes import renamed, time
 from local.plugins.aws.wire import Properties
 
 # https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html
@@ -84,7 +84,7 @@ def read_access_key(account: Account, identifier: str, known: Properties) -> Pro
                 return (
                     known
                     | {"user": user, "status": key.get("Status")}
-                    | given({"date": time(key["CreateDate"])} if "CreateDate" in key else {}, createDate="date")
+                    | renamed({"date": time(key["CreateDate"])} if "CreateDate" in key else {}, createDate="date")
                 )
     raise MissingError
 

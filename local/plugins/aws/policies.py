@@ -5,7 +5,15 @@ from typing import Any, Final, Literal, cast
 from iam.limits import MAX_POLICY_VERSIONS
 from local.plugins.aws.resource import Input, MissingError, Resource
 from local.plugins.aws.session import Account
-from local.plugins.aws.shapes import change_tags, given, json_policy, policy_text, same_document, tag_list, tag_outputs
+from local.plugins.aws.shapes import (
+    change_tags,
+    json_policy,
+    policy_text,
+    renamed,
+    same_document,
+    tag_list,
+    tag_outputs,
+)
 from local.plugins.aws.wire import Properties
 
 
@@ -15,7 +23,7 @@ def create_policy(account: Account, inputs: Properties) -> tuple[str, Properties
         PolicyName=inputs["name"],
         PolicyDocument=inputs["policy"],
         Tags=tag_list(inputs.get("tagsAll", {})),
-        **given(inputs, Path="path", Description="description"),
+        **renamed(inputs, Path="path", Description="description"),
     )["Policy"]
     return policy.get("Arn", ""), {}
 
@@ -31,7 +39,7 @@ def read_policy(account: Account, identifier: str, known: Properties) -> Propert
         "arn": identifier,
         "policyId": policy["PolicyId"],
         "attachmentCount": policy.get("AttachmentCount", 0),
-        **given(policy, description="Description"),
+        **renamed(policy, description="Description"),
         **tag_outputs(policy.get("Tags", []), account, known),
     }
 

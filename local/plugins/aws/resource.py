@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.plugins.aws.protocol import provider_pb2 as proto
-from local.plugins.aws.session import OFFICIAL, Account
+from local.plugins.aws.session import Account, uncovered
 from local.plugins.aws.shapes import same_document
 from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
 
@@ -70,8 +70,8 @@ class Resource:
 
     def name_of(self, values: Properties) -> str:
         """Return what messages call an object with these properties."""
-        shown = (values.get(key) for key in ("name", "user", "role", "secretId"))
-        return next((str(value) for value in shown if value), "")
+        names = (values.get(key) for key in ("name", "user", "role", "secretId"))
+        return next((str(name) for name in names if name), "")
 
 
 def filled_in(
@@ -91,8 +91,8 @@ def filled_in(
     if added:
         inputs[DEFAULTS] = sorted(added)
     if "tags" in resource.inputs:
-        given = inputs.get("tags", {})
-        merged = UNKNOWN if given == UNKNOWN else dict(default_tags) | given
+        own = inputs.get("tags", {})
+        merged = UNKNOWN if own == UNKNOWN else dict(default_tags) | own
         if merged:
             inputs["tagsAll"] = merged
     return inputs
@@ -101,7 +101,7 @@ def filled_in(
 def faults(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
     """Yield the name and the fault of each input that AWS, or this plugin, would refuse."""
     for key in sorted(inputs.keys() - resource.inputs.keys() - {DEFAULTS, "tagsAll"}):
-        yield key, f"the stand-in AWS plugin does not cover {key} of {token}; {OFFICIAL}"
+        yield key, uncovered(f"{key} of {token}")
     for key, item in resource.inputs.items():
         if key not in inputs:
             if item.required:

@@ -8,9 +8,9 @@ from local.plugins.aws.session import Account
 from local.plugins.aws.shapes import (
     change_boundary,
     change_tags,
-    given,
     json_policy,
     policy_text,
+    renamed,
     same_document,
     tag_list,
     tag_outputs,
@@ -26,7 +26,7 @@ def create_role(account: Account, inputs: Properties) -> tuple[str, Properties]:
         AssumeRolePolicyDocument=inputs["assumeRolePolicy"],
         MaxSessionDuration=inputs["maxSessionDuration"],
         Tags=tag_list(inputs.get("tagsAll", {})),
-        **given(inputs, Path="path", Description="description", PermissionsBoundary="permissionsBoundary"),
+        **renamed(inputs, Path="path", Description="description", PermissionsBoundary="permissionsBoundary"),
     )
     return inputs["name"], {}
 
@@ -43,8 +43,8 @@ def read_role(account: Account, identifier: str, known: Properties) -> Propertie
         "arn": role["Arn"],
         "uniqueId": role["RoleId"],
         "createDate": time(role["CreateDate"]),
-        **given(role, description="Description"),
-        **given(role.get("PermissionsBoundary", {}), permissionsBoundary="PermissionsBoundaryArn"),
+        **renamed(role, description="Description"),
+        **renamed(role.get("PermissionsBoundary", {}), permissionsBoundary="PermissionsBoundaryArn"),
         **tag_outputs(role.get("Tags", []), account, known),
     }
 

@@ -31,7 +31,7 @@ OFFICIAL: Final = (
 )
 
 # The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
-PLAIN_KEYS: Final = frozenset({"profile", "region", "accessKey", "secretKey", "token"})
+PLAIN_KEYS: Final = frozenset({"region", "accessKey", "secretKey"})
 JSON_KEYS: Final = frozenset(
     {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "maxRetries", "s3UsePathStyle"}
     | {"skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
@@ -50,10 +50,7 @@ ATTEMPTS: Final = 25
 CONNECTION_ATTEMPTS: Final = 9
 # The session name that the official plugin makes up is random; a fixed one is easier to find in a test.
 SESSION_NAME: Final = "pulumi-aws-stand-in"
-# Ways of botocore to find credentials that stay on this machine. Others (SSO, a profile with a role_arn, container
-# and instance roles) would call addresses of their own choice.
-LOCAL_CREDENTIALS: Final = frozenset({"env", "shared-credentials-file", "config-file", "custom-process"})
-# With keys of the provider's own, nothing of the user's AWS configuration matters, not even a profile that is gone.
+# Nothing of the user's AWS configuration matters, not even a profile that is gone.
 NO_FILES: Final = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -63,6 +60,11 @@ NO_FILES: Final = {
 UNKNOWN_CALL: Final = frozenset({"InvalidAction", "UnknownOperationException", "NotImplemented"})
 # What a call to AWS may raise: an answer that is an error, no answer, and an answer that is not AWS's at all.
 CALL_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+
+
+def uncovered(what: str) -> str:
+    """Return the sentence for what this plugin does not do."""
+    return f"the stand-in AWS plugin does not cover {what}; {OFFICIAL}"
 
 
 class ConfigurationError(Exception):
@@ -133,7 +135,7 @@ def told(error: Exception) -> str:
 def check(raw: Properties) -> Iterator[tuple[str, str]]:
     """Yield the name and the fault of each configured property that cannot work."""
     for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
-        yield key, f"the stand-in AWS plugin does not cover {key} of aws:Provider; {OFFICIAL}"
+        yield key, uncovered(f"{key} of aws:Provider")
     try:
         config = _parsed(raw)
     except ValueError as error:
@@ -160,6 +162,9 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
                 f"machine only. Set the provider's endpoints to it, or for real AWS {OFFICIAL}"
             ),
         )
+    for key in ("accessKey", "secretKey"):
+        if not raw.get(key):
+            yield key, f"is missing: the stand-in AWS plugin looks for credentials nowhere else. Give it, or {OFFICIAL}"
 
 
 def connect(raw: Properties) -> Account:
@@ -174,7 +179,7 @@ def connect(raw: Properties) -> Account:
     for url in dict.fromkeys(endpoints.values()):
         _reach(url)
     account = Account(
-        session=_session(config),
+        session=_session(config.get("accessKey", ""), config.get("secretKey", "")),
         region=config.get("region", "us-east-1"),
         endpoints=endpoints,
         attempts=1 + config["maxRetries"] if "maxRetries" in config else ATTEMPTS,
@@ -201,7 +206,7 @@ def connect(raw: Properties) -> Account:
 def _assume_role_faults(roles: list[Properties]) -> Iterator[tuple[str, str]]:
     for number, role in enumerate(roles):
         for key in sorted(role.keys() - ASSUME_ROLE_KEYS):
-            yield f"assumeRoles[{number}].{key}", f"the stand-in AWS plugin does not cover {key}; {OFFICIAL}"
+            yield f"assumeRoles[{number}].{key}", uncovered(key)
 
 
 def _parsed(raw: Properties) -> Properties:
@@ -232,27 +237,10 @@ def _reach(url: str) -> None:
         ) from error
 
 
-def _session(config: Properties) -> Session:
-    """Return a session with the configured keys, or those of the profile or the environment."""
-    if "accessKey" in config:
-        session = Session(session_vars=NO_FILES)
-        session.set_credentials(config["accessKey"], config.get("secretKey", ""), config.get("token"))
-        return session
-    session = Session(profile=config.get("profile"))
-    try:
-        resolver = session.get_component("credential_provider")
-        for remote in ("container-role", "iam-role"):
-            resolver.remove(remote)
-        credentials = session.get_credentials()
-    except BotoCoreError as error:
-        raise ConfigurationError(f"no AWS credentials from profile {session.profile!r}: {error}") from error
-    if credentials is None:
-        raise ConfigurationError("no AWS credentials found: set the provider's accessKey and secretKey, or its profile")
-    if credentials.method not in LOCAL_CREDENTIALS:
-        raise ConfigurationError(
-            f"the stand-in AWS plugin does not cover credentials of the kind {credentials.method!r}, which are fetched "
-            f"from elsewhere: use a profile with keys and the provider's assumeRoles, or {OFFICIAL}"
-        )
+def _session(access_key: str, secret_key: str, token: str | None = None) -> Session:
+    """Return a session with these credentials and no others: botocore would look for some in files and on networks."""
+    session = Session(session_vars=NO_FILES)
+    session.set_credentials(access_key, secret_key, token)
     return session
 
 
@@ -268,6 +256,5 @@ def _assume(account: Account, role: Properties) -> Account:
             f"cannot assume the IAM Role {arguments['RoleArn']} that the provider's assumeRoles name: operation error "
             f"STS: AssumeRole at {account.endpoints['sts']}: {told(error)}"
         ) from error
-    session = Session(session_vars=NO_FILES)
-    session.set_credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    session = _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     return replace(account, session=session, lock=threading.Lock())

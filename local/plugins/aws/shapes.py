@@ -15,8 +15,8 @@ def time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def given(values: Mapping[str, Any], **names: str) -> Properties:
-    """Return the values that are there, under other names: `given(inputs, Path="path")`."""
+def renamed(values: Mapping[str, Any], **names: str) -> Properties:
+    """Return the values that are there, under other names: `renamed(inputs, Path="path")`."""
     return {name: values[key] for name, key in names.items() if values.get(key) not in (None, "")}
 
 

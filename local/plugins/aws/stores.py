@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from local.plugins.aws.resource import Input, MissingError, Resource, UnfinishedError
 from local.plugins.aws.session import Account
-from local.plugins.aws.shapes import change_tags, given, tag_list, tag_outputs
+from local.plugins.aws.shapes import change_tags, renamed, tag_list, tag_outputs
 from local.plugins.aws.wire import Properties
 
 # Days; 0 deletes at once. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
@@ -19,7 +19,7 @@ def create_secret(account: Account, inputs: Properties) -> tuple[str, Properties
     secret = account.secretsmanager.create_secret(
         Name=inputs["name"],
         Tags=tag_list(inputs.get("tagsAll", {})),
-        **given(inputs, Description="description", KmsKeyId="kmsKeyId"),
+        **renamed(inputs, Description="description", KmsKeyId="kmsKeyId"),
     )
     return secret["ARN"], {}
 
@@ -33,7 +33,7 @@ def read_secret(account: Account, identifier: str, known: Properties) -> Propert
         "name": secret["Name"],
         "arn": secret["ARN"],
         "recoveryWindowInDays": known.get("recoveryWindowInDays", RECOVERY_WINDOW),
-        **given(secret, description="Description", kmsKeyId="KmsKeyId"),
+        **renamed(secret, description="Description", kmsKeyId="KmsKeyId"),
         **tag_outputs(secret.get("Tags", []), account, known),
     }
 
@@ -43,7 +43,7 @@ def update_secret(account: Account, identifier: str, old: Properties, new: Prope
     manager = account.secretsmanager
     if any(old.get(key) != new.get(key) for key in ("description", "kmsKeyId")):
         manager.update_secret(
-            SecretId=identifier, Description=new.get("description", ""), **given(new, KmsKeyId="kmsKeyId")
+            SecretId=identifier, Description=new.get("description", ""), **renamed(new, KmsKeyId="kmsKeyId")
         )
     change_tags(old, new, manager.untag_resource, manager.tag_resource, SecretId=identifier)
 
@@ -103,7 +103,7 @@ def put_parameter(account: Account, values: Properties, *, overwrite: bool) -> N
         Type=values["type"],
         Value=values["value"],
         Overwrite=overwrite,
-        **given(values, Description="description", KeyId="keyId"),
+        **renamed(values, Description="description", KeyId="keyId"),
     )
 
 
@@ -134,7 +134,7 @@ def read_parameter(account: Account, identifier: str, known: Properties) -> Prop
         "arn": parameter["ARN"],
         "version": parameter["Version"],
         **({"overwrite": known["overwrite"]} if "overwrite" in known else {}),
-        **given(described[0] if described else {}, description="Description", keyId="KeyId"),
+        **renamed(described[0] if described else {}, description="Description", keyId="KeyId"),
         **tag_outputs(tags, account, known),
     }
 

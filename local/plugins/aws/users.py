@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from local.plugins.aws.resource import Input, Resource
 from local.plugins.aws.session import UNKNOWN_CALL, Account
-from local.plugins.aws.shapes import change_boundary, change_tags, given, tag_list, tag_outputs
+from local.plugins.aws.shapes import change_boundary, change_tags, renamed, tag_list, tag_outputs
 from local.plugins.aws.wire import Properties
 
 # What hangs on a user: the call that lists it, where the answer has it, the call that removes it, and by which key.
@@ -31,7 +31,7 @@ def create_user(account: Account, inputs: Properties) -> tuple[str, Properties]:
     account.iam.create_user(
         UserName=inputs["name"],
         Tags=tag_list(inputs.get("tagsAll", {})),
-        **given(inputs, Path="path", PermissionsBoundary="permissionsBoundary"),
+        **renamed(inputs, Path="path", PermissionsBoundary="permissionsBoundary"),
     )
     return inputs["name"], {}
 
@@ -45,7 +45,7 @@ def read_user(account: Account, identifier: str, known: Properties) -> Propertie
         "forceDestroy": known.get("forceDestroy", False),
         "arn": user["Arn"],
         "uniqueId": user["UserId"],
-        **given(user.get("PermissionsBoundary", {}), permissionsBoundary="PermissionsBoundaryArn"),
+        **renamed(user.get("PermissionsBoundary", {}), permissionsBoundary="PermissionsBoundaryArn"),
         **tag_outputs(user.get("Tags", []), account, known),
     }
 
