@@ -12,9 +12,13 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 PYTHON := .venv/bin/python
-RUN := $(PYTHON) -m local run --stack="$$STACK" --
+# What a command on a stack runs in: for one with an endpoint, the environment of the embedded AWS, with its parts made
+# ready; for any other the user's own, after it was said what is missing in it.
+RUN = settings="$$($(PYTHON) -m local env --stack="$$STACK"$(1))"; eval "$$settings";
+# The same for Pulumi's `up` and `destroy`: it sets `flags`, with which they ask about real accounts alone.
+RUN_ASKING = $(call RUN, --flags=$(1) $(if $(YES),--yes) -- $(ARGS))
 # The last proof is kept for the diagram.
-VERIFY = $(RUN) $(PYTHON) -m tools verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
+VERIFY = $(PYTHON) -m tools verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
 # The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
 # always be: then a faulty configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
 SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
@@ -36,9 +40,9 @@ help: ## list the commands
 
 .PHONY: up
 up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
-	@$(PYTHON) -m local up --stack="$$STACK" $(if $(YES),--yes) -- --suppress-outputs $(ARGS)
-	@status=0; $(VERIFY) || status=$$?; \
-		$(RUN) pulumi stack output --stack="$$STACK"; \
+	@$(call RUN_ASKING,up) pulumi up --stack "$$STACK" $$flags --suppress-outputs $(ARGS); \
+		status=0; $(VERIFY) || status=$$?; \
+		pulumi stack output --stack "$$STACK"; \
 		test $$status -ne 2 || exit 0; exit $$status # 2: it stands, but its proof needs a PGP key's owner or MFA
 
 .PHONY: preview
@@ -51,7 +55,7 @@ outputs: .venv/installed ## print the stack's outputs (JSON=1 for JSON), secrets
 
 .PHONY: verify
 verify: .venv/installed ## prove that the right one gets in and the wrong one does not (ARGS="--write --json ...")
-	@$(VERIFY) $(ARGS)
+	@$(RUN) $(VERIFY) $(ARGS)
 
 .PHONY: profile
 profile: .venv/installed ## write the stack's two AWS profiles to your AWS config file
@@ -75,7 +79,7 @@ revoke: .venv/installed ## in an emergency: stop every key and every session at 
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
-	@$(PYTHON) -m local destroy --stack="$$STACK" $(if $(YES),--yes) -- $(ARGS) \
+	@$(call RUN_ASKING,destroy) pulumi destroy --stack "$$STACK" $$flags $(ARGS) \
 		|| { status=$$?; echo $(SIGN_IN_HINT) >&2; exit $$status; }
 
 .PHONY: down
@@ -84,11 +88,12 @@ down: .venv/installed ## stop the embedded AWS; its state is kept
 
 .PHONY: shell
 shell: .venv/installed ## start a shell where plain `pulumi` works on the stack
-	@$(PYTHON) -m local shell --stack="$$STACK"
+	@$(RUN) pulumi stack select "$$STACK" --non-interactive >&2; \
+		echo "Plain \`pulumi\` works on stack $$STACK here. Leave with: exit" >&2; "$${SHELL:-/bin/sh}"
 
 .PHONY: env
-env: .venv/installed ## print the same environment as export lines: eval "$(make -s env)"
-	@$(PYTHON) -m local env --stack="$$STACK"
+env: .venv/installed ## print the same environment for a shell: eval "$(make -s env)"
+	@$(RUN) pulumi stack select "$$STACK" --non-interactive >&2; test -z "$$settings" || echo "$$settings"
 
 .PHONY: test
 test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)

@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from typing import cast
-from urllib.parse import urlsplit
 
 from iam.arns import ARN
+from iam.endpoints import endpoint_fault
 from iam.limits import (
     MAX_DESCRIPTION_LENGTH,
     MAX_EXTERNAL_ID_LENGTH,
@@ -352,34 +352,11 @@ def _tag_characters(name: object, text: str) -> None:
 
 
 def loopback_endpoint(value: object) -> str:
-    """Return the URL of an AWS emulator on this machine; refuse any other address.
-
-    The emulator is sent pretend credentials and is trusted without proof, so it may only be one's own machine.
-    """
+    """Return the URL of an AWS emulator on this machine; refuse any other address."""
     text = _text(value).rstrip("/")
-    fix = (
-        "Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: pulumi config rm assume-role:endpoint"
-    )
-    # Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
-    if strange := re.search(r"[^\x21-\x7e]|[\\@]", text):
-        raise ValueError(f"an endpoint is http://, a loopback address and a port, without {strange[0]!r}. {fix}")
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise ValueError(f"this is not a URL. {fix}") from None
-    plain = not (url.path or url.query or url.fragment)
-    if url.scheme not in ("http", "https") or not url.hostname or not port or not plain:
-        raise ValueError(f"an endpoint is http://, a loopback address and a port. {fix}")
-    if url.hostname != "localhost" and not _is_loopback(url.hostname):
+    if fault := endpoint_fault(text):
         raise ValueError(
-            f"an endpoint is an emulator on this machine, and {url.hostname} is not a loopback address. {fix}"
+            f"{fault}. Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: "
+            "pulumi config rm assume-role:endpoint"
         )
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,7 +1,7 @@
 """What is true of AWS IAM whoever asks: ARNs, policy documents, and limits. Standard library only.
 
 `arns` names things, `documents` builds, compares and measures policy documents, `permissions` reads what they allow,
-and `limits` has AWS's numbers.
+`endpoints` judges the address of an emulator, and `limits` has AWS's numbers.
 """
 
 from typing import Literal, TypeAlias

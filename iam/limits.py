@@ -8,6 +8,7 @@ MAX_PATH_LENGTH = 512
 MAX_DESCRIPTION_LENGTH = 1000
 MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
 MAX_TRUST_POLICY_CHARACTERS = 2048  # by default, 8,192 at most on request; AWS does not count white space
+MAX_POLICY_VERSIONS = 5  # of a managed policy, the default one included
 MAX_ROLE_POLICIES = 25  # managed policies attached to a role: 10 by default, 25 at most on request
 MAX_ACCESS_KEYS = 2  # of a user, active or not
 MAX_TAGS = 50

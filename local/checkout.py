@@ -9,12 +9,10 @@ from typing import Any, cast
 
 import yaml
 
+from iam.endpoints import endpoint_fault
 from local import LocalError
 
 ENDPOINT_KEY = "assume-role:endpoint"
-# Whatever else stands there (nothing, a space, another machine, a name before an @) is no pretend AWS. The program then
-# deploys to real AWS or refuses it; here such a stack counts as real either way.
-LOOPBACK_URL = re.compile(r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]{1,5}/?")
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -80,7 +78,9 @@ class Checkout:
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
         endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
-        return endpoint if isinstance(endpoint, str) and LOOPBACK_URL.fullmatch(endpoint) else None
+        # Whatever else stands there (nothing, a space, another machine, a name before an @) is no pretend AWS. The
+        # program then deploys to real AWS or refuses it; here such a stack counts as real either way.
+        return endpoint if isinstance(endpoint, str) and endpoint_fault(endpoint.rstrip("/")) is None else None
 
 
 def user_pulumi_home(environment: Mapping[str, str]) -> Path:

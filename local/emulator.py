@@ -92,6 +92,25 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
             "The embedded AWS did not end by `make down`, so what it had not saved is lost. "
             "`make up` creates again what is gone."
         )
+    process = _launch(checkout, endpoint, port)
+    end = time.monotonic() + START_SECONDS
+    while _listening(endpoint) != "ministack":
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            process.wait()
+            record.unlink()
+            last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise LocalError(
+                f"The embedded AWS did not start at {endpoint}: {' '.join(last) or 'it said nothing'}. "
+                f"Its log is {folder / 'log'}."
+            )
+        time.sleep(POLL_SECONDS)
+    process.returncode = 0  # it outlives this process on purpose; without this, Python warns of a forgotten child
+
+
+def _launch(checkout: Checkout, endpoint: str, port: int) -> subprocess.Popen[bytes]:
+    """Start the process, and record which one it is as long as it lives."""
+    folder, record = checkout.emulator, _record_file(checkout)
     settings = {
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
@@ -121,19 +140,7 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
             process.kill()
             process.wait()
             raise
-    end = time.monotonic() + START_SECONDS
-    while _listening(endpoint) != "ministack":
-        if process.poll() is not None or time.monotonic() > end:
-            process.kill()
-            process.wait()
-            record.unlink()
-            last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise LocalError(
-                f"The embedded AWS did not start at {endpoint}: {' '.join(last) or 'it said nothing'}. "
-                f"Its log is {folder / 'log'}."
-            )
-        time.sleep(POLL_SECONDS)
-    process.returncode = 0  # it outlives this process on purpose; without this, Python warns of a forgotten child
+    return process
 
 
 def _record_file(checkout: Checkout) -> Path:

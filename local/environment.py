@@ -14,8 +14,8 @@ from local.checkout import Checkout, user_pulumi_home
 from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
 from local.emulator import ensure_running
+from local.launchers import CHOICE, IGNORE_PATH, STAND_IN, link, place_aws_plugin, place_language_host
 from local.locks import exclusive
-from local.plugins import CHOICE, IGNORE_PATH, STAND_IN, link, place_aws_plugin, place_language_host
 
 PROJECT = "assume-role"  # of Pulumi.yaml; the file backend keeps the stacks of a project in a folder of that name
 SET_UP_SECONDS = 600.0

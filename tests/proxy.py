@@ -53,7 +53,8 @@ class Proxy:
 
     emulator: str
     url: str = ""
-    planned: dict[str, list[Fault]] = field(default_factory=dict)  # by action; the first is for the next call
+    # By action; the first is for the next call. Bytes are the answer that it gets instead of AWS's.
+    planned: dict[str, list[Fault | bytes]] = field(default_factory=dict)
     signers: Mapping[str, Credentials] = field(default_factory=dict)  # by key id: who signs its calls instead
     calls: list[Call] = field(default_factory=list)
     reached: threading.Event = field(default_factory=threading.Event)  # a call is held
@@ -63,7 +64,7 @@ class Proxy:
     def actions(self) -> list[str]:
         return [call.action for call in self.calls]
 
-    def plan(self, action: str, *faults: Fault) -> None:
+    def plan(self, action: str, *faults: Fault | bytes) -> None:
         self.reached.clear()
         self.released.clear()
         self.planned[action] = list(faults)
@@ -72,7 +73,7 @@ class Proxy:
         self.planned.clear()
         self.released.set()
 
-    def fault(self, call: Call) -> Fault:
+    def fault(self, call: Call) -> Fault | bytes:
         self.calls.append(call)
         faults = self.planned.get(call.action)
         return faults.pop(0) if faults else Fault.NONE
@@ -95,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._answer(400, THROTTLED, {})
             case Fault.WEB_PAGE:
                 return self._answer(200, WEB_PAGE, {})
+            case bytes():
+                return self._answer(200, fault, {})
             case Fault.WAIT:
                 self.proxy.wait()
         response, content = self._pass_on(call, body)

@@ -29,7 +29,7 @@ def test_a_program_that_prints_and_exports(project):
     replace_program(
         project,
         "import sys, pulumi\nprint('from', sys.argv[0])\nprint('to stderr', file=sys.stderr)\n"
-        "import components.arns\npulumi.export('stack', pulumi.get_stack())\n"
+        "import iam.arns\npulumi.export('stack', pulumi.get_stack())\n"
         "pulumi.export('ids', pulumi.Config().require_object('trusting'))",
     )
 
@@ -136,7 +136,7 @@ def runs(pid):
 def test_a_plugin_that_it_runs_ends_with_it(tmp_path, wait_until):
     """A policy pack, say: it is asked to end by a signal, so it must not inherit that signals wait."""
     (tmp_path / "__main__.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
-    command = [sys.executable, "-m", "local.language_host", "127.0.0.1:1"]
+    command = [sys.executable, "-m", "local.plugins.language_host", "127.0.0.1:1"]
     with (
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as host,
         grpc.insecure_channel(f"127.0.0.1:{host.stdout.readline().strip()}") as channel,

@@ -12,7 +12,7 @@ from local import LocalError
 from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import BUILT_VERSION, find_cli
-from local.plugins import place_aws_plugin, place_language_host
+from local.launchers import place_aws_plugin, place_language_host
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,18 +134,26 @@ class TestPlugins:
         placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
 
         place_aws_plugin(checkout, cli, machine)
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
         unfinished.unlink()
         place_aws_plugin(checkout, cli, machine)
         assert placed.read_bytes() == b"\x7fELF"
         place_aws_plugin(checkout, cli, machine | {"PLUGIN": "stand-in"})
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
         place_aws_plugin(checkout, cli, machine | {"PLUGIN": "official"})
         assert placed.read_bytes() == b"\x7fELF"
 
         official.unlink()
         place_aws_plugin(checkout, cli, machine)
-        assert b"local.aws_plugin" in placed.read_bytes()
+        assert b"local.plugins.aws" in placed.read_bytes()
+
+    def test_a_stand_in_of_an_earlier_version_is_none(self, checkout, machine, tmp_path):
+        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
+        script(placed, 'exec python -m local.aws_plugin "$@"')
+
+        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
+
+        assert b"local.plugins.aws" in placed.read_bytes()
 
     def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
         official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
@@ -166,7 +174,7 @@ class TestPlugins:
     def test_the_engine_loads_it(self, project, tmp_path, where):
         """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
         home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
-        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.aws_plugin"
+        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.plugins.aws"
         script(
             (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
         )
@@ -184,89 +192,77 @@ class TestPlugins:
         assert (f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr) == (where == "PATH")
 
 
-class TestRun:
-    def run(self, project, *words, environment, stack="real"):
+@pytest.fixture
+def make(tmp_path, machine):
+    """Return a function that runs `make` beside a stack for real AWS, with a `pulumi` that only prints."""
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "iam", "local"):
+        subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
+    script(tmp_path / "bin" / "pulumi", 'echo "told: $*"')
+
+    def run(*words, environment=None):
         return subprocess.run(
-            [project / ".venv/bin/python", "-m", "local", "run", "--stack", stack, "--", *words],
-            cwd=project,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            ["make", *words], cwd=tmp_path, env=environment or machine, capture_output=True, text=True, check=False
         )
 
-    @pytest.fixture
-    def copy(self, tmp_path):
-        folder = tmp_path / "copy"
-        folder.mkdir()
-        (folder / "local").symlink_to(ROOT / "local")
-        (folder / ".venv").symlink_to(ROOT / ".venv")
-        # Not through the link: the checkout is the folder that the code lies in.
-        (folder / "local").unlink()
-        subprocess.run(["cp", "-r", ROOT / "local", folder / "local"], check=True)
-        return folder
+    return run
 
-    def test_a_stack_for_real_aws_gets_the_users_environment_and_nothing_else(self, copy, machine, tmp_path):
-        script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
-        (copy / "Pulumi.real.yaml").write_text("config:\n  assume-role:trusting:\n    accountId: '111122223333'\n")
+
+class TestReal:
+    """A stack for real AWS runs in what its user has, or it is said what that lacks."""
+
+    def test_gets_the_users_environment_and_nothing_else(self, make, machine, tmp_path):
+        script(tmp_path / "bin" / "pulumi", "env")
         environment = machine | {"AWS_PROFILE": "mine", "PULUMI_BACKEND_URL": "s3://mine"}
 
-        done = self.run(copy, "env", environment=environment)
+        done = make("outputs", "STACK=real", environment=environment)
 
         seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
         assert {name: seen[name] for name in environment} == environment
-        assert seen.keys() - environment.keys() <= {"_", "PWD", "SHLVL", "LC_CTYPE", "OLDPWD"}
-        assert not (copy / ".local").exists()
+        assert not {name for name in seen.keys() - environment.keys() if name.startswith(("AWS_", "PULUMI_"))}
+        assert not (tmp_path / ".local").exists()
 
-    def test_a_stack_that_nobody_configured(self, copy, machine):
-        (copy / "Pulumi.prod.yaml").write_text("config: {}\n")
+    def test_that_nobody_configured(self, make):
+        done = make("preview", "STACK=prod")
 
-        done = self.run(copy, "true", environment=machine, stack="prd")
-
-        assert done.returncode == 1
-        assert done.stderr == (
-            "error: There is no Pulumi.prd.yaml, so stack prd is not configured here. Configured are: prod. "
-            "Make a new one as the README says: pulumi stack init prd\n"
+        assert done.stdout == ""
+        assert done.stderr.startswith(
+            "error: There is no Pulumi.prod.yaml, so stack prod is not configured here. Configured are: real. "
+            "Make a new one as the README says: pulumi stack init prod\n"
         )
 
-    def test_a_stack_for_real_aws_without_pulumi(self, copy, machine):
-        (copy / "Pulumi.real.yaml").write_text("config: {}\n")
+    def test_without_pulumi(self, make, tmp_path):
+        (tmp_path / "bin" / "pulumi").unlink()
 
-        done = self.run(copy, "true", environment=machine)
-
-        assert done.returncode == 1
-        assert done.stderr == (
+        assert make("verify", "STACK=real").stderr.startswith(
             "error: Stack real has no endpoint on this machine, so it is for real AWS and needs your own Pulumi CLI, "
             "and there is none on PATH. Install it: https://www.pulumi.com/docs/install\n"
         )
 
-    def test_a_stack_file_that_cannot_be_read(self, copy, machine):
-        (copy / "Pulumi.real.yaml").write_text("config: [")
+    def test_in_a_shell_for_the_embedded_aws(self, make, machine, tmp_path):
+        done = make("up", "STACK=real", environment=machine | {"PULUMI_HOME": str(tmp_path / ".local/pulumi-home")})
 
-        done = self.run(copy, "true", environment=machine)
+        assert done.stdout == ""
+        assert "this shell is set up for stacks that have one. Leave it (exit)" in done.stderr
 
-        assert done.returncode == 1
+    def test_a_file_that_cannot_be_read(self, make, tmp_path):
+        (tmp_path / "Pulumi.real.yaml").write_text("config: [")
+
+        done = make("up", "STACK=real", "YES=1")
+
+        assert done.stdout == ""
         assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
 
-    def test_a_checkout_that_cannot_be_written(self, copy, machine):
-        (copy / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
-        (copy / ".local").touch()
 
-        done = self.run(copy, "true", environment=machine, stack="dev")
+def test_a_checkout_that_cannot_be_written(make, tmp_path):
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
+    (tmp_path / ".local").touch()
 
-        assert done.returncode == 1
-        assert done.stderr == (
-            f"error: This machine could not be made ready: [Errno 17] File exists: '{copy}/.local'. "
-            f"Is the disk full, or {copy} read-only? Put that right, then try again.\n"
-        )
-
-    def test_an_unknown_command(self, copy, machine, tmp_path):
-        (copy / "Pulumi.real.yaml").write_text("config: {}\n")
-        script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
-
-        done = self.run(copy, "no-such-command", environment=machine)
-
-        assert (done.returncode, done.stderr) == (1, "error: There is no command 'no-such-command' on PATH.\n")
+    assert make("preview").stderr.startswith(
+        f"error: This machine could not be made ready: [Errno 17] File exists: '{tmp_path}/.local'. "
+        f"Is the disk full, or {tmp_path} read-only? Put that right, then try again.\n"
+    )
 
 
 class TestQuestions:
@@ -310,22 +306,17 @@ class TestQuestions:
     def test_flags(self, command, arguments, pretend, yes, flags):
         assert unasked(command, arguments, pretend=pretend, yes=yes) == flags
 
-    @pytest.fixture
-    def make(self, tmp_path, machine):
-        """Return a function that runs `make` beside a stack for real AWS, with a `pulumi` that only prints."""
-        for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "local"):
-            subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
-        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-        (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
-        script(tmp_path / "bin" / "pulumi", 'echo "told: $*"')
-        return lambda *words: subprocess.run(
-            ["make", *words], cwd=tmp_path, env=machine, capture_output=True, text=True, check=False
-        )
-
     def test_real_accounts_are_asked_about(self, make):
         assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
         assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
         assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --stack real --yes --skip-preview\n"
+
+    def test_pretend_accounts_are_asked_about_where_the_command_leads_elsewhere(self, project):
+        for target in ("up", "destroy"):
+            done = project.run("make", target, "STACK=test", "ARGS=-c assume-role:endpoint=", check=False)
+
+            assert "--yes" in done.stderr
+            assert "non-interactive mode" in done.stderr
 
     @pytest.mark.parametrize("name", ["real prod", "", "../real", "real'; touch odd '", "$(shell touch odd)real", "-s"])
     def test_what_is_no_name_of_a_stack(self, make, tmp_path, name):
@@ -346,7 +337,7 @@ class TestEnvironment:
             "PULUMI_CONFIG_PASSPHRASE": "secret",
         }
 
-        done = project.run(*("python", "-m", "local", "run", "--stack", "test", "--", "env"), environment=environment)
+        done = project.run("bash", "-c", 'eval "$(make -s env STACK=test)"; env', environment=environment)
 
         seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         assert "AWS_PROFILE" not in seen
@@ -362,7 +353,7 @@ class TestEnvironment:
             "USERS_PULUMI_HOME": str(tmp_path),
         }
 
-        done = project.run("python", "-m", "local", "run", "--stack", "test", "--", "env", environment=environment)
+        done = project.run("bash", "-c", 'eval "$(make -s env STACK=test)"; env', environment=environment)
 
         assert f"\nPULUMI_HOME={project.environment['PULUMI_HOME']}\n" in done.stdout
         assert f"\nUSERS_PULUMI_HOME={tmp_path}\n" in done.stdout
@@ -372,10 +363,12 @@ class TestEnvironment:
             find_cli(checkout, machine | {"PULUMI_HOME": "~/pulumi"})
 
     def test_env_prints_export_lines_and_nothing_else(self, project):
-        done = project.run("make", "-s", "env", "STACK=test")
+        users = {"PULUMI_HOME": project.environment["USERS_PULUMI_HOME"]}
+
+        done = project.run("make", "-s", "env", "STACK=test", environment=users)
 
         assert all(line.startswith("export ") for line in done.stdout.splitlines())
-        shown = project.run("sh", "-c", f"{done.stdout}\npulumi stack --show-name", environment={"PULUMI_HOME": ""})
+        shown = project.run("sh", "-c", f"{done.stdout}\npulumi stack --show-name", environment=users)
         assert shown.stdout == "test\n"
 
     def test_a_set_up_checkout_is_clean_to_git(self, project):

@@ -4,6 +4,7 @@ It looks on PATH first, then beside the CLI (language hosts only), then there, a
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ def place_language_host(checkout: Checkout, cli: Path, environment: Mapping[str,
     if cli.resolve().with_name(LANGUAGE_HOST).exists() or _is_on_path(LANGUAGE_HOST, environment):
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        _write_launcher(folder / LANGUAGE_HOST, checkout, "local.language_host")
+        _write_launcher(folder / LANGUAGE_HOST, checkout, "local.plugins.language_host")
 
 
 def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
@@ -62,7 +63,7 @@ def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, st
                 f"{CHOICE} is {OFFICIAL}, and the official AWS plugin is neither on PATH nor at {installed}. "
                 f"Install it: pulumi plugin install resource aws {version('pulumi-aws')}"
             )
-    _write_launcher(placed, checkout, "local.aws_plugin")
+    _write_launcher(placed, checkout, "local.plugins.aws")
 
 
 def link(place: Path, target: Path) -> None:
@@ -97,8 +98,8 @@ def _install(cli: Path, environment: Mapping[str, str]) -> None:
 
 
 def _is_stand_in(file: Path) -> bool:
-    """Return whether the file is a launcher of ours, of whatever checkout: an official plugin can be a script too."""
-    return file.read_bytes().endswith(b' -m local.aws_plugin "$@"\n')
+    """Return whether the file is a launcher of ours, of whatever version: an official plugin can be a script too."""
+    return re.search(rb' -m local\.[a-z_.]+ "\$@"\n\Z', file.read_bytes()) is not None
 
 
 def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:

@@ -1,27 +1,14 @@
 """The resource types of AWS Secrets Manager and Systems Manager's parameter store."""
 
-import re
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from local.aws_plugin import rules
-from local.aws_plugin.iam import given, tag_changes, tag_list, tag_outputs
-from local.aws_plugin.resource import Input, MissingError, Resource, UnfinishedError
-from local.aws_plugin.session import Account
-from local.aws_plugin.wire import Properties
+from local.plugins.aws.resource import Input, MissingError, Resource, UnfinishedError
+from local.plugins.aws.session import Account
+from local.plugins.aws.shapes import change_tags, renamed, tag_list, tag_outputs
+from local.plugins.aws.wire import Properties
 
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]+")
-MAX_SECRET_NAME: Final = 512
-MAX_SECRET_DESCRIPTION: Final = 2048
-MAX_SECRET_STRING: Final = 65536
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html (0: at once)
-RECOVERY_DAYS: Final = (7, 30)
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-PARAMETER_NAME: Final = re.compile(r"[A-Za-z0-9_./-]+")
-MAX_PARAMETER_NAME: Final = 2048
-MAX_PARAMETER_DESCRIPTION: Final = 1024
-MAX_PARAMETER_VALUE: Final = 4096
-MAX_KEY_ID: Final = 2048
+# Days; 0 deletes at once. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+RECOVERY_WINDOW: Final = 30
 
 
 # Secret
@@ -31,8 +18,8 @@ def create_secret(account: Account, inputs: Properties) -> tuple[str, Properties
     """CreateSecret; the id is the ARN."""
     secret = account.secretsmanager.create_secret(
         Name=inputs["name"],
-        Tags=cast("Any", tag_list(inputs.get("tagsAll", {}))),
-        **given(inputs, Description="description", KmsKeyId="kmsKeyId"),
+        Tags=tag_list(inputs.get("tagsAll", {})),
+        **renamed(inputs, Description="description", KmsKeyId="kmsKeyId"),
     )
     return secret["ARN"], {}
 
@@ -45,9 +32,9 @@ def read_secret(account: Account, identifier: str, known: Properties) -> Propert
     return {
         "name": secret["Name"],
         "arn": secret["ARN"],
-        "recoveryWindowInDays": known.get("recoveryWindowInDays", RECOVERY_DAYS[1]),
-        **given(secret, description="Description", kmsKeyId="KmsKeyId"),
-        **tag_outputs(cast("Any", secret.get("Tags", [])), account, known),
+        "recoveryWindowInDays": known.get("recoveryWindowInDays", RECOVERY_WINDOW),
+        **renamed(secret, description="Description", kmsKeyId="KmsKeyId"),
+        **tag_outputs(secret.get("Tags", []), account, known),
     }
 
 
@@ -56,28 +43,18 @@ def update_secret(account: Account, identifier: str, old: Properties, new: Prope
     manager = account.secretsmanager
     if any(old.get(key) != new.get(key) for key in ("description", "kmsKeyId")):
         manager.update_secret(
-            SecretId=identifier, Description=new.get("description", ""), **given(new, KmsKeyId="kmsKeyId")
+            SecretId=identifier, Description=new.get("description", ""), **renamed(new, KmsKeyId="kmsKeyId")
         )
-    removed, added = tag_changes(old, new)
-    if removed:
-        manager.untag_resource(SecretId=identifier, TagKeys=removed)
-    if added:
-        manager.tag_resource(SecretId=identifier, Tags=cast("Any", tag_list(added)))
+    change_tags(old, new, manager.untag_resource, manager.tag_resource, SecretId=identifier)
 
 
 def delete_secret(account: Account, identifier: str, old: Properties) -> None:
     """DeleteSecret, after the recovery window; a window of 0 days deletes at once."""
-    days = old.get("recoveryWindowInDays", RECOVERY_DAYS[1])
+    days = old.get("recoveryWindowInDays", RECOVERY_WINDOW)
     if days:
         account.secretsmanager.delete_secret(SecretId=identifier, RecoveryWindowInDays=days)
     else:
         account.secretsmanager.delete_secret(SecretId=identifier, ForceDeleteWithoutRecovery=True)
-
-
-def recovery_days(value: Any) -> str | None:  # noqa: ANN401 - a rule judges any value
-    """Rule: 0, or 7 to 30."""
-    fault = rules.number(*RECOVERY_DAYS)(value)
-    return f"{fault}, or 0 to delete at once" if fault and value != 0 else None
 
 
 # Secret version
@@ -126,7 +103,7 @@ def put_parameter(account: Account, values: Properties, *, overwrite: bool) -> N
         Type=values["type"],
         Value=values["value"],
         Overwrite=overwrite,
-        **given(values, Description="description", KeyId="keyId"),
+        **renamed(values, Description="description", KeyId="keyId"),
     )
 
 
@@ -136,9 +113,7 @@ def create_parameter(account: Account, inputs: Properties) -> tuple[str, Propert
     put_parameter(account, inputs, overwrite=inputs.get("overwrite", False))
     try:
         if tags := inputs.get("tagsAll"):
-            account.ssm.add_tags_to_resource(
-                ResourceType="Parameter", ResourceId=name, Tags=cast("Any", tag_list(tags))
-            )
+            account.ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=tag_list(tags))
     except Exception as error:
         raise UnfinishedError(name, {}) from error
     return name, {}
@@ -159,8 +134,8 @@ def read_parameter(account: Account, identifier: str, known: Properties) -> Prop
         "arn": parameter["ARN"],
         "version": parameter["Version"],
         **({"overwrite": known["overwrite"]} if "overwrite" in known else {}),
-        **given(described[0] if described else {}, description="Description", keyId="KeyId"),
-        **tag_outputs(cast("Any", tags), account, known),
+        **renamed(described[0] if described else {}, description="Description", keyId="KeyId"),
+        **tag_outputs(tags, account, known),
     }
 
 
@@ -169,13 +144,8 @@ def update_parameter(account: Account, identifier: str, old: Properties, new: Pr
     wanted = {"keyId": old.get("keyId")} | new  # where none is given, AWS's choice stands
     if any(old.get(key) != wanted.get(key) for key in ("type", "value", "description", "keyId")):
         put_parameter(account, new, overwrite=True)
-    removed, added = tag_changes(old, new)
-    if removed:
-        account.ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=identifier, TagKeys=removed)
-    if added:
-        account.ssm.add_tags_to_resource(
-            ResourceType="Parameter", ResourceId=identifier, Tags=cast("Any", tag_list(added))
-        )
+    untag, tag = account.ssm.remove_tags_from_resource, account.ssm.add_tags_to_resource
+    change_tags(old, new, untag, tag, ResourceType="Parameter", ResourceId=identifier)
 
 
 def delete_parameter(account: Account, identifier: str, _old: Properties) -> None:
@@ -189,11 +159,11 @@ TYPES: Final = {
         label="Secrets Manager Secret",
         id_form="ARN",
         inputs={
-            "name": Input(rules.text(1, MAX_SECRET_NAME, SECRET_NAME), replaces=True, auto_name=True),
-            "description": Input(rules.text(0, MAX_SECRET_DESCRIPTION)),
-            "kmsKeyId": Input(rules.text(1, MAX_KEY_ID)),
-            "recoveryWindowInDays": Input(recovery_days, default=RECOVERY_DAYS[1]),
-            "tags": Input(rules.tags),
+            "name": Input(replaces=True, auto_name=True),
+            "description": Input(),
+            "kmsKeyId": Input(),
+            "recoveryWindowInDays": Input(default=RECOVERY_WINDOW),
+            "tags": Input(),
         },
         outputs=("arn",),
         create=create_secret,
@@ -206,8 +176,8 @@ TYPES: Final = {
         label="Secrets Manager Secret Version",
         id_form="SECRET-ARN|VERSION-ID",
         inputs={
-            "secretId": Input(rules.text(1, MAX_KEY_ID), required=True),
-            "secretString": Input(rules.text(1, MAX_SECRET_STRING), required=True),
+            "secretId": Input(required=True),
+            "secretString": Input(required=True),
         },
         outputs=("arn", "secretArn", "versionId", "versionStages"),
         secrets=frozenset({"secretString"}),
@@ -220,13 +190,13 @@ TYPES: Final = {
         label="SSM Parameter",
         id_form="name",
         inputs={
-            "name": Input(rules.text(1, MAX_PARAMETER_NAME, PARAMETER_NAME), replaces=True, auto_name=True),
-            "type": Input(rules.choice("SecureString", "String", "StringList"), required=True),
-            "value": Input(rules.text(1, MAX_PARAMETER_VALUE), required=True),
-            "description": Input(rules.text(0, MAX_PARAMETER_DESCRIPTION)),
-            "keyId": Input(rules.text(1, MAX_KEY_ID), computed=True),
-            "overwrite": Input(rules.flag),
-            "tags": Input(rules.tags),
+            "name": Input(replaces=True, auto_name=True),
+            "type": Input(required=True),
+            "value": Input(required=True),
+            "description": Input(),
+            "keyId": Input(computed=True),
+            "overwrite": Input(),
+            "tags": Input(),
         },
         outputs=("arn", "version"),
         secrets=frozenset({"value"}),

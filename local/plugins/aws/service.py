@@ -1,4 +1,4 @@
-"""The gRPC service that the Pulumi engine calls: translates requests, and errors into sentences.
+"""The gRPC service that the Pulumi engine calls: translates requests into calls of a resource type, and answers.
 
 Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
 """
@@ -6,8 +6,7 @@ Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.pro
 # ruff: noqa: N802, ARG002 - the methods have the names and parameters of the protocol
 
 import functools
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
@@ -15,10 +14,11 @@ import grpc
 from botocore.exceptions import ClientError
 from google.protobuf.empty_pb2 import Empty
 
-from local.aws_plugin import iam, stores
-from local.aws_plugin.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
-from local.aws_plugin.protocol import provider_pb2 as proto
-from local.aws_plugin.resource import (
+from local.plugins.aws import keys, policies, roles, stores, users
+from local.plugins.aws.errors import ABSENT, OperationError, explained
+from local.plugins.aws.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
+from local.plugins.aws.protocol import provider_pb2 as proto
+from local.plugins.aws.resource import (
     DEFAULTS,
     MissingError,
     Resource,
@@ -29,79 +29,13 @@ from local.aws_plugin.resource import (
     planned,
     without_marks,
 )
-from local.aws_plugin.session import (
-    CALL_ERRORS,
-    OFFICIAL,
-    UNKNOWN_CALL,
-    Account,
-    ConfigurationError,
-    check,
-    connect,
-    told,
-)
-from local.aws_plugin.wire import Properties, decode, encode
+from local.plugins.aws.session import Account, ConfigurationError, check, connect, uncovered
+from local.plugins.aws.wire import decode, encode
 
-TYPES: Final = iam.TYPES | stores.TYPES
-
-# How AWS says that an object does not exist.
-ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
-# Inputs that let a delete also remove what others attached.
-FORCES: Final = frozenset({"forceDestroy", "forceDetachPolicies"})
-EXISTS: Final = frozenset({"EntityAlreadyExists", "ResourceExistsException", "ParameterAlreadyExists"})
+TYPES: Final = roles.TYPES | policies.TYPES | users.TYPES | keys.TYPES | stores.TYPES
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class OperationError(Exception):
-    """A call to AWS failed; the text names the resource and the call, and what to do where that is known."""
-
-
-@contextmanager
-def explained(verb: str, token: str, name: str, old: Properties | None = None) -> Generator[None]:
-    """Turn a failure into an OperationError, in the official plugin's words with a hint added.
-
-    Args:
-        verb: what is being done, as "deleting".
-        token: the resource type.
-        name: of the object.
-        old: its outputs, where it is being deleted.
-    """
-    resource = TYPES[token]
-    subject = f"{verb} {resource.label} ({name})"
-    try:
-        yield
-    except MissingError as error:
-        raise OperationError(f"{subject}: not found") from error
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        code, text = details.get("Code", ""), details.get("Message", "")
-        retried = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        raise OperationError(
-            f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}"
-            + _hint(verb, code, token, name, old or {}, retried=retried)
-        ) from error
-    except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
-        raise OperationError(f"{subject}: {told(error)}") from error
-
-
-def _hint(verb: str, code: str, token: str, name: str, old: Properties, *, retried: bool) -> str:
-    """Return what to do about an error of AWS, as further sentences, or nothing."""
-    if code in EXISTS:
-        lost = " The call was repeated after a lost answer, so the first try may have created it." if retried else ""
-        return (
-            f".{lost} Choose another name, delete the one that exists, or adopt it by its {TYPES[token].id_form}: "
-            f"`pulumi import {token} <resource's name> <{TYPES[token].id_form} of {name}>`"
-        )
-    if code in ABSENT and verb == "updating":
-        return ". It was deleted outside Pulumi: `pulumi refresh` notes that, and `pulumi up` then creates it anew"
-    if code in UNKNOWN_CALL:
-        return ". This is a limit of the AWS emulator, not of AWS: on real AWS the call exists"
-    if code == "DeleteConflict":
-        force = FORCES & TYPES[token].inputs.keys()
-        remedy = "".join(f", or set {key} first" for key in force if not old.get(key))
-        return f". Something outside this stack uses it: remove that{remedy}"
-    return ""
 
 
 def _reported(method: Callable[P, R]) -> Callable[P, R]:
@@ -162,7 +96,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Check(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
-        """Fill in the inputs and judge them by AWS's rules."""
+        """Fill in the inputs, and refuse what this plugin cannot carry out."""
         resource = _resource(request.type)
         inputs = filled_in(
             resource, request.name, decode(request.olds), decode(request.news), self._connected().default_tags
@@ -176,13 +110,13 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
         """Compare what AWS held when last looked at with what is wanted."""
         resource = _resource(request.type)
-        found = difference(resource, decode(request.olds), decode(request.news))
+        differs = difference(resource, decode(request.olds), decode(request.news))
         return proto.DiffResponse(
-            changes=_changes(found.changed),
-            diffs=found.changed,
-            replaces=found.replaces,
-            deleteBeforeReplace=found.delete_first,
-            detailedDiff={path: proto.PropertyDiff(kind=kind) for path, kind in found.detail.items()},
+            changes=_changes(differs.changed),
+            diffs=differs.changed,
+            replaces=differs.replaces,
+            deleteBeforeReplace=differs.delete_first,
+            detailedDiff={path: proto.PropertyDiff(kind=kind) for path, kind in differs.detail.items()},
             hasDetailedDiff=True,
         )
 
@@ -196,7 +130,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         account, name = self._connected(), resource.name_of(inputs)
         identifier, known = "", without_marks(inputs)
         try:
-            with explained("creating", request.type, name):
+            with explained("creating", request.type, resource, name):
                 try:
                     identifier, created = resource.create(account, inputs)
                     known |= created
@@ -221,7 +155,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Find an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
         resource = _resource(request.type)
         known, marked = decode(request.properties), decode(request.inputs)
-        with explained("reading", request.type, request.id):
+        with explained("reading", request.type, resource, request.id):
             outputs = _unless_absent(lambda: resource.read(self._connected(), request.id, known))
         if outputs is None and known:
             return proto.ReadResponse()
@@ -249,7 +183,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return proto.UpdateResponse(properties=encode(planned(resource, new, old), resource.secrets))
         account = self._connected()
-        with explained("updating", request.type, request.id):
+        with explained("updating", request.type, resource, request.id):
             if resource.update:
                 resource.update(account, request.id, old, new)
             kept = {key: old[key] for key in resource.outputs if key in old}
@@ -261,7 +195,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Delete an object; one that is gone already is a success."""
         resource = _resource(request.type)
         old = decode(request.properties)
-        with explained("deleting", request.type, request.id, old):
+        with explained("deleting", request.type, resource, request.id, old):
             _unless_absent(lambda: resource.delete(self._connected(), request.id, old))
         return Empty()
 
@@ -278,17 +212,17 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     @_reported
     def Invoke(self, request: proto.InvokeRequest, context: grpc.ServicerContext) -> proto.InvokeResponse:
         """Refuse every function, by name."""
-        raise ConfigurationError(f"the stand-in AWS plugin does not cover the function {request.tok}; {OFFICIAL}")
+        raise ConfigurationError(uncovered(f"the function {request.tok}"))
 
     @_reported
     def Call(self, request: proto.CallRequest, context: grpc.ServicerContext) -> proto.CallResponse:
         """Refuse every method, by name."""
-        raise ConfigurationError(f"the stand-in AWS plugin does not cover the method {request.tok}; {OFFICIAL}")
+        raise ConfigurationError(uncovered(f"the method {request.tok}"))
 
     @_reported
     def Construct(self, request: proto.ConstructRequest, context: grpc.ServicerContext) -> proto.ConstructResponse:
         """Refuse every component, by name."""
-        raise ConfigurationError(f"the stand-in AWS plugin does not cover the component {request.type}; {OFFICIAL}")
+        raise ConfigurationError(uncovered(f"the component {request.type}"))
 
     def _connected(self) -> Account:
         if self._account is None:
@@ -298,7 +232,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
 def _resource(token: str) -> Resource:
     if token not in TYPES:
-        raise ConfigurationError(f"the stand-in AWS plugin does not cover the resource type {token}; {OFFICIAL}")
+        raise ConfigurationError(uncovered(f"the resource type {token}"))
     return TYPES[token]
 
 

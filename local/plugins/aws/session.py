@@ -3,10 +3,8 @@
 Nothing here, and so nothing in this plugin, talks to anything but a loopback address.
 """
 
-import ipaddress
 import json
 import os
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -20,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from local.aws_plugin.wire import UNKNOWN, Properties, has_unknown
+from iam.endpoints import is_loopback
+from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -32,7 +31,7 @@ OFFICIAL: Final = (
 )
 
 # The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
-PLAIN_KEYS: Final = frozenset({"profile", "region", "accessKey", "secretKey", "token"})
+PLAIN_KEYS: Final = frozenset({"region", "accessKey", "secretKey"})
 JSON_KEYS: Final = frozenset(
     {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "maxRetries", "s3UsePathStyle"}
     | {"skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
@@ -51,12 +50,7 @@ ATTEMPTS: Final = 25
 CONNECTION_ATTEMPTS: Final = 9
 # The session name that the official plugin makes up is random; a fixed one is easier to find in a test.
 SESSION_NAME: Final = "pulumi-aws-stand-in"
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-SESSION_NAME_PATTERN: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-# Ways of botocore to find credentials that stay on this machine. Others (SSO, a profile with a role_arn, container
-# and instance roles) would call addresses of their own choice.
-LOCAL_CREDENTIALS: Final = frozenset({"env", "shared-credentials-file", "config-file", "custom-process"})
-# With keys of the provider's own, nothing of the user's AWS configuration matters, not even a profile that is gone.
+# Nothing of the user's AWS configuration matters, not even a profile that is gone.
 NO_FILES: Final = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -66,6 +60,11 @@ NO_FILES: Final = {
 UNKNOWN_CALL: Final = frozenset({"InvalidAction", "UnknownOperationException", "NotImplemented"})
 # What a call to AWS may raise: an answer that is an error, no answer, and an answer that is not AWS's at all.
 CALL_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+
+
+def uncovered(what: str) -> str:
+    """Return the sentence for what this plugin does not do."""
+    return f"the stand-in AWS plugin does not cover {what}; {OFFICIAL}"
 
 
 class ConfigurationError(Exception):
@@ -136,7 +135,7 @@ def told(error: Exception) -> str:
 def check(raw: Properties) -> Iterator[tuple[str, str]]:
     """Yield the name and the fault of each configured property that cannot work."""
     for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
-        yield key, f"the stand-in AWS plugin does not cover {key} of aws:Provider; {OFFICIAL}"
+        yield key, uncovered(f"{key} of aws:Provider")
     try:
         config = _parsed(raw)
     except ValueError as error:
@@ -147,7 +146,7 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
     if has_unknown(endpoints) or raw.get("endpoints") == UNKNOWN:
         return
     for service, url in endpoints.items():
-        if not _is_loopback(url):
+        if not is_loopback(url):
             yield (
                 f"endpoints.{service}",
                 (
@@ -163,6 +162,9 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
                 f"machine only. Set the provider's endpoints to it, or for real AWS {OFFICIAL}"
             ),
         )
+    for key in ("accessKey", "secretKey"):
+        if not raw.get(key):
+            yield key, f"is missing: the stand-in AWS plugin looks for credentials nowhere else. Give it, or {OFFICIAL}"
 
 
 def connect(raw: Properties) -> Account:
@@ -177,7 +179,7 @@ def connect(raw: Properties) -> Account:
     for url in dict.fromkeys(endpoints.values()):
         _reach(url)
     account = Account(
-        session=_session(config),
+        session=_session(config.get("accessKey", ""), config.get("secretKey", "")),
         region=config.get("region", "us-east-1"),
         endpoints=endpoints,
         attempts=1 + config["maxRetries"] if "maxRetries" in config else ATTEMPTS,
@@ -204,13 +206,7 @@ def connect(raw: Properties) -> Account:
 def _assume_role_faults(roles: list[Properties]) -> Iterator[tuple[str, str]]:
     for number, role in enumerate(roles):
         for key in sorted(role.keys() - ASSUME_ROLE_KEYS):
-            yield f"assumeRoles[{number}].{key}", f"the stand-in AWS plugin does not cover {key}; {OFFICIAL}"
-        name = role.get("sessionName", SESSION_NAME)
-        if not has_unknown(name) and not SESSION_NAME_PATTERN.fullmatch(name):
-            yield (
-                f"assumeRoles[{number}].sessionName",
-                f"is {name!r}; AWS allows 2 to 64 letters, digits and characters of _+=,.@-",
-            )
+            yield f"assumeRoles[{number}].{key}", uncovered(key)
 
 
 def _parsed(raw: Properties) -> Properties:
@@ -228,18 +224,6 @@ def _endpoints(config: Properties) -> dict[str, str]:
     return {service: url for item in config.get("endpoints", []) for service, url in item.items() if url is not None}
 
 
-def _is_loopback(url: str) -> bool:
-    """Tell whether every reader of URLs takes the host for a loopback address: no user info, no backslash."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if "@" in parts.netloc or "\\" in url:
-        return False
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _reach(url: str) -> None:
     """Fail at once where nothing listens, rather than after nine attempts."""
     parts = urlsplit(url)
@@ -253,27 +237,10 @@ def _reach(url: str) -> None:
         ) from error
 
 
-def _session(config: Properties) -> Session:
-    """Return a session with the configured keys, or those of the profile or the environment."""
-    if "accessKey" in config:
-        session = Session(session_vars=NO_FILES)
-        session.set_credentials(config["accessKey"], config.get("secretKey", ""), config.get("token"))
-        return session
-    session = Session(profile=config.get("profile"))
-    try:
-        resolver = session.get_component("credential_provider")
-        for remote in ("container-role", "iam-role"):
-            resolver.remove(remote)
-        credentials = session.get_credentials()
-    except BotoCoreError as error:
-        raise ConfigurationError(f"no AWS credentials from profile {session.profile!r}: {error}") from error
-    if credentials is None:
-        raise ConfigurationError("no AWS credentials found: set the provider's accessKey and secretKey, or its profile")
-    if credentials.method not in LOCAL_CREDENTIALS:
-        raise ConfigurationError(
-            f"the stand-in AWS plugin does not cover credentials of the kind {credentials.method!r}, which are fetched "
-            f"from elsewhere: use a profile with keys and the provider's assumeRoles, or {OFFICIAL}"
-        )
+def _session(access_key: str, secret_key: str, token: str | None = None) -> Session:
+    """Return a session with these credentials and no others: botocore would look for some in files and on networks."""
+    session = Session(session_vars=NO_FILES)
+    session.set_credentials(access_key, secret_key, token)
     return session
 
 
@@ -289,6 +256,5 @@ def _assume(account: Account, role: Properties) -> Account:
             f"cannot assume the IAM Role {arguments['RoleArn']} that the provider's assumeRoles name: operation error "
             f"STS: AssumeRole at {account.endpoints['sts']}: {told(error)}"
         ) from error
-    session = Session(session_vars=NO_FILES)
-    session.set_credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    session = _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     return replace(account, session=session, lock=threading.Lock())

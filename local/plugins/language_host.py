@@ -37,7 +37,7 @@ from pulumi.runtime.proto.language_pb2_grpc import (
     add_LanguageRuntimeServicer_to_server,
 )
 
-from local.plugin_process import serve
+from local.plugins.process import serve
 
 VERSION = "0.0.0"  # of a stand-in: the engine only shows it
 # One program runs at a time; the engine asks a few small questions beside it.

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local.aws_plugin.protocol import provider_pb2 as proto
-from local.aws_plugin.rules import Rule, same_document, tags
-from local.aws_plugin.session import OFFICIAL, Account
-from local.aws_plugin.wire import UNKNOWN, Properties, has_unknown
+from local.plugins.aws.protocol import provider_pb2 as proto
+from local.plugins.aws.session import Account, uncovered
+from local.plugins.aws.shapes import same_document
+from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
 
 # Pulumi's automatic names end in a hyphen and seven random hexadecimal digits.
 AUTO_NAME_DIGITS: Final = 7
@@ -31,9 +31,9 @@ class UnfinishedError(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """An input property of a resource type."""
+    """An input property of a resource type. What AWS takes of it, the program judges beforehand, and AWS itself."""
 
-    rule: Rule
+    rule: Callable[[Any], str | None] | None = None  # returns what is wrong with a value, as the end of a sentence
     required: bool = False
     default: object = None
     replaces: bool = False  # a change needs a new object
@@ -70,8 +70,8 @@ class Resource:
 
     def name_of(self, values: Properties) -> str:
         """Return what messages call an object with these properties."""
-        shown = (values.get(key) for key in ("name", "user", "role", "secretId"))
-        return next((str(value) for value in shown if value), "")
+        names = (values.get(key) for key in ("name", "user", "role", "secretId"))
+        return next((str(name) for name in names if name), "")
 
 
 def filled_in(
@@ -91,8 +91,8 @@ def filled_in(
     if added:
         inputs[DEFAULTS] = sorted(added)
     if "tags" in resource.inputs:
-        given = inputs.get("tags", {})
-        merged = UNKNOWN if given == UNKNOWN else dict(default_tags) | given
+        own = inputs.get("tags", {})
+        merged = UNKNOWN if own == UNKNOWN else dict(default_tags) | own
         if merged:
             inputs["tagsAll"] = merged
     return inputs
@@ -101,16 +101,13 @@ def filled_in(
 def faults(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
     """Yield the name and the fault of each input that AWS, or this plugin, would refuse."""
     for key in sorted(inputs.keys() - resource.inputs.keys() - {DEFAULTS, "tagsAll"}):
-        yield key, f"the stand-in AWS plugin does not cover {key} of {token}; {OFFICIAL}"
+        yield key, uncovered(f"{key} of {token}")
     for key, item in resource.inputs.items():
         if key not in inputs:
             if item.required:
                 yield key, f"{key} is required"
-        elif not has_unknown(inputs[key]) and (fault := item.rule(inputs[key])):
+        elif item.rule and not has_unknown(inputs[key]) and (fault := item.rule(inputs[key])):
             yield key, f"{key} {fault}"
-    merged = inputs.get("tagsAll", {})
-    if not has_unknown(merged) and (fault := tags(merged)) and not tags(inputs.get("tags", {})):
-        yield "tagsAll", f"tagsAll (tags and the provider's default tags) {fault}"
 
 
 def planned(resource: Resource, inputs: Properties, old: Properties) -> Properties:
@@ -142,7 +139,7 @@ def difference(resource: Resource, old: Properties, new: Properties) -> Differen
     detail: dict[str, proto.PropertyDiff.Kind.ValueType] = {}
     changed: list[str] = []
     replaces: list[str] = []
-    comparable = dict(resource.inputs) | ({"tagsAll": Input(tags)} if "tags" in resource.inputs else {})
+    comparable = dict(resource.inputs) | ({"tagsAll": Input()} if "tags" in resource.inputs else {})
     for key, item in comparable.items():
         before, after = old.get(key, item.default), new.get(key, item.default)
         if _same(item, before, after):

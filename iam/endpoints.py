@@ -1,0 +1,43 @@
+"""Which addresses an AWS emulator may have: those of one's own machine.
+
+It is sent pretend credentials, it is trusted without proof, and nobody is asked before it is changed.
+"""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+# Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
+AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@]")
+
+
+def endpoint_fault(url: str) -> str | None:
+    """Return what is wrong with a URL as the endpoint of an emulator, as a clause; None if nothing is.
+
+    Args:
+        url: without a slash at its end.
+    """
+    if strange := AMBIGUOUS.search(url):
+        return f"an endpoint is http://, a loopback address and a port, without {strange[0]!r}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "this is not a URL"
+    plain = not (parts.path or parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port or not plain:
+        return "an endpoint is http://, a loopback address and a port"
+    if not is_loopback(url):
+        return f"an endpoint is an emulator on this machine, and {parts.hostname} is not a loopback address"
+    return None
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether every reader of URLs takes the host for a loopback address."""
+    if AMBIGUOUS.search(url):
+        return False
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
