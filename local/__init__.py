@@ -1,6 +1,7 @@
 """What stands in for the cloud on one machine: a Pulumi CLI, its plugins, and an embedded AWS.
 
-Nothing here runs for a stack without ``endpoint``, and nothing here is part of what is deployed.
+`checkout` says which stacks these are for; any other is left to its user's own Pulumi. The modules here make the
+machine ready, and `plugins` has what the engine starts. Nothing of it is part of what is deployed.
 """
 
 
