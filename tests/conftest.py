@@ -109,6 +109,10 @@ class Project:
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
 
+    def recorded(self) -> dict[str, Any]:
+        """Return the outputs as the state file has them: without a command, and secrets only as ciphertext."""
+        return json.loads(self.state())["checkpoint"]["latest"]["resources"][0]["outputs"]
+
     def config(self) -> dict[str, Any]:
         return yaml.safe_load(self.stack_file.read_text())["config"]
 

@@ -75,7 +75,7 @@ class TestWithAPgpKey:
 
         assert f"pulumi up --replace '{key['urn']}'" in done.stdout + done.stderr
         project.up("--replace", key["urn"])
-        outputs = project.outputs()
+        outputs = project.recorded()
         assert outputs["encryptedSecretAccessKey"]
         assert outputs["accessKeyId"] != key["id"]
 
@@ -122,7 +122,7 @@ def test_a_store_in_the_trusted_account_holds_the_pair_and_follows_rotation(proj
     project.configure({"accessKeys": [{"label": "1", "status": "Inactive"}]})
     project.up()
 
-    assert "accessKeyId" not in project.outputs()
+    assert "accessKeyId" not in project.recorded()
     if kind == "ssm":  # there the name is free from now on
         with pytest.raises(ClientError, match="ParameterNotFound"):
             read_store(aws_client, project.accounts.trusted, kind, outputs["secretLocation"])

@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.factories import KEY, OLD_KEY, SECRET, TRUSTED, TRUSTING, outputs, trust
 from tests.proxy import Proxy, proxy_before
 from tools import diagram, svg, wording
 from tools.errors import StackError
-from tools.stack import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,53 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import Accounts, Project
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-KEY, OLD_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
-TRUSTING, TRUSTED = "111122223333", "444455556666"
 NAMESPACE = "{http://www.w3.org/2000/svg}"
-
-
-def policy(**statement: object) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
-
-
-def trust(**condition: dict[str, object]) -> dict[str, Any]:
-    named = {"Principal": {"AWS": f"arn:aws:iam::{TRUSTED}:root"}, "Action": "sts:AssumeRole"}
-    return policy(**named, **({"Condition": condition} if condition else {}))
-
-
-# A later step makes one factory of outputs for all tests; this is the diagram's.
-def outputs(role: str = "Assume-Role-1", user: str = "user-1", **terms: object) -> Outputs:
-    role_arn = f"arn:aws:iam::{TRUSTING}:role/{role}"
-    return Outputs.model_validate(
-        {
-            "roleArn": role_arn,
-            "roleName": role,
-            "userArn": f"arn:aws:iam::{TRUSTED}:user/{user}",
-            "userName": user,
-            "trustingAccountId": TRUSTING,
-            "trustedAccountId": TRUSTED,
-            "switchRoleUrl": "https://signin.aws.amazon.com/switchrole",
-            "accessKeyId": KEY,
-            "secretAccessKey": SECRET,
-            "accessKeys": {
-                "old": {"id": OLD_KEY, "status": "Inactive", "secret": SECRET},
-                "new": {"id": KEY, "status": "Active", "secret": SECRET},
-            },
-            "awsConfig": f"aws_secret_access_key = {SECRET}",
-            "terms": {
-                "partition": "aws",
-                "trustingRegion": "us-east-1",
-                "trustedRegion": "eu-west-1",
-                "maxSessionDuration": 5400,
-                "trustPolicy": trust(),
-                "permissionPolicy": policy(Action="s3:*", Resource="*"),
-                "assumePolicy": policy(Action="sts:AssumeRole", Resource=role_arn),
-                "policyNames": {"role": "Custom-Policy-For-Role-1", "user": "Custom-Assume-Role-Policy"},
-                **terms,
-            },
-        }
-    )
 
 
 def report(**changes: object) -> dict[str, Any]:
@@ -96,7 +50,7 @@ def proof(**changes: object) -> diagram.Proof:
 
 
 def drawn(proof: diagram.Proof | None = None, *, stack: str = "prod", **terms: object) -> str:
-    return diagram.draw(stack, outputs(**terms), proof, today=TODAY)
+    return diagram.draw(stack, outputs(terms=terms), proof, today=TODAY)
 
 
 def words(picture: str) -> str:
@@ -201,11 +155,13 @@ def crowded() -> str:
     long = outputs(
         role="R" * 64,
         user="W" * 64,
-        trustPolicy=EVERY_CONDITION,
-        permissionPolicy={"Statement": many},
-        policyNames={"role": "P" * 128, "user": "Q" * 128},
-        managedPolicies={str(number): "arn:aws:iam::aws:policy/" + "M" * 128 for number in range(3)},
-        endpoint="http://127.0.0.1:4599/" + "x" * 200,
+        terms={
+            "trustPolicy": EVERY_CONDITION,
+            "permissionPolicy": {"Statement": many},
+            "policyNames": {"role": "P" * 128, "user": "Q" * 128},
+            "managedPolicies": {str(number): "arn:aws:iam::aws:policy/" + "M" * 128 for number in range(3)},
+            "endpoint": "http://127.0.0.1:4599/" + "x" * 200,
+        },
     )
     keys = {letter * 64: long.access_keys["old"] for letter in "kl"}
     long = long.model_copy(update={"access_keys": keys, "role_arn": long.role_arn.replace("/", "/" + "p" * 512 + "/")})
@@ -352,12 +308,12 @@ def test_a_deployed_stack_is_drawn_by_one_call_of_the_cli_and_none_of_aws(
     assert done.stdout.strip() == str(file)
     assert len(calls.read_text().splitlines()) == 1
     text = file.read_text()
-    outputs = deployed.outputs()
-    for fact in (outputs["roleArn"], outputs["userArn"], outputs["accessKeyId"], "Custom-Policy-For-Role-1"):
+    shown = deployed.outputs()
+    for fact in (shown["roleArn"], shown["userArn"], shown["accessKeyId"], "Custom-Policy-For-Role-1"):
         assert fact in text
     assert "0 days old, no use recorded" in text
     assert "Last proof: proven on" in text
-    assert outputs["secretAccessKey"] not in text + done.stdout + done.stderr
+    assert shown["secretAccessKey"] not in text + done.stdout + done.stderr
 
 
 def test_a_stack_that_is_not_there_and_a_file_that_cannot_be_written_are_failures(
