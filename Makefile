@@ -100,6 +100,10 @@ test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PL
 	@$(PYTHON) -m local setup
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
+.PHONY: trust
+trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
+	@$(PYTHON) -m pytest -q tests/trust/thousand.py
+
 .PHONY: lint
 lint: .venv/installed ## check style and types
 	@$(PYTHON) -m ruff check
