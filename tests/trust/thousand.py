@@ -49,7 +49,7 @@ def asked():
 
 def test_who_gets_in(asked, embedded, evaluator, capsys):
     with capsys.disabled():
-        print(f"\n{COUNT} cases of seed {SEED}, half a minute. Once more: TRUST_SEED={SEED} make trust")  # noqa: T201
+        print(f"\n{COUNT} cases of seed {SEED}, about a minute. Once more: TRUST_SEED={SEED} make trust")  # noqa: T201
     answers = {
         "emulator": [embedded.lets_in(case) for case in asked],
         "second opinion": second_opinion(evaluator, asked),
