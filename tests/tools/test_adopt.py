@@ -68,7 +68,7 @@ def by_hand(accounts: Accounts, aws_client: Callable[[str, str], Any]) -> ByHand
 
 
 def adopt(project: Project, *arguments: str, check: bool = True) -> CompletedProcess[str]:
-    return project.python("-m", "tools.adopt", "--stack", "test", *arguments, check=check)
+    return project.python("-m", "tools", "adopt", "--stack", "test", *arguments, check=check)
 
 
 def planned_operations(project: Project) -> dict[str, str]:
@@ -186,7 +186,7 @@ def test_it_goes_on_where_it_was_interrupted(project: Project, by_hand: ByHand) 
 
 
 def test_a_stack_that_cannot_be_read_is_expected_2(project: Project) -> None:
-    absent = project.python("-m", "tools.adopt", "--stack", "absent", check=False)
+    absent = project.python("-m", "tools", "adopt", "--stack", "absent", check=False)
     assert (absent.returncode, "no stack named 'absent'" in absent.stderr) == (2, True)
 
     project.configure({"role": {"nme": "x"}})

@@ -313,7 +313,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     client(endpoint, "s3", old_session).list_buckets()
     begin(client(endpoint, "sts", old_user_session))
 
-    done = deployed.python("-m", "tools.revoke", "--stack", "test", "--yes")
+    done = deployed.python("-m", "tools", "revoke", "--stack", "test", "--yes")
 
     # Everything that worked before is refused.
     assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
@@ -335,7 +335,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
 
     # Back again: a new key beside the inactive one; its sessions work, the old one still does not.
     admin.delete_access_key(UserName="user-1", AccessKeyId=by_hand["AccessKeyId"])
-    rotated = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+    rotated = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
     assert "Rotated" in rotated.stdout
     new = deployed.outputs()["accessKeys"]
     assert list(new) == ["2"]
@@ -359,6 +359,6 @@ def issue_time_is_past_the_cut(iam: Any) -> None:
 
 
 def test_no_terminal_and_no_yes_is_refused_with_the_fix(deployed: Any) -> None:
-    done = deployed.python("-m", "tools.revoke", "--stack", "test", check=False)
+    done = deployed.python("-m", "tools", "revoke", "--stack", "test", check=False)
     assert done.returncode == 2
     assert "Add --yes" in done.stderr

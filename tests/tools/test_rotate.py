@@ -567,7 +567,7 @@ class Terminal:
     def __init__(self, project: Any, *arguments: str) -> None:
         self._master, slave = pty.openpty()
         self.shown = ""
-        command = ("python", "-m", "tools.rotate", "--stack", "test", *arguments)
+        command = ("python", "-m", "tools", "rotate", "--stack", "test", *arguments)
         self.process = subprocess.Popen(
             command,
             cwd=project.path,
@@ -766,7 +766,7 @@ def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
     def killed_at(action: str, words: str = "pulumi cancel --yes --stack test") -> None:
         """Lose the machine when AWS has done it, and before anybody has heard."""
         proxy.hold(action)
-        command = ("python", "-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        command = ("python", "-m", "tools", "rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
         run = subprocess.Popen(
             command, cwd=project.path, env=project.environment, stdout=subprocess.DEVNULL, start_new_session=True
         )
@@ -796,7 +796,7 @@ def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
         assert keys() == ["Inactive", "Active"]
         killed_at("DeleteAccessKey")
         assert keys() == ["Active"]
-        done = project.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        done = project.python("-m", "tools", "rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
         assert "is the only key now" in done.stdout
     assert consumer.failures == []
     assert consumer.calls > 50
@@ -805,7 +805,7 @@ def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
 
 
 def test_a_change_that_the_program_refuses_is_taken_back(deployed: Any) -> None:
-    done = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
+    done = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
     assert done.returncode == 1
     assert "a label is 1 to 64 letters" in done.stdout + done.stderr
     assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
@@ -816,7 +816,7 @@ def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deploye
     state = deployed.state()
     deployed.configure({"user": {"name": "other"}, "role": {"description": "other"}})
     try:
-        stopped = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", check=False)
+        stopped = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", check=False)
         assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
     finally:
         deployed.configure({"user": None, "role": None})
@@ -840,7 +840,7 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
     assert list(project.outputs()["accessKeys"]) == ["1"]  # old news
     made = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
     assert len(made) == 2
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     stopped = project.python(*command, check=False)
     assert (stopped.returncode, "assume-role-trusted-user-policy (name)" in stopped.stderr) == (2, True)
     project.configure({"user": None})
@@ -853,7 +853,7 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
 
 def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
     begin = time.monotonic()
-    done = deployed.python("-m", "tools.rotate", "--stack", "nowhere", "--yes", check=False)
+    done = deployed.python("-m", "tools", "rotate", "--stack", "nowhere", "--yes", check=False)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
@@ -865,7 +865,7 @@ def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project:
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
     project.configure({"pgpKeyFile": "reader.asc"})
     project.up()
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     asked = project.python(*command, check=False)
     assert asked.returncode == 3
     assert "base64 -d | gpg --decrypt" in asked.stdout
@@ -880,7 +880,7 @@ def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project:
 def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project: Any) -> None:
     project.configure({"secretStore": {"kind": "ssm", "name": "/key"}})
     project.up()
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     tried = project.python(*command, check=False)
     assert tried.returncode == 3
     assert "It works." in tried.stdout
