@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from tools.adopt import (
-    Found,
-    Planned,
-    UserKey,
-    agreed,
-    import_document,
-    key_advice,
-    losses,
-    planned_resources,
-    report,
-)
+from tools.adoption import Existing, Planned, import_document, losses, planned_resources, report
+from tools.handmade import key_advice
+from tools.keys import AccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +200,7 @@ def test_the_import_keeps_parents_and_providers_and_leaves_out_what_does_not_exi
             {"type": "aws:iam/accessKey:AccessKey", "name": "key", "id": "<PLACEHOLDER>"},
         ],
     }
-    found = [Found(planned=planned("role"), title="role R", id="R")]
+    found = [Existing(planned=planned("role"), title="role R", id="R")]
 
     resources = import_document(generated, found)["resources"]
 
@@ -257,7 +247,7 @@ def test_resources_come_in_the_order_of_the_steps_by_hand_with_their_account() -
 
 
 def test_what_is_in_the_way_and_what_is_missing_are_told() -> None:
-    there = Found(planned=planned("role"), title="role R", id="R", obstacles=("its path is /x/",))
+    there = Existing(planned=planned("role"), title="role R", id="R", obstacles=("its path is /x/",))
     lines = list(report([there.planned, planned("other")], [there], {"trusting": "111122223333"}))
     assert lines == [
         "In the trusting account 111122223333:",
@@ -267,12 +257,11 @@ def test_what_is_in_the_way_and_what_is_missing_are_told() -> None:
     ]
 
 
-MADE = datetime(2026, 1, 2, tzinfo=UTC)
-ACTIVE = UserKey(id="AKIAACTIVE", status="Active", created=MADE)
-INACTIVE = UserKey(id="AKIAINACTIVE", status="Inactive", created=MADE)
+ACTIVE = AccessKey(id="AKIAACTIVE", actual="Active")
+INACTIVE = AccessKey(id="AKIAINACTIVE", actual="Inactive")
 
 
-def advice(*keys: UserKey, new: int = 1) -> list[str]:
+def advice(*keys: AccessKey, new: int = 1) -> list[str]:
     return list(key_advice("s", "u", keys, new, {"trusted": {"profile": "admin"}}))
 
 
@@ -290,14 +279,3 @@ def test_with_two_keys_the_inactive_one_goes_first() -> None:
 
 def test_without_keys_made_by_hand_there_is_nothing_to_say() -> None:
     assert advice() == []
-
-
-@pytest.mark.parametrize(
-    ("terminal", "answer", "expected"), [("yes", "y", True), ("yes", "", False), ("no", "y", False)]
-)
-def test_it_asks_at_a_terminal_and_takes_silence_for_no(
-    monkeypatch: pytest.MonkeyPatch, terminal: str, answer: str, expected: object
-) -> None:
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal == "yes"))
-    monkeypatch.setattr("builtins.input", lambda _question: answer)
-    assert agreed(2, "s") is expected
