@@ -11,18 +11,19 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-upda
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from tools.callers import administrator, sign_in
+from tools.callers import Caller, administrator, sign_in
 from tools.console import agreed, say
 from tools.declared import declare_keys, declared_keys
-from tools.engine import ACCESS_KEY, changes, preview, read_state, run_visibly
+from tools.engine import ACCESS_KEY, State, changes, preview, read_state, run_visibly
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.keys import AccessKey, read_keys
 from tools.rotation import (
@@ -93,53 +94,70 @@ def run(options: argparse.Namespace) -> Exit:
     return Exit.DONE
 
 
+class Stack(NamedTuple):
+    """All that Pulumi knows of where a rotation stands."""
+
+    outputs: Outputs
+    config: Mapping[str, Any]
+    state: State
+
+
 def rotate(options: Options) -> None:
     """Take one step after the other, up to the last.
 
     Raises:
-        StackError: the stack or the account cannot be read.
+        StackError: the stack cannot be read, or there are no credentials for the account.
+        ClientError: the account cannot be read.
         FailedError: a step failed or would be unsafe.
         UnfinishedError: it has to wait.
     """
-    trusted = administrator("trusted", sign_in(*read_stack(options.stack)))
-    iam = trusted.client("iam")
+    trusted: Caller | None = None
     while True:
-        situation, outputs = look(options.stack, iam)
+        stack = _read(options.stack)
+        trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
+        situation = look(stack, trusted.client("iam"))
         say(*describe(situation))
-        try_new_key(situation, outputs, options, trusted)
+        try_new_key(situation, stack.outputs, options, trusted)
         step = next_step(situation, options, now=datetime.now(UTC))
         if step.needs_hand_over:
             _hand_over(situation, options)
-        _take(step, situation, outputs, options, iam)
+        take(step, situation, stack, options, trusted.client("iam"))
         if step.last:
             say(f"\nRotated: {situation.staying} is the only key now.")
             return
 
 
-def look(stack: str, iam: "IAMClient") -> tuple[Situation, Outputs]:
-    """Return where the rotation stands.
+def _read(name: str) -> Stack:
+    """Return what Pulumi knows of a stack: three calls of its CLI, side by side.
 
     Raises:
         StackError: the stack cannot be read.
-        ClientError: the account cannot.
     """
     with ThreadPoolExecutor() as side_by_side:
-        reading = side_by_side.submit(read_state, stack)
-        outputs, config = read_stack(stack)
-        state = reading.result()
-    declared = declared_keys(config)
+        state = side_by_side.submit(read_state, name)
+        outputs, config = read_stack(name)
+        return Stack(outputs, config, state.result())
+
+
+def look(stack: Stack, iam: "IAMClient") -> Situation:
+    """Return where the rotation stands, by what the account says now.
+
+    Raises:
+        StackError: the configuration cannot be understood.
+        ClientError: the account cannot be read.
+    """
+    declared = declared_keys(stack.config)
     order = list(declared)
-    known = [key.model_copy(update={"declared": declared.get(str(key.label))}) for key in state.keys]
+    known = [key.model_copy(update={"declared": declared.get(str(key.label))}) for key in stack.state.keys]
     known.sort(key=lambda key: order.index(str(key.label)) if key.declared else -1)
-    keys = read_keys(iam, outputs.user_name, known, with_use=True)
-    situation = Situation(
+    keys = read_keys(iam, stack.outputs.user_name, known, with_use=True)
+    return Situation(
         declared=declared,
         keys=tuple(key for key in keys if key.label is not None),
         strange=tuple(key for key in keys if key.label is None),
-        interrupted=state.interrupted,
-        recorded=frozenset(key.id for key in outputs.access_keys.values()),
+        interrupted=stack.state.interrupted,
+        recorded=frozenset(key.id for key in stack.outputs.access_keys.values()),
     )
-    return situation, outputs
 
 
 def _hand_over(situation: Situation, options: Options) -> None:
@@ -156,7 +174,7 @@ def _hand_over(situation: Situation, options: Options) -> None:
         raise UnfinishedError("Both keys work until then. Run this again when the new one is handed over.")
 
 
-def _take(step: Step, situation: Situation, outputs: Outputs, options: Options, iam: "IAMClient") -> None:
+def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: "IAMClient") -> None:
     """Do one step: write the configuration, show what that changes, ask, look again, and deploy just that.
 
     Raises:
@@ -173,14 +191,17 @@ def _take(step: Step, situation: Situation, outputs: Outputs, options: Options, 
         try:
             _preview(step, situation, options.stack, plan)
             if step.discards:
-                _discard(step.discards, outputs, options, iam)
+                _discard(step.discards, stack.outputs.user_name, options, iam)
                 return  # look again: that there is room now, or that the stack knows the key after all
-            _agree(step, options, iam)
+            if not agreed(f"{step.title}: deploy this?", yes=options.yes):
+                raise UnfinishedError("Nothing was changed. Run this again to go on.")  # noqa: TRY301 - one way back
+            # What Pulumi knows may have changed too: the plan holds the deployment to what was shown.
+            if next_step(look(stack, iam), options, now=datetime.now(UTC)) != step:
+                raise FailedError("Keys changed while the question stood open. Run this again.")  # noqa: TRY301
         except BaseException:  # an interruption, too
             if changed:
                 declare_keys(options.stack, situation.declared)
             raise
-        # The plan holds it to what was shown, whatever changes meanwhile in the configuration.
         run_visibly(options.stack, "up", "--yes", "--skip-preview", "--plan", plan)
 
 
@@ -204,21 +225,7 @@ def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
     say(*(f"  {change}" for change in planned) if planned else "  no resource changes, only the outputs")
 
 
-def _agree(step: Step, options: Options, iam: "IAMClient") -> None:
-    """Ask whether to deploy a step, and look whether it still is the next one.
-
-    Raises:
-        FailedError: it is not.
-        UnfinishedError: the user said no.
-    """
-    if not agreed(f"{step.title}: deploy this?", yes=options.yes):
-        raise UnfinishedError("Nothing was changed. Run this again to go on.")
-    now, _ = look(options.stack, iam)
-    if next_step(now, options, now=datetime.now(UTC)) != step:
-        raise FailedError("Keys changed while the question stood open. Run this again.")
-
-
-def _discard(strange: AccessKey, outputs: Outputs, options: Options, iam: "IAMClient") -> None:
+def _discard(strange: AccessKey, user_name: str, options: Options, iam: "IAMClient") -> None:
     """Delete the key that an interrupted deployment left, if a person agrees and it still is what was shown.
 
     Raises:
@@ -231,18 +238,16 @@ def _discard(strange: AccessKey, outputs: Outputs, options: Options, iam: "IAMCl
         raise FailedError(
             f"{left} There is no room for a new one beside it, and AWS tells of a use with some delay, so a person has "
             "to decide: run this without --yes, or, while no deployment is at work, delete it by hand: "
-            f"aws iam delete-access-key --access-key-id {strange.id} --user-name {outputs.user_name}, in the trusted "
-            "account."
+            f"aws iam delete-access-key --access-key-id {strange.id} --user-name {user_name}, in the trusted account."
         )
     if not agreed(f"{left} Delete it?", yes=False):
         raise UnfinishedError("There is no room for a new key beside it. Run this again when you have decided.")
     # This fails while a deployment is at work, which may be about to record this very key.
     keys_only = ("--target", f"**{ACCESS_KEY}**")
     run_visibly(options.stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", *keys_only)
-    situation, _ = look(options.stack, iam)
-    if strange not in situation.strange:
+    if strange not in look(_read(options.stack), iam).strange:
         return
     try:
-        iam.delete_access_key(UserName=outputs.user_name, AccessKeyId=strange.id)
+        iam.delete_access_key(UserName=user_name, AccessKeyId=strange.id)
     except (BotoCoreError, ClientError) as error:
         raise FailedError(f"Cannot delete the key {strange.id}: {error}") from None
