@@ -63,7 +63,7 @@ profile: .venv/installed ## write the stack's two AWS profiles to your AWS confi
 
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names
-	@$(RUN) $(PYTHON) -m tools.adopt --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools adopt --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
@@ -71,11 +71,11 @@ diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
 
 .PHONY: rotate
 rotate: .venv/installed ## replace the access key without a gap, a step at a time
-	@$(RUN) $(PYTHON) -m tools.rotate --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools rotate --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: revoke
 revoke: .venv/installed ## in an emergency: stop every key and every session at once
-	@$(RUN) $(PYTHON) -m tools.revoke --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
+	@$(RUN) $(PYTHON) -m tools revoke --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts

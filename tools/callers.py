@@ -131,7 +131,7 @@ def sign_in(outputs: "Outputs", config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def all_pages(client: Any, operation: str, key: str, **parameters: str) -> list[Any]:  # noqa: ANN401 - as above
+def all_pages(client: Any, operation: str, key: str, **parameters: object) -> list[Any]:  # noqa: ANN401 - as above
     """Return what all pages of an answer list under ``key``."""
     return [entry for page in client.get_paginator(operation).paginate(**parameters) for entry in page[key]]
 

@@ -1,14 +1,20 @@
 """What Pulumi's engine would do to a stack, and what it has noted in the stack's state. Nothing here knows a secret."""
 
 import json
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from tools.keys import Status
-from tools.stack import StackError, pulumi
+from tools.errors import FailedError, StackError
+from tools.keys import AccessKey
+from tools.stack import pulumi
+
+PulumiStep: TypeAlias = Mapping[str, Any]
+"""What ``pulumi preview --json`` says of one resource."""
 
 ENGINE_TIMEOUT_SECONDS: Final = 600.0  # a preview or an import; a provider plugin may have to be downloaded first
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
@@ -29,23 +35,14 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateKey:
-    """One access key that the stack's state holds."""
-
-    label: str
-    id: str
-    status: Status
-
-
-@dataclass(frozen=True, kw_only=True)
 class State:
     """What the stack's state holds of access keys, a failed or killed deployment included."""
 
-    keys: tuple[StateKey, ...]
+    keys: tuple[AccessKey, ...]
     interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
 
 
-def preview(stack: str, *flags: str) -> list[Mapping[str, Any]]:
+def preview(stack: str, *flags: str) -> list[PulumiStep]:
     """Return the steps of the next ``pulumi up``.
 
     Args:
@@ -66,13 +63,13 @@ def preview(stack: str, *flags: str) -> list[Mapping[str, Any]]:
     return json.loads(printed).get("steps") or []
 
 
-def changes(steps: Sequence[Mapping[str, Any]]) -> list[Change]:
+def changes(steps: Sequence[PulumiStep]) -> list[Change]:
     """Return the steps of a preview that change something."""
     return [
         Change(
             operation=str(step["op"]),
-            name=_name(step),
-            type=_type(step),
+            name=logical_name(step),
+            type=str(step["urn"]).split("::")[2].rpartition("$")[2],
             properties=tuple(step.get("replaceReasons") or step.get("diffReasons") or ()),
         )
         for step in steps
@@ -101,8 +98,8 @@ def state_of(export: Mapping[str, Any]) -> State:
     """
     deployment: Mapping[str, Any] = export.get("deployment") or {}
     resources = cast("list[Mapping[str, Any]]", deployment.get("resources") or [])
-    found = [resource for resource in resources if resource["type"] == ACCESS_KEY]
-    if replaced := [str(resource["id"]) for resource in found if resource.get("delete")]:
+    keys = [resource for resource in resources if resource["type"] == ACCESS_KEY]
+    if replaced := [str(resource["id"]) for resource in keys if resource.get("delete")]:
         raise StackError(
             f"A deployment has replaced the access key {replaced[0]} and not deleted it yet. Finish it with pulumi up, "
             "then run this again."
@@ -111,14 +108,16 @@ def state_of(export: Mapping[str, Any]) -> State:
     begun = [each["resource"] for each in pending if each["type"] == "creating"]
     return State(
         keys=tuple(
-            StateKey(
-                label=key_label(_name(resource)),
-                id=str(resource["id"]),
-                status=cast("Status", (resource.get("outputs") or resource["inputs"])["status"]),
+            AccessKey(
+                label=key_label(logical_name(resource)),
+                id=resource["id"],
+                deployed=(resource.get("outputs") or resource["inputs"])["status"],
             )
-            for resource in found
+            for resource in keys
         ),
-        interrupted=frozenset(key_label(_name(resource)) for resource in begun if resource["type"] == ACCESS_KEY),
+        interrupted=frozenset(
+            key_label(logical_name(resource)) for resource in begun if resource["type"] == ACCESS_KEY
+        ),
     )
 
 
@@ -127,9 +126,29 @@ def key_label(name: str) -> str:
     return name.partition("-key-")[2]
 
 
-def _name(described: Mapping[str, Any]) -> str:
+def logical_name(described: Mapping[str, Any]) -> str:
+    """Return the logical name of a resource or a step, which its URN ends in."""
     return str(described["urn"]).rpartition("::")[2]
 
 
-def _type(described: Mapping[str, Any]) -> str:
-    return str(described["urn"]).split("::")[2].rpartition("$")[2]
+def run_visibly(stack: str, *arguments: str) -> None:
+    """Run ``pulumi`` with its output shown as it comes.
+
+    Raises:
+        FailedError: it failed; it has said why.
+    """
+    command = [shutil.which("pulumi") or "pulumi", *arguments, "--non-interactive", "--suppress-outputs"]
+    process = subprocess.Popen([*command, "--stack", stack], stdin=subprocess.DEVNULL)
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt:
+            # pulumi got the same Ctrl-C: it ends what it has begun and records it. Killing it would lose a key.
+            continue
+    if code != 0:
+        raise FailedError(
+            f"`pulumi {arguments[0]}` failed, as it says above. Correct that, then run this again: it goes on from "
+            "here. If it says that the stack is locked, and no other pulumi is at work, free it with: "
+            f"pulumi cancel --yes --stack {stack}"
+        )

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
@@ -43,6 +42,9 @@ class AccessKey(Printed):
     last_used: datetime | None = None  # None: never as far as AWS knows, or nobody looked
     secret: SecretStr | None = None  # absent where the stack never has it in plain text
     encrypted_secret: str | None = None  # with a PGP key
+
+    def __str__(self) -> str:
+        return f"key {self.label} ({self.id})" if self.label else f"key {self.id}"
 
     @property
     def status(self) -> Status:
@@ -113,26 +115,3 @@ def stored_key(location: str, caller: "Caller") -> tuple[str, SecretStr]:
         raise StackError(
             f"{location} does not hold JSON with accessKeyId and secretAccessKey any more. Deploy again."
         ) from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserKey:
-    """One access key of a user."""
-
-    id: str
-    status: Status
-    created: datetime
-
-
-def list_keys(iam: "IAMClient", user_name: str) -> list[UserKey]:
-    """Return the access keys of a user, of this project or not.
-
-    Raises:
-        ClientError: there is no such user, or AWS refused to say.
-    """
-    return [
-        UserKey(id=key["AccessKeyId"], status=cast("Status", key["Status"]), created=key["CreateDate"])
-        for page in iam.get_paginator("list_access_keys").paginate(UserName=user_name)
-        for key in page["AccessKeyMetadata"]
-        if "AccessKeyId" in key and "Status" in key and "CreateDate" in key
-    ]

@@ -1,4 +1,4 @@
-"""`python -m tools.revoke --stack NAME`: in an emergency, stop every key of the user and every session begun so far.
+"""`python -m tools revoke --stack NAME`: in an emergency, stop every key of the user and every session begun so far.
 
 It calls AWS itself and at once, without ``pulumi up``: makes every access key of the user inactive, those the stack
 does not know included, and denies everything to sessions that began before now, by the policy that the AWS console
@@ -6,40 +6,109 @@ attaches for "Revoke active sessions". Where one part fails, it goes on with the
 worked before, the keys whose secrets are at hand and a session that it begins with one of them, is refused.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
-
-Exit codes: 0 all revoked; 1 a part failed, the report says which; 2 nothing was done.
 """
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.permissions import statements
-from tools.proof import Case, Patience, Side, spreading_seconds
-from tools.rotate import confirm, declare_keys, declared_keys, say
-from tools.rotation import Declaration
-from tools.stack import NAMESPACE, Outputs, StackError, read_config, read_outputs
+from iam.documents import deny_older_sessions, listed, statements
+from tools.callers import aws_time
+from tools.console import agreed, say
+from tools.declared import declare_keys, declared_keys
+from tools.errors import Exit, FailedError, StackError
+from tools.keys import read_keys
+from tools.patience import Patience, spreading_seconds
+from tools.proof import Case
+from tools.stack import NAMESPACE, Outputs, read_stack
 from tools.witnesses import Part, refused_after, witnesses
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-DONE, FAILED, NOTHING_DONE = 0, 1, 2
+    from iam import Side
+
 POLICY_NAME = "AWSRevokeOlderSessions"  # the console's own name for it, so that it replaces the console's and is known
 BY_HAND = (
     "Until that is mended, revoke by hand. In the trusted account: aws iam list-access-keys --user-name USER, then for "
     "each: aws iam update-access-key --user-name USER --access-key-id ID --status Inactive. In the trusting account: "
     "the role's page in the IAM console, Revoke sessions."
 )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
+    parser.add_argument("--yes", action="store_true", help="do it without asking")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Ask, revoke, prove it, and say what is left to do."""
+    try:
+        outputs, config = read_stack(options.stack)
+    except StackError as error:
+        raise StackError(f"{error}\n{BY_HAND}") from None
+    question = f"Every key of {outputs.user_arn} stops working now, and every session of {outputs.role_arn}. Revoke?"
+    try:
+        sure = agreed(question, yes=options.yes)
+    except KeyboardInterrupt:
+        sure = False
+    if not sure:
+        say("Nothing was revoked.")
+        return Exit.CANNOT_TELL
+    patience = Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say)
+    case = Case(stack=options.stack, outputs=outputs, config=config, patience=patience)
+    working, unproven = witnesses(case)
+    failed = _report(revoke(case))
+    if failed:
+        patience = replace(patience, seconds=0)  # it may well go on working: once is enough to tell
+    say(first_thing(options.stack), "Trying what worked before ...")
+    began = patience.clock()
+    with ThreadPoolExecutor() as pool:
+        failed |= _report(pool.map(partial(refused_after, patience=patience, began=began), working))
+    _report(iter(unproven))
+    say(what_is_left(options.stack, outputs))
+    if failed:
+        raise FailedError(f"Not everything is revoked: see FAILED above, then run this again. {BY_HAND}")
+    return Exit.DONE
+
+
+def _report(parts: Iterator[Part]) -> bool:
+    """Show each part as soon as it is there, and return whether one failed."""
+    failed = False
+    for part in parts:
+        failed = failed or bool(part.failure and not part.unproven)
+        say(str(part))
+    return failed
+
+
+def revoke(case: Case) -> Iterator[Part]:
+    """Do it all, yielding each part as soon as it is done: the keys first, or a new session could begin meanwhile."""
+    clock = Clock()
+    accounts: dict[Side, Callable[[IAMClient, Outputs, Clock], Iterator[Part]]] = {
+        "trusted": in_trusted_account,
+        "trusting": in_trusting_account,
+    }
+    for side, act in accounts.items():
+        try:
+            administrator = case.administrator(side)
+        except StackError as error:
+            yield Part(what=f"everything in the {side} account", failure=str(error))
+            continue
+        attempt("AWS tells the time", administrator.client("sts").get_caller_identity, clock)
+        yield from act(administrator.client("iam"), case.outputs, clock)
+    what = f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again"
+    try:
+        declare_keys(case.stack, dict.fromkeys(declared_keys(case.config), "Inactive"))
+        yield Part(what=what)
+    except StackError as error:
+        yield Part(what=what, failure=str(error))
 
 
 @dataclass(kw_only=True)
@@ -51,37 +120,15 @@ class Clock:
 
     latest: datetime | None = None
 
-    def hear(self, response: Mapping[str, Any]) -> None:
+    def hear(self, answer: Mapping[str, Any]) -> None:
         """Take the time that an answer of AWS was sent at."""
-        headers: Mapping[str, str] = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        try:
-            heard = parsedate_to_datetime(headers["date"])
-        except (KeyError, TypeError, ValueError):
-            return
-        self.latest = max(self.latest or heard, heard)
+        if stated := aws_time(answer):
+            self.latest = max(self.latest or stated, stated)
 
     def cut(self) -> datetime:
         """Return the next full second: AWS notes in whole seconds when a session began."""
         # Where no answer told the time, a refusal by this machine's clock is better than none.
         return (self.latest or datetime.now(UTC)).replace(microsecond=0) + timedelta(seconds=1)
-
-
-def deny_older_sessions(began_before: datetime) -> dict[str, Any]:
-    """Return the policy that denies everything to sessions that began before a time, and nothing to a key itself.
-
-    A request signed with a long-term key has no ``aws:TokenIssueTime``, so the condition does not hold for it.
-    """
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Deny",
-                "Action": ["*"],
-                "Resource": ["*"],
-                "Condition": {"DateLessThan": {"aws:TokenIssueTime": f"{began_before.astimezone(UTC):%FT%TZ}"}},
-            }
-        ],
-    }
 
 
 def in_trusted_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
@@ -92,28 +139,38 @@ def in_trusted_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iter
     """
     user = outputs.user_name
     try:
-        for page in iam.get_paginator("list_access_keys").paginate(UserName=user):
-            clock.hear(page)
-            for key in page["AccessKeyMetadata"]:
-                key_id = key.get("AccessKeyId", "")
-                yield attempt(
-                    f"key {key_id} of user {user} is inactive",
-                    partial(iam.update_access_key, UserName=user, AccessKeyId=key_id, Status="Inactive"),
-                    clock,
-                )
+        for key in read_keys(iam, user, with_use=False):
+            close = partial(iam.update_access_key, UserName=user, AccessKeyId=key.id, Status="Inactive")
+            yield attempt(f"{key} of user {user} is inactive", close, clock)
     except (BotoCoreError, ClientError) as error:
         yield Part(what=f"every key of user {user} is inactive", failure=str(error))
-    yield attempt(
-        f"sessions of user {user} begun until now are refused, those of the console included",
-        partial(
-            iam.put_user_policy,
-            UserName=user,
-            PolicyName=POLICY_NAME,
-            PolicyDocument=json.dumps(deny_older_sessions(clock.cut())),
-        ),
-        clock,
-    )
+    yield refuse_sessions(iam, "user", user, clock)
     yield no_password(iam, outputs)
+
+
+def in_trusting_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
+    """Refuse the role's sessions."""
+    yield refuse_sessions(iam, "role", outputs.role_name, clock)
+
+
+def refuse_sessions(iam: "IAMClient", kind: Literal["role", "user"], name: str, clock: Clock) -> Part:
+    """Deny everything to the sessions of a role or a user that began until now."""
+    put: Callable[..., Mapping[str, Any]] = getattr(iam, f"put_{kind}_policy")
+    document = json.dumps(deny_older_sessions(clock.cut()))
+    call = partial(put, **{f"{kind.title()}Name": name}, PolicyName=POLICY_NAME, PolicyDocument=document)
+    return attempt(f"sessions of {kind} {name} begun until now are refused, those of the console included", call, clock)
+
+
+def attempt(what: str, call: Callable[[], Mapping[str, Any]], clock: Clock) -> Part:
+    """Make one call and return how it went."""
+    try:
+        clock.hear(call())
+    except ClientError as error:
+        clock.hear(error.response)
+        return Part(what=what, failure=str(error))
+    except BotoCoreError as error:
+        return Part(what=what, failure=str(error))
+    return Part(what=what)
 
 
 def no_password(iam: "IAMClient", outputs: Outputs) -> Part:
@@ -136,63 +193,10 @@ def no_password(iam: "IAMClient", outputs: Outputs) -> Part:
     )
 
 
-def in_trusting_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
-    """Refuse the role's sessions."""
-    role = outputs.role_name
-    yield attempt(
-        f"sessions of role {role} begun until now are refused",
-        partial(
-            iam.put_role_policy,
-            RoleName=role,
-            PolicyName=POLICY_NAME,
-            PolicyDocument=json.dumps(deny_older_sessions(clock.cut())),
-        ),
-        clock,
-    )
-
-
-def attempt(what: str, call: Callable[[], Mapping[str, Any]], clock: Clock) -> Part:
-    """Make one call and return how it went."""
-    try:
-        clock.hear(call())
-    except ClientError as error:
-        clock.hear(error.response)
-        return Part(what=what, failure=str(error))
-    except BotoCoreError as error:
-        return Part(what=what, failure=str(error))
-    return Part(what=what)
-
-
-def revoke(case: Case) -> Iterator[Part]:
-    """Do it all, yielding each part as soon as it is done: the keys first, or a new session could begin meanwhile."""
-    stack, clock = case.stack, Clock()
-    accounts: list[tuple[Side, Callable[[IAMClient, Outputs, Clock], Iterator[Part]]]] = [
-        ("trusted", in_trusted_account),
-        ("trusting", in_trusting_account),
-    ]
-    for side, act in accounts:
-        try:
-            administrator = case.administrator(side)
-        except StackError as error:
-            yield Part(what=f"everything in the {side} account", failure=str(error))
-            continue
-        attempt("AWS tells the time", administrator.client("sts").get_caller_identity, clock)
-        yield from act(administrator.client("iam"), case.outputs, clock)
-    what = f"accessKeys of stack {stack} says Inactive, so that no `pulumi up` opens them again"
-    try:
-        keys = declared_keys(case.config)
-        declare_keys(stack, [Declaration(label=key.label, status="Inactive") for key in keys])
-        yield Part(what=what)
-    except StackError as error:
-        yield Part(what=what, failure=str(error))
-
-
 def others_let_in(outputs: Outputs) -> str:
     """Return who else may begin new sessions of the role, by its trust policy; empty where nobody may."""
-    conditions = [
-        cast("Mapping[str, Any]", each.get("Condition", {})) for each in statements(outputs.terms.trust_policy)
-    ]
-    arns = {str(arn) for each in conditions for arn in each.get("ArnLike", {}).get("aws:PrincipalArn", [])}
+    conditions = [statement.get("Condition", {}) for statement in statements(outputs.terms.trust_policy)]
+    arns = {arn for each in conditions for arn in listed(each.get("ArnLike", {}).get("aws:PrincipalArn"))}
     if not arns:
         return f"whoever else account {outputs.trusted_account_id} allows to assume it"
     return ", ".join(sorted(arns - {outputs.user_arn}))
@@ -228,7 +232,7 @@ IAM can take a minute to make this known everywhere. Run the same again in two m
 that began meanwhile.
 
 To go back:
-  1. A new key:  python -m tools.rotate --stack {stack}
+  1. A new key:  python -m tools rotate --stack {stack}
      It adds one beside the inactive key. Where there are two of those, it deletes the older one first; add
      --quiet-hours 0 if that was used of late.
      Or, after a false alarm, the same key again:
@@ -241,59 +245,3 @@ To go back:
        aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {POLICY_NAME}
          in the trusted account {outputs.trusted_account_id}
 """
-
-
-def _report(parts: Iterator[Part]) -> bool:
-    """Show each part as soon as it is there, and return whether one failed."""
-    failed = False
-    for part in parts:
-        failed = failed or bool(part.failure and not part.unproven)
-        say(str(part))
-    return failed
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Revoke, report, and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.revoke", description="Stop every key of the user, and every session begun until now."
-    )
-    parser.add_argument("--stack", required=True, help="name of the stack")
-    parser.add_argument("--yes", action="store_true", help="do it without asking")
-    options = parser.parse_args(arguments)
-    if not options.yes and not sys.stdin.isatty():
-        parser.error("there is no terminal to ask on. Add --yes to revoke without a question")
-    try:
-        outputs, config = read_outputs(options.stack), read_config(options.stack)
-    except StackError as error:
-        sys.stderr.write(f"{error}\n{BY_HAND}\n")
-        return NOTHING_DONE
-    try:
-        sure = confirm(
-            f"Every key of {outputs.user_arn} stops working now, and every session of {outputs.role_arn}. Revoke?",
-            yes=options.yes,
-        )
-    except KeyboardInterrupt:
-        sure = False
-    if not sure:
-        say("Nothing was revoked.")
-        return NOTHING_DONE
-    patience = Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say)
-    case = Case(stack=options.stack, outputs=outputs, config=config, patience=patience)
-    found, unproven = witnesses(case)
-    failed = _report(revoke(case))
-    if failed:
-        patience = replace(patience, seconds=0)  # it may well go on working: once is enough to tell
-    say(f"{first_thing(options.stack)}\nTrying what worked before ...")
-    began = patience.clock()
-    with ThreadPoolExecutor() as pool:
-        failed |= _report(pool.map(partial(refused_after, patience=patience, began=began), found))
-    _report(iter(unproven))
-    say(what_is_left(options.stack, outputs))
-    if failed:
-        sys.stderr.write(f"Not everything is revoked: see FAILED above, then run this again. {BY_HAND}\n")
-        return FAILED
-    return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

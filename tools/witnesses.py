@@ -1,17 +1,19 @@
 """What worked before a revocation and must be refused after it: keys, and a session of the role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import SecretStr
 
-from tools.aws import stored_key
-from tools.checks import READS, assume
-from tools.permissions import surely_allowed
-from tools.proof import REFUSALS, REFUSED, UNKNOWN_KEY, Caller, Case, Patience, error_code
-from tools.stack import StackError
+from iam.permissions import surely_allowed
+from tools.answers import REFUSED, UNKNOWN_KEY, error_code
+from tools.errors import StackError
+from tools.keys import stored_key
+from tools.patience import Patience
+from tools.proof import REFUSALS, Case
+from tools.reads import READS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,75 +41,71 @@ class Witness:
 def witnesses(case: Case) -> tuple[list[Witness], list[Part]]:
     """Return what works before the revocation, and what there is nothing to show with.
 
-    Each active key whose secret is at hand, and one session of the role that it begins with one of them.
+    Each active key whose secret is at hand, and one session of the role that it begins with the first of them.
     """
-    outputs, found, unproven = case.outputs, list[Witness](), list[Part]()
-    session: Witness | None = None
-    reason = "no key's secret is at hand"
-    for label, key in outputs.access_keys.items():
-        if key.status != "Active":
-            continue
-        what = f"key {key.id}"
-        try:
-            case.secrets[label] = _secret(case, label)
-            caller = case.key(label)
-            caller.client("sts").get_caller_identity()
-            found.append(Witness(what=what, call=caller.client("sts").get_caller_identity, codes=UNKNOWN_KEY))
-            session = session or _session(case, caller)
-        except (StackError, BotoCoreError, ClientError) as error:
-            known = isinstance(error, ClientError) and error_code(error) in UNKNOWN_KEY
-            reason = f"{what} was refused before already" if known else str(error)
-            if not found or found[-1].what != what:
-                unproven.append(Part(what=f"{what} is refused", failure=reason, unproven=True))
-    if session:
-        found.append(session)
-    else:
-        what = f"a session of role {outputs.role_name} begun before is refused"
-        unproven.append(Part(what=what, failure=reason, unproven=True))
-    return found, unproven
+    active = [label for label, key in case.outputs.access_keys.items() if key.deployed == "Active"]
+    tried = [
+        _try(f"key {case.outputs.access_keys[label].id}", partial(_key, case, label), codes=UNKNOWN_KEY)
+        for label in active
+    ]
+    holders = [label for label, result in zip(active, tried, strict=True) if isinstance(result, Witness)]
+    what = f"a session of role {case.outputs.role_name} begun before"
+    tried.append(_try(what, partial(_session, case, holders), codes=REFUSED | UNKNOWN_KEY))
+    working = [result for result in tried if isinstance(result, Witness)]
+    return working, [result for result in tried if isinstance(result, Part)]
 
 
-def _secret(case: Case, label: str) -> SecretStr:
-    """Return the secret of a key.
+def _try(what: str, begin: Callable[[], Callable[[], object]], *, codes: frozenset[str]) -> Witness | Part:
+    """Return a witness whose call ``begin`` has made once and returns, or why there is none."""
+    try:
+        return Witness(what=what, call=begin(), codes=codes)
+    except (StackError, BotoCoreError, ClientError) as error:
+        known = isinstance(error, ClientError) and error_code(error) in UNKNOWN_KEY
+        reason = "it was refused before already" if known else str(error)
+        return Part(what=f"{what} is refused", failure=reason, unproven=True)
+
+
+def _key(case: Case, label: str) -> Callable[[], object]:
+    """Return a call that a key may make.
 
     Raises:
-        StackError: it is not at hand.
-        ClientError: the store that has it cannot be read.
+        StackError: its secret is not at hand.
+        ClientError: AWS refused it, or the store that has the secret cannot be read.
     """
     outputs, key = case.outputs, case.outputs.access_keys[label]
-    if key.secret:
-        return key.secret
-    if outputs.secret_location:
-        key_id, secret = stored_key(
-            outputs.secret_location, case.administrator("trusted").session, outputs.terms.endpoint
-        )
-        if key_id == key.id:
-            return secret
-    raise StackError("the stack does not have its secret in plain text")
+    secret = key.secret
+    if not secret and outputs.secret_location:
+        key_id, stored = stored_key(outputs.secret_location, case.administrator("trusted"))
+        secret = stored if key_id == key.id else None
+    if not secret:
+        raise StackError("the stack does not have its secret in plain text")
+    case.secrets[label] = secret
+    call = case.holder(label).client("sts").get_caller_identity
+    call()
+    return call
 
 
-def _session(case: Case, caller: Caller) -> Witness:
-    """Begin a session of the role, and return it with a call that it may make.
+def _session(case: Case, holders: Sequence[str]) -> Callable[[], object]:
+    """Begin a session of the role with the first of the keys that work, and return a call that it may make.
 
     Raises:
         StackError: there is no such session or call.
         ClientError: AWS refused the session.
     """
-    outputs, terms = case.outputs, case.outputs.terms
+    terms = case.outputs.terms
+    if not holders:
+        raise StackError("no key that works is at hand to begin one with")
     if terms.require_mfa:
         raise StackError("the role asks for MFA, so none could be begun to try")
-    given = assume(caller, case, external_id=terms.external_id)["Credentials"]
-    session = case.caller(given["AccessKeyId"], given["SecretAccessKey"], token=given["SessionToken"], side="trusting")
+    answer = case.assume_role(case.holder(holders[0]), external_id=terms.external_id)["Credentials"]
+    token = answer["SessionToken"]
+    session = case.caller(answer["AccessKeyId"], answer["SecretAccessKey"], token=token, side="trusting")
     for read in READS:
-        call = cast("Callable[[], object]", getattr(session.client(read.client), read.operation))
         if surely_allowed(terms.permission_policy, read.action):
-            try:
+            with suppress(ClientError):
+                call = read.of(session)
                 call()
-            except ClientError:
-                continue
-            return Witness(
-                what=f"a session of role {outputs.role_name} begun before", call=call, codes=REFUSED | UNKNOWN_KEY
-            )
+                return call
     raise StackError("the role's policy surely allows no harmless call to try it with")
 
 
@@ -119,22 +117,20 @@ def refused_after(witness: Witness, patience: Patience, began: float) -> Part:
         patience: how long it may go on working; a deleted or inactive key does for some seconds, everywhere in AWS.
         began: when all was revoked, by the clock of ``patience``.
     """
-    refusals, seconds = 0, 0.0
+    what, refusals, seconds = f"{witness.what} is refused", 0, 0.0
     while refusals < REFUSALS:
         elapsed = patience.clock() - began
         try:
             witness.call()
-        except ClientError as error:
-            if error_code(error) not in witness.codes:
-                return Part(what=f"{witness.what} is refused", failure=str(error), unproven=True)
+        except (BotoCoreError, ClientError) as error:
+            if not isinstance(error, ClientError) or error_code(error) not in witness.codes:
+                return Part(what=what, failure=str(error), unproven=True)
             seconds = seconds if refusals else elapsed
             refusals += 1
-        except BotoCoreError as error:
-            return Part(what=f"{witness.what} is refused", failure=str(error), unproven=True)
         else:
             refusals = 0
             if elapsed > patience.seconds:
-                return Part(what=f"{witness.what} is refused", failure=f"it still works after {elapsed:.0f} s")
+                return Part(what=what, failure=f"it still works after {elapsed:.0f} s")
         if refusals < REFUSALS:
             patience.sleep(patience.refusal_pause)
-    return Part(what=f"{witness.what} is refused after {seconds:.1f} s")
+    return Part(what=f"{what} after {seconds:.1f} s")

@@ -13,11 +13,13 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from tools import proof, revoke
-from tools.proof import Patience
+from tools.__main__ import main
+from tools.callers import Caller
+from tools.errors import StackError
+from tools.patience import Patience
 from tools.revoke import (
     POLICY_NAME,
     Clock,
-    deny_older_sessions,
     first_thing,
     in_trusted_account,
     in_trusting_account,
@@ -25,8 +27,7 @@ from tools.revoke import (
     others_let_in,
     what_is_left,
 )
-from tools.rotation import Declaration
-from tools.stack import Outputs, StackError
+from tools.stack import Outputs
 from tools.witnesses import Witness, refused_after
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -67,8 +68,8 @@ def refusal(before: str) -> str:
             "Statement": [
                 {
                     "Effect": "Deny",
-                    "Action": ["*"],
-                    "Resource": ["*"],
+                    "Action": "*",
+                    "Resource": "*",
                     "Condition": {"DateLessThan": {"aws:TokenIssueTime": before}},
                 }
             ],
@@ -79,11 +80,6 @@ def refusal(before: str) -> str:
 def listed(*key_ids: str) -> dict[str, Any]:
     keys = [{"UserName": "user-1", "AccessKeyId": key_id, "Status": "Active", "CreateDate": NOON} for key_id in key_ids]
     return {"AccessKeyMetadata": keys, "IsTruncated": False}
-
-
-def test_the_document_is_that_of_the_console_with_the_time_in_utc() -> None:
-    two_hours_east = timezone(timedelta(hours=2))
-    assert json.dumps(deny_older_sessions(NOON.astimezone(two_hours_east))) == refusal("2026-01-02T12:00:00Z")
 
 
 def test_sessions_of_the_current_second_are_cut_too() -> None:
@@ -130,7 +126,8 @@ def test_the_calls_in_the_trusted_account(iam: Any) -> None:
         expected = {"UserName": "user-1", "PolicyName": "AWSRevokeOlderSessions", "PolicyDocument": document}
         stub.add_response("put_user_policy", {}, expected)
         stub.add_client_error("get_login_profile", "NoSuchEntity")
-        parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=NOON)))
+        east = NOON.astimezone(timezone(timedelta(hours=2)))
+        parts = list(in_trusted_account(iam, OUTPUTS, Clock(latest=east)))
         stub.assert_no_pending_responses()
     assert len(parts) == 4
     assert not any(part.failure for part in parts)
@@ -177,29 +174,24 @@ def test_an_account_that_cannot_be_entered_holds_up_neither_the_other_nor_the_co
     written: list[object] = []
     sts = SimpleNamespace(get_caller_identity=dict[str, Any])
 
-    def session(side: str, _config: object) -> Any:
+    def administrator(side: str, _config: object) -> Caller:
         if side == "trusted":
             raise StackError("the sign-in has expired")
+        clients = {("iam", None): iam, ("sts", None): sts}
+        return Caller(session=boto3.Session(), endpoint=None, clients=clients)
 
-        class Session:
-            def client(self, service: str, **_: object) -> Any:
-                return iam if service == "iam" else sts
-
-        return Session()
-
-    monkeypatch.setattr(revoke, "read_outputs", lambda _: OUTPUTS)
-    monkeypatch.setattr(revoke, "read_config", lambda _: {"accessKeys": [{"label": 1}]})
-    monkeypatch.setattr(proof, "administrator_session", session)
+    monkeypatch.setattr(revoke, "read_stack", lambda _: (OUTPUTS, {"accessKeys": [{"label": 1}]}))
+    monkeypatch.setattr(proof, "administrator", administrator)
     monkeypatch.setattr(revoke, "declare_keys", lambda *given: written.append(given))
     with Stubber(iam) as stub:
         stub.add_response("put_role_policy", {})
-        assert revoke.main(["--stack", "x", "--yes"]) == 1
+        assert main(["revoke", "--stack", "x", "--yes"]) == 1
         stub.assert_no_pending_responses()
     said = capsys.readouterr()
     assert "FAILED   everything in the trusted account: the sign-in has expired" in said.out
     assert "done     sessions of role role-1" in said.out
     assert "aws iam update-access-key" in said.err
-    assert written == [("x", [Declaration(label="1", status="Inactive")])]
+    assert written == [("x", {"1": "Inactive"})]
 
 
 def test_without_a_stack_it_says_how_to_do_it_by_hand(
@@ -208,8 +200,8 @@ def test_without_a_stack_it_says_how_to_do_it_by_hand(
     def fail(_: str) -> Outputs:
         raise StackError("no such stack")
 
-    monkeypatch.setattr(revoke, "read_outputs", fail)
-    assert revoke.main(["--stack", "x", "--yes"]) == 2
+    monkeypatch.setattr(revoke, "read_stack", fail)
+    assert main(["revoke", "--stack", "x", "--yes"]) == 2
     said = capsys.readouterr().err
     assert "no such stack" in said
     assert "aws iam list-access-keys" in said
@@ -313,7 +305,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     client(endpoint, "s3", old_session).list_buckets()
     begin(client(endpoint, "sts", old_user_session))
 
-    done = deployed.python("-m", "tools.revoke", "--stack", "test", "--yes")
+    done = deployed.python("-m", "tools", "revoke", "--stack", "test", "--yes")
 
     # Everything that worked before is refused.
     assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
@@ -326,19 +318,18 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     assert f"key {outputs['accessKeyId']} is refused after " in done.stdout
     assert "a session of role Assume-Role-1 begun before is refused after " in done.stdout
     assert outputs["accessKeys"]["1"]["secret"] not in done.stdout + done.stderr
-    # The next deployment, and one that brings the account in line, open nothing.
-    for refresh in ((), ("--refresh",)):
-        deployed.up(*refresh)
-        keys = admin.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
-        assert {key["Status"] for key in keys} == {"Inactive"}
+    # The next deployment opens nothing.
+    deployed.up()
+    keys = admin.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+    assert {key["Status"] for key in keys} == {"Inactive"}
     assert "accessKeyId" not in deployed.outputs()
 
     # Back again: a new key beside the inactive one; its sessions work, the old one still does not.
     admin.delete_access_key(UserName="user-1", AccessKeyId=by_hand["AccessKeyId"])
-    rotated = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
-    assert "Rotated" in rotated.stdout
+    rotated = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", check=False)
+    assert (rotated.returncode, "is deleted when nothing has used it for 24 hours" in rotated.stderr) == (3, True)
     new = deployed.outputs()["accessKeys"]
-    assert list(new) == ["2"]
+    assert {label: key["status"] for label, key in new.items()} == {"1": "Inactive", "2": "Active"}
     issue_time_is_past_the_cut(role_admin)
     new_session = begin(client(endpoint, "sts", pair(new["2"])))
     client(endpoint, "s3", new_session).list_buckets()
@@ -358,7 +349,8 @@ def issue_time_is_past_the_cut(iam: Any) -> None:
     assert datetime.now(UTC) >= datetime.fromisoformat(cut)
 
 
-def test_no_terminal_and_no_yes_is_refused_with_the_fix(deployed: Any) -> None:
-    done = deployed.python("-m", "tools.revoke", "--stack", "test", check=False)
+def test_where_nobody_can_answer_nothing_is_revoked_without_yes(deployed: Any) -> None:
+    done = deployed.python("-m", "tools", "revoke", "--stack", "test", check=False)
     assert done.returncode == 2
-    assert "Add --yes" in done.stderr
+    assert "--yes answers" in done.stdout
+    assert "Nothing was revoked." in done.stdout

@@ -2,7 +2,6 @@
 
 import base64
 import configparser
-import http.client
 import itertools
 import json
 import os
@@ -13,11 +12,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import boto3
 import pysequoia
@@ -27,25 +23,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from pydantic import SecretStr
 
-from tools import rotate
-from tools.engine import Change, State, StateKey, state_of
-from tools.proof import Patience
-from tools.rotate import declared_keys, look, prove, prove_new_key
-from tools.rotation import (
-    Declaration,
-    Key,
-    Options,
-    RefusedError,
-    Situation,
-    Step,
-    StrangeKey,
-    UnfinishedError,
-    describe,
-    next_label,
-    next_step,
-    others,
-)
-from tools.stack import Outputs, StackError
+from tests.proxy import Fault, Proxy, proxy_before
+from tools import rotate, trial
+from tools.__main__ import main
+from tools.callers import Caller
+from tools.declared import declared_keys
+from tools.engine import Change, State, state_of
+from tools.errors import FailedError, StackError, UnfinishedError
+from tools.keys import AccessKey
+from tools.patience import Patience
+from tools.proof import Case
+from tools.rotate import Stack, look
+from tools.rotation import Options, Situation, Step, describe, next_label, next_step, others
+from tools.stack import Outputs
+from tools.trial import prove, try_new_key
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -58,8 +49,10 @@ BOUND_SECONDS = 60.0
 # Where a rotation stands, and what comes next
 
 
-def key(label: str, declared: str | None = "Active", deployed: str = "Active", actual: str | None = "Active") -> Key:
-    return Key(
+def key(
+    label: str, declared: str | None = "Active", deployed: str = "Active", actual: str | None = "Active"
+) -> AccessKey:
+    return AccessKey(
         label=label,
         id=f"AKIA{label}",
         declared=declared,  # type: ignore[arg-type]
@@ -70,18 +63,17 @@ def key(label: str, declared: str | None = "Active", deployed: str = "Active", a
     )
 
 
-def strange(last_used: datetime | None = None, created: datetime = NOON, number: int = 1) -> StrangeKey:
-    return StrangeKey(id=f"AKIAX{number}", status="Active", created=created, last_used=last_used)
+def strange(last_used: datetime | None = None, created: datetime = NOON, number: int = 1) -> AccessKey:
+    return AccessKey(id=f"AKIAX{number}", actual="Active", created=created, last_used=last_used)
 
 
-def situation(*keys: Key, undeployed: str = "", **more: Any) -> Situation:
-    declared = [Declaration(label=key.label, status=key.declared) for key in keys if key.declared]
-    declared += [Declaration(label=label, status="Active") for label in undeployed]
-    return Situation(declared=tuple(declared), keys=keys, **more)
+def situation(*keys: AccessKey, undeployed: str = "", **more: Any) -> Situation:
+    declared = {key.label: key.declared for key in keys if key.declared} | dict.fromkeys(undeployed, "Active")
+    return Situation(declared=declared, keys=keys, **more)  # type: ignore[arg-type]
 
 
 def said(step: Step) -> str:
-    return ", ".join(f"{entry.label} {entry.status}" for entry in step.declared)
+    return ", ".join(f"{label} {status}" for label, status in step.declared.items())
 
 
 INACTIVE = ("Inactive", "Inactive", "Inactive")
@@ -166,7 +158,7 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
         (situation(key("1", "Inactive"), key("2", "Inactive")), "wants key 2 .* inactive"),
         (situation(key("1", "Inactive"), key("2", None)), "wants key 2 .* inactive"),
         (situation(key("1", "Inactive", "Inactive", "Active"), key("2")), "somebody made it active again"),
-        (situation(key("1"), strange=(strange(),)), "AKIAX1, Active, made 2026-01-02 12:00 UTC, never used"),
+        (situation(key("1"), strange=(strange(),)), "AKIAX1, Active, made 2026-01-02 12:00 UTC, no use known to AWS"),
         # Only what the state says was begun can be a leftover, and only while nothing speaks against it.
         (situation(key("1"), undeployed="2", strange=(strange(),)), "that the stack does not know"),
         (situation(key("1"), undeployed="2", interrupted={"3"}, strange=(strange(),)), "that the stack does not know"),
@@ -185,7 +177,7 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
     ],
 )
 def test_what_only_a_person_can_decide(stands: Situation, words: str) -> None:
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(FailedError, match=words):
         next_step(stands, OPTIONS, now=NOON)
 
 
@@ -277,7 +269,7 @@ def test_the_state_tells_its_keys_and_what_was_begun() -> None:
     ]
     user = resource("9", "aws:iam/user:User", id="user-1")
     export = {"version": 3, "deployment": {"resources": [user, one], "pending_operations": pending}}
-    expected = StateKey(label="1", id="AKIA1", status="Inactive")
+    expected = AccessKey(label="1", id="AKIA1", deployed="Inactive")
     assert state_of(export) == State(keys=(expected,), interrupted=frozenset({"2"}))
     with pytest.raises(StackError, match="replaced the access key AKIA1"):
         state_of({"deployment": {"resources": [one | {"delete": True}]}})
@@ -298,7 +290,7 @@ def test_the_state_tells_its_keys_and_what_was_begun() -> None:
 def test_a_key_that_was_used_lately_is_not_deleted(
     declared: str | None, last_used: datetime | None, created: datetime, hours: float, again_after: str | None
 ) -> None:
-    old = Key(
+    old = AccessKey(
         label="1",
         id="AKIA1",
         declared=declared,  # type: ignore[arg-type]
@@ -327,10 +319,10 @@ def test_no_situation_at_all_loses_the_last_working_key() -> None:
             continue  # the program refuses an empty list
         try:
             step = next_step(stand, OPTIONS, now=NOON)
-        except (RefusedError, UnfinishedError):
+        except (FailedError, UnfinishedError):
             continue
         steps += 1
-        will_be = {entry.label: entry.status for entry in step.declared}
+        will_be = step.declared
         for one in stand.keys:
             if one.actual == "Active" and will_be.get(one.label) != "Active":
                 assert one.label in will_be, f"{stand} loses an active key"
@@ -345,18 +337,19 @@ def test_the_label_of_the_new_key() -> None:
     assert next_label(["7", "10"]) == "11"
     assert next_label(["blue"]) == "1"
     assert next_step(situation(key("1")), Options(stack="x", label="green"), now=NOON).title == "Add key green"
-    with pytest.raises(RefusedError, match="Choose another label"):
+    with pytest.raises(FailedError, match="Choose another label"):
         next_step(situation(key("1")), Options(stack="x", label="1"), now=NOON)
 
 
 def test_labels_may_be_numbers_and_the_status_may_be_left_out() -> None:
     config = {"accessKeys": [{"label": 1}, {"label": "b", "status": "Inactive"}]}
-    assert declared_keys(config) == (
-        Declaration(label="1", status="Active"),
-        Declaration(label="b", status="Inactive"),
-    )
+    assert declared_keys(config) == {"1": "Active", "b": "Inactive"}
+
+
+@pytest.mark.parametrize("setting", ["[]", None, ["1"], [{"status": "Active"}], [{"label": 1}, {"label": "1"}]])
+def test_what_is_no_list_of_labels_is_refused(setting: object) -> None:
     with pytest.raises(StackError, match="not a list of"):
-        declared_keys({"accessKeys": "[]"})
+        declared_keys({"accessKeys": setting})
 
 
 def test_changes_by_hand_are_told() -> None:
@@ -397,15 +390,14 @@ def outputs(**more: object) -> Outputs:
     )
 
 
-def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_aws_tells_of_the_keys_is_taken_in() -> None:
     deployed = {
         "10": {"id": "AKIA1EXAMPLE00000001", "status": "Active"},
         "9": {"id": "AKIA2EXAMPLE00000002", "status": "Inactive"},
     }
-    held = tuple(StateKey(label=label, **one) for label, one in deployed.items())  # type: ignore[arg-type]
-    monkeypatch.setattr(rotate, "read_outputs", lambda _: outputs(accessKeys=deployed))
-    monkeypatch.setattr(rotate, "read_state", lambda _: State(keys=held, interrupted=frozenset({"11"})))
-    monkeypatch.setattr(rotate, "read_config", lambda _: {"accessKeys": [{"label": 9, "status": "Inactive"}]})
+    held = tuple(AccessKey(label=label, id=one["id"], deployed=one["status"]) for label, one in deployed.items())  # type: ignore[arg-type]
+    config = {"accessKeys": [{"label": 9, "status": "Inactive"}]}
+    stack = Stack(outputs(accessKeys=deployed), config, State(keys=held, interrupted=frozenset({"11"})))
     iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(iam) as stub:
         ids = ("AKIA2EXAMPLE00000002", "AKIA3EXAMPLE00000003")
@@ -415,10 +407,10 @@ def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch)
         stub.add_response("get_access_key_last_used", {"AccessKeyLastUsed": used}, {"AccessKeyId": ids[0]})
         never = {"ServiceName": "N/A", "Region": "N/A"}
         stub.add_response("get_access_key_last_used", {"AccessKeyLastUsed": never}, {"AccessKeyId": ids[1]})
-        stands, _ = look(OPTIONS, iam)
+        stands = look(stack, iam)
     assert stands.keys == (
-        Key(label="10", id="AKIA1EXAMPLE00000001", declared=None, deployed="Active", actual=None),
-        Key(
+        AccessKey(label="10", id="AKIA1EXAMPLE00000001", deployed="Active"),
+        AccessKey(
             label="9",
             id=ids[0],
             declared="Inactive",
@@ -428,40 +420,66 @@ def test_what_aws_tells_of_the_keys_is_taken_in(monkeypatch: pytest.MonkeyPatch)
             last_used=NOON,
         ),
     )
-    assert stands.strange == (StrangeKey(id=ids[1], status="Inactive", created=LONG_AGO, last_used=None),)
+    assert stands.strange == (AccessKey(id=ids[1], actual="Inactive", created=LONG_AGO),)
     assert (stands.interrupted, stands.unrecorded) == ({"11"}, False)
 
 
-def new_key() -> Key:
-    return Key(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
+STACK = Stack(outputs(), {}, State(keys=()))
 
 
-def test_with_a_pgp_key_the_secret_is_asked_for() -> None:
-    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
-    with pytest.raises(UnfinishedError, match=r"encryptedSecretAccessKey --stack x .* --secret-stdin"):
-        prove_new_key(situation(key("1"), new_key()), outputs(accessKeys=deployed), OPTIONS, boto3.Session())
+def answered(monkeypatch: pytest.MonkeyPatch, answer: bool) -> list[object]:  # noqa: FBT001 - yes or no
+    """Take the first step of a rotation up to its question; return what was written to the configuration."""
+    written: list[object] = []
+    monkeypatch.setattr(rotate, "declare_keys", lambda _, declared: written.append(dict(declared)))
+    monkeypatch.setattr(rotate, "preview", lambda *_: [])
+    monkeypatch.setattr(rotate, "agreed", lambda *_, **__: answer)
+    return written
+
+
+def test_no_is_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = answered(monkeypatch, answer=False)
+    stands = situation(key("1"))
+    with pytest.raises(UnfinishedError, match="Nothing was changed"):
+        rotate.take(next_step(stands, OPTIONS, now=NOON), stands, STACK, OPTIONS, iam=None)
+    assert written == [{"1": "Active", "2": "Active"}, {"1": "Active"}]
+
+
+def test_the_key_of_an_interrupted_deployment_is_a_persons_to_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = answered(monkeypatch, answer=False)
+    left = situation(key("1"), undeployed="2", interrupted={"2"}, strange=(strange(),))
+    step = next_step(left, OPTIONS, now=NOON)
+    with pytest.raises(FailedError, match="run this without --yes"):
+        rotate.take(step, left, STACK, Options(stack="x", yes=True), iam=None)
+    with pytest.raises(UnfinishedError, match="when you have decided"):
+        rotate.take(step, left, STACK, OPTIONS, iam=None)
+    assert written == []
+
+
+def new_key() -> AccessKey:
+    return AccessKey(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
+
+
+NOBODY = Caller(session=boto3.Session(), endpoint=None)
+BOTH = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
 
 
 @pytest.mark.parametrize("stored", ["AKIA2", "AKIA1"])
 def test_with_a_store_the_secret_is_read_there(monkeypatch: pytest.MonkeyPatch, stored: str) -> None:
-    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
     proven: list[str] = []
-    monkeypatch.setattr(rotate, "stored_key", lambda *_: (stored, SecretStr("from the store")))
-    monkeypatch.setattr(rotate, "prove", lambda _key, secret, *_: proven.append(secret.get_secret_value()))
-    found = outputs(accessKeys=deployed, secretLocation="arn:aws:ssm:us-east-1:444455556666:parameter/key")
+    monkeypatch.setattr(trial, "stored_key", lambda *_: (stored, SecretStr("from the store")))
+    monkeypatch.setattr(trial, "prove", lambda _, case: proven.append(case.secrets["2"].get_secret_value()))
+    found = outputs(accessKeys=BOTH, secretLocation="arn:aws:ssm:us-east-1:444455556666:parameter/key")
     stands = situation(key("1"), new_key())
     if stored == "AKIA2":
-        prove_new_key(stands, found, OPTIONS, boto3.Session())
+        try_new_key(stands, found, OPTIONS, NOBODY)
         assert proven == ["from the store"]
     else:
-        with pytest.raises(RefusedError, match="holds the key AKIA1"):
-            prove_new_key(stands, found, OPTIONS, boto3.Session())
+        with pytest.raises(FailedError, match="holds the key AKIA1"):
+            try_new_key(stands, found, OPTIONS, NOBODY)
 
 
 def test_a_key_that_aws_has_seen_at_work_needs_no_secret_to_let_the_inactive_one_go() -> None:
-    deployed = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
-    stands = situation(key("1", *INACTIVE), key("2"))
-    prove_new_key(stands, outputs(accessKeys=deployed), OPTIONS, boto3.Session())
+    try_new_key(situation(key("1", *INACTIVE), key("2")), outputs(accessKeys=BOTH), OPTIONS, NOBODY)
 
 
 def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
@@ -472,24 +490,27 @@ def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
     iam = aws_client(accounts.trusted, "iam")
     user_arn = iam.create_user(UserName="user-1")["User"]["Arn"]
     made = iam.create_access_key(UserName="user-1")["AccessKey"]
-    new, secret = Key(**{**vars(new_key()), "id": made["AccessKeyId"]}), SecretStr(made["SecretAccessKey"])
-    patience = Patience(seconds=0, tell=lambda _: None)
+    new = new_key().model_copy(update={"id": made["AccessKeyId"]})
     role_arn = f"arn:aws:iam::{accounts.trusting}:role/role-1"
-    found = outputs(userArn=user_arn, roleArn=role_arn, terms={"endpoint": emulator})
-    with pytest.raises(RefusedError, match=r"AssumeRole.*make verify"):
-        prove(new, secret, found, patience)
-    with pytest.raises(RefusedError, match="SignatureDoesNotMatch"):
-        prove(new, SecretStr("wrong"), found, patience)
+
+    def tried(secret: str = made["SecretAccessKey"], user: str = user_arn, **terms: Any) -> None:
+        keys = {"2": {"id": new.id, "status": "Active"}}
+        found = outputs(userArn=user, roleArn=role_arn, accessKeys=keys, terms={"endpoint": emulator, **terms})
+        patience = Patience(seconds=0, tell=lambda _: None)
+        prove(new, Case(stack="x", outputs=found, config={}, patience=patience, secrets={"2": SecretStr(secret)}))
+
+    with pytest.raises(FailedError, match=r"AssumeRole.*make verify"):
+        tried()
+    with pytest.raises(FailedError, match="SignatureDoesNotMatch"):
+        tried("wrong")
     iam.update_access_key(UserName="user-1", AccessKeyId=new.id, Status="Inactive")
-    with pytest.raises(RefusedError, match="InvalidClientTokenId"):
-        prove(new, secret, found, patience)
+    with pytest.raises(FailedError, match="InvalidClientTokenId"):
+        tried()
     iam.update_access_key(UserName="user-1", AccessKeyId=new.id, Status="Active")
     # With MFA nobody can assume the role here, so only whose key it is is tried.
-    with_mfa = outputs(userArn=user_arn, roleArn=role_arn, terms={"endpoint": emulator, "requireMfa": True})
-    prove(new, secret, with_mfa, patience)
-    other = outputs(userArn=f"{user_arn}-2", roleArn=role_arn, terms={"endpoint": emulator, "requireMfa": True})
-    with pytest.raises(RefusedError, match="belongs to"):
-        prove(new, secret, other, patience)
+    tried(requireMfa=True)
+    with pytest.raises(FailedError, match="belongs to"):
+        tried(user=f"{user_arn}-2", requireMfa=True)
 
 
 # The command line
@@ -503,6 +524,7 @@ def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
         (("--yes", "--quiet-hours", "nan"), "from 0 to 8760"),
         (("--yes", "--quiet-hours", "inf"), "from 0 to 8760"),
         (("--yes", "--quiet-hours", "1e9"), "from 0 to 8760"),
+        (("--yes", "--quiet-hours", "soon"), "invalid hours value: 'soon'"),
         (("--secret-stdin",), "Add --yes"),
         (("--yes", "--secret-stdin"), "standard input was empty"),
     ],
@@ -512,9 +534,11 @@ def test_what_cannot_be_done_is_said_with_the_fix(
 ) -> None:
     with open(os.devnull) as nothing:  # noqa: PTH123 - a device
         monkeypatch.setattr("sys.stdin", nothing)
-        with pytest.raises(SystemExit) as end:
-            rotate.parse(["--stack", "x", *arguments])
-    assert end.value.code == 2
+        try:
+            code = main(["rotate", "--stack", "x", *arguments])
+        except SystemExit as end:
+            code = end.code
+    assert code == 2
     assert words in capsys.readouterr().err
 
 
@@ -567,7 +591,7 @@ class Terminal:
     def __init__(self, project: Any, *arguments: str) -> None:
         self._master, slave = pty.openpty()
         self.shown = ""
-        command = ("python", "-m", "tools.rotate", "--stack", "test", *arguments)
+        command = ("python", "-m", "tools", "rotate", "--stack", "test", *arguments)
         self.process = subprocess.Popen(
             command,
             cwd=project.path,
@@ -613,199 +637,97 @@ class Terminal:
         return code
 
 
-def test_a_rotation_killed_at_every_step_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
-    project: Any,
-    aws_client: Callable[[str, str], Any],
-) -> None:
-    project.up()
-    before = project.outputs()
-    iam = aws_client(project.accounts.trusted, "iam")
-    user_id, old_id = iam.get_user(UserName="user-1")["User"]["UserId"], before["accessKeyId"]
-
-    def keys() -> dict[str, str]:
-        return {
-            key["AccessKeyId"]: key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
-        }
-
-    with Consumer(project.endpoint, before["roleArn"]) as consumer:
-        consumer.use(before["awsConfig"])
-
-        # The user says no: nothing is changed.
-        run = Terminal(project)
-        assert "Add key 2: deploy this?" in run.shown
-        assert "Not finished. Nothing was changed." in run.answer("n")
-        assert run.end() == 3
-        assert [entry["label"] for entry in project.config()["assume-role:accessKeys"]] == ["1"]
-
-        # Killed between the new key's declaration and its deployment.
-        run = Terminal(project)
-        assert "Add key 2: deploy this?" in run.shown
-        assert len(project.config()["assume-role:accessKeys"]) == 2
-        run.kill()
-        assert keys() == {old_id: "Active"}
-
-        # Killed after the deployment of the new key, at the question whether it is handed over.
-        run = Terminal(project)
-        assert "Key 2: declared, not deployed yet" in run.shown
-        assert "Has everybody who uses key 1" in run.answer("y")
-        run.kill()
-        assert list(keys().values()) == ["Active", "Active"]
-        (new_id,) = set(keys()) - {old_id}
-        assert project.outputs()["accessKeyId"] == new_id
-
-        # Killed between the declaration that the old key is inactive and its deployment.
-        run = Terminal(project)
-        assert "It works." in run.shown
-        assert "make profile STACK=test" in run.shown
-        consumer.use(project.outputs()["awsConfig"])
-        assert "inactive: deploy this?" in run.answer("y")
-        run.kill()
-        assert keys() == {old_id: "Active", new_id: "Active"}
-
-        # The old key becomes inactive, and is kept because it was used today.
-        run = Terminal(project)
-        run.answer("y")
-        assert "run this again after" in run.answer("y")
-        assert run.end() == 3
-        assert keys() == {old_id: "Inactive", new_id: "Active"}
-
-        # Killed between the declaration that the old key is gone and its deployment.
-        run = Terminal(project, "--quiet-hours", "0")
-        assert "Delete key 1" in run.shown
-        run.kill()
-        assert keys() == {old_id: "Inactive", new_id: "Active"}
-
-        # The end.
-        run = Terminal(project, "--quiet-hours", "0")
-        # While the question stands open, somebody finds that the old key is still needed.
-        iam.update_access_key(UserName="user-1", AccessKeyId=old_id, Status="Active")
-        assert "somebody made it active again" in run.answer("y")
-        assert run.end() == 1
-        assert keys() == {old_id: "Active", new_id: "Active"}
-        iam.update_access_key(UserName="user-1", AccessKeyId=old_id, Status="Inactive")
-        run = Terminal(project, "--quiet-hours", "0")
-        assert "is the only key now" in run.answer("y")
-        assert run.end() == 0
-        assert keys() == {new_id: "Active"}
-
-    assert consumer.failures == []
-    assert consumer.calls > 50
-    assert iam.get_user(UserName="user-1")["User"]["UserId"] == user_id
-    assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]
-    assert "13 unchanged" in project.preview().stdout
-
-
-class HoldingProxy(ThreadingHTTPServer):
-    """Passes everything on to the emulator, but holds back the answers to one action until told otherwise."""
-
-    daemon_threads = True
-
-    def __init__(self, emulator: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.upstream = urlsplit(emulator).netloc
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.action: bytes | None = None
-        self.held, self.released = threading.Event(), threading.Event()
-
-    def hold(self, action: str) -> None:
-        self.held.clear()
-        self.released.clear()
-        self.action = b"Action=" + action.encode()
-
-    def release(self) -> None:
-        self.action = None
-        self.released.set()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: HoldingProxy
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        upstream = http.client.HTTPConnection(self.server.upstream, timeout=BOUND_SECONDS)
-        upstream.request("POST", self.path, body, dict(self.headers))
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
-        if self.server.action and self.server.action in body:
-            self.server.held.set()
-            self.server.released.wait(BOUND_SECONDS)
-        with suppress(ConnectionError):  # whoever asked may have been killed
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
-def proxy(emulator: str) -> Iterator[HoldingProxy]:
-    with HoldingProxy(emulator) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.release()
-        server.shutdown()
+def proxy(emulator: str) -> Iterator[Proxy]:
+    with proxy_before(emulator) as running:
+        yield running
 
 
-def test_a_deployment_killed_half_way_never_leaves_the_consumer_without_a_key(
-    project: Any,
-    proxy: HoldingProxy,
-    aws_client: Callable[[str, str], Any],
+def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
+    project: Any, proxy: Proxy, aws_client: Callable[[str, str], Any]
 ) -> None:
     project.configure({"endpoint": proxy.url})
     project.up()
     before = project.outputs()
     iam = aws_client(project.accounts.trusted, "iam")
+    user_id = iam.get_user(UserName="user-1")["User"]["UserId"]
 
     def keys() -> list[str]:
         return [key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
 
-    def killed_at(action: str, words: str = "pulumi cancel --yes --stack test") -> None:
+    def rotated(*options: str) -> subprocess.CompletedProcess[str]:
+        return project.python("-m", "tools", "rotate", "--stack", "test", "--yes", *options, check=False)
+
+    def killed_at(action: str) -> None:
         """Lose the machine when AWS has done it, and before anybody has heard."""
-        proxy.hold(action)
-        command = ("python", "-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        proxy.plan(action, Fault.HOLD)
+        command = ("python", "-m", "tools", "rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
         run = subprocess.Popen(
             command, cwd=project.path, env=project.environment, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        assert proxy.held.wait(BOUND_SECONDS)
+        assert proxy.reached.wait(BOUND_SECONDS)
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
         proxy.release()
-        refused = project.run(*command, check=False)
-        assert refused.returncode == 1
-        assert words in refused.stderr
-        project.pulumi("cancel", "--yes")
 
     with Consumer(proxy.url, before["roleArn"]) as consumer:
         consumer.use(before["awsConfig"])
-        # Its secret is lost with the process. AWS has no room for a third key, so it goes before another is made. But
-        # AWS tells of a use with some delay: that nobody uses it, a person has to say.
-        killed_at("CreateAccessKey", "run this without --yes")
+
+        # The secret is lost with the process. AWS has no room for a third key, so it goes before another is made. But
+        # while that deployment may still be at work, nobody may delete it.
+        killed_at("CreateAccessKey")
         assert keys() == ["Active", "Active"]
-        run = Terminal(project, "--until-hand-over")
+        run = Terminal(project)
         assert "An interrupted deployment left a key" in run.shown
-        assert "Add key 2: deploy this?" in run.answer("y")
-        assert "It works." in run.answer("y")
-        assert run.end() == 3
+        assert "pulumi cancel --yes --stack test" in run.answer("y")
+        assert run.end() == 1
         assert keys() == ["Active", "Active"]
-        consumer.use(project.outputs()["awsConfig"])
+        project.pulumi("cancel", "--yes")
+        run = Terminal(project)
+        assert "Key 2: declared, not deployed yet" in run.shown
+        assert "Add key 2: deploy this?" in run.answer("y")
+        assert keys() == ["Active"]
+        assert "Has everybody who uses key 1" in run.answer("y")
+        assert "It works." in run.shown
+        assert "make profile STACK=test" in run.shown
+        new = project.outputs()
+
+        # While the next question stands open, somebody makes the new key inactive.
+        assert "inactive: deploy this?" in run.answer("y")
+        iam.update_access_key(UserName="user-1", AccessKeyId=new["accessKeyId"], Status="Inactive")
+        assert "is inactive in the account, so key 1" in run.answer("y")
+        assert run.end() == 1
+        iam.update_access_key(UserName="user-1", AccessKeyId=new["accessKeyId"], Status="Active")
+        both = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
+        assert project.config()["assume-role:accessKeys"] == both
+        assert keys() == ["Active", "Active"]
+        consumer.use(new["awsConfig"])
+
+        # The old key becomes inactive, and is kept because it was used today.
         killed_at("UpdateAccessKey")
         assert keys() == ["Inactive", "Active"]
+        project.pulumi("cancel", "--yes")
+        waits = rotated()
+        assert (waits.returncode, "run this again after" in waits.stderr) == (3, True)
+        assert keys() == ["Inactive", "Active"]
+
         killed_at("DeleteAccessKey")
         assert keys() == ["Active"]
-        done = project.python("-m", "tools.rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
+        project.pulumi("cancel", "--yes")
+        done = rotated("--quiet-hours", "0")
         assert "is the only key now" in done.stdout
+        assert "13 unchanged" in done.stdout
+
     assert consumer.failures == []
     assert consumer.calls > 50
     assert keys() == ["Active"]
-    assert "13 unchanged" in project.preview().stdout
+    assert project.outputs()["accessKeyId"] == new["accessKeyId"]
+    assert iam.get_user(UserName="user-1")["User"]["UserId"] == user_id
+    assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]
 
 
 def test_a_change_that_the_program_refuses_is_taken_back(deployed: Any) -> None:
-    done = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
+    done = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
     assert done.returncode == 1
     assert "a label is 1 to 64 letters" in done.stdout + done.stderr
     assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
@@ -816,7 +738,7 @@ def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deploye
     state = deployed.state()
     deployed.configure({"user": {"name": "other"}, "role": {"description": "other"}})
     try:
-        stopped = deployed.python("-m", "tools.rotate", "--stack", "test", "--yes", check=False)
+        stopped = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", check=False)
         assert deployed.config()["assume-role:accessKeys"] == [{"label": "1", "status": "Active"}]
     finally:
         deployed.configure({"user": None, "role": None})
@@ -840,9 +762,7 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
     assert list(project.outputs()["accessKeys"]) == ["1"]  # old news
     made = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
     assert len(made) == 2
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
-    stopped = project.python(*command, check=False)
-    assert (stopped.returncode, "assume-role-trusted-user-policy (name)" in stopped.stderr) == (2, True)
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     project.configure({"user": None})
     finished = project.python(*command, check=False)
     assert "Finish the last deployment" in finished.stdout
@@ -853,7 +773,7 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
 
 def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
     begin = time.monotonic()
-    done = deployed.python("-m", "tools.rotate", "--stack", "nowhere", "--yes", check=False)
+    done = deployed.python("-m", "tools", "rotate", "--stack", "nowhere", "--yes", check=False)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
@@ -863,12 +783,12 @@ def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
 def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project: Any) -> None:
     private_key = pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
-    project.configure({"pgpKeyFile": "reader.asc"})
+    project.configure({"pgpKeyFile": "reader.asc", "accessKeys": [{"label": "1"}, {"label": "2"}]})
     project.up()
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     asked = project.python(*command, check=False)
     assert asked.returncode == 3
-    assert "base64 -d | gpg --decrypt" in asked.stdout
+    assert "encryptedSecretAccessKey --stack test | base64 -d | gpg --decrypt" in asked.stderr
     message = base64.b64decode(project.outputs()["encryptedSecretAccessKey"])
     secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
     tried = project.python(*command, "--secret-stdin", input=f"{secret}\n", check=False)
@@ -878,10 +798,13 @@ def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project:
 
 
 def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project: Any) -> None:
+    """It begins where a run was killed that had declared the new key, and not deployed it yet."""
     project.configure({"secretStore": {"kind": "ssm", "name": "/key"}})
     project.up()
-    command = ("-m", "tools.rotate", "--stack", "test", "--yes", "--until-hand-over")
+    project.configure({"accessKeys": [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]})
+    command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
     tried = project.python(*command, check=False)
     assert tried.returncode == 3
+    assert "Key 2: declared, not deployed yet" in tried.stdout
     assert "It works." in tried.stdout
     assert project.outputs()["secretLocation"] in tried.stdout

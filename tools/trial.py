@@ -1,0 +1,111 @@
+"""The trial of a new access key, before anything is taken from the old one; and how it is handed over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
+
+from iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
+from tools.callers import Caller
+from tools.console import say
+from tools.errors import FailedError, UnfinishedError
+from tools.keys import AccessKey, stored_key
+from tools.patience import Patience, spreading_seconds
+from tools.proof import Case
+from tools.rotation import Options, Situation
+from tools.stack import Outputs
+
+
+def try_new_key(situation: Situation, outputs: Outputs, options: Options, administrator: Caller) -> None:
+    """Prove the key that stays, where there are two, and say how to hand it over.
+
+    Args:
+        situation: where the rotation stands.
+        outputs: the stack's.
+        options: what the user asked for.
+        administrator: of the trusted account.
+
+    Raises:
+        StackError: the store of the key does not hold a key pair.
+        ClientError: the store cannot be read.
+        FailedError: the key does not work.
+        UnfinishedError: its secret is needed to tell.
+    """
+    if situation.unrecorded or len(situation.keys) < MAX_ACCESS_KEYS or situation.staying.actual != "Active":
+        return
+    staying, leaving = situation.staying, situation.leaving
+    if staying.last_used and leaving.actual != "Active":
+        return  # AWS has seen it work
+    label = str(staying.label)
+    secret = options.secret or outputs.access_keys[label].secret or _stored_secret(staying, outputs, administrator)
+    if secret is None:
+        raise UnfinishedError(
+            f"The new {staying} is to be tried before {leaving} is touched, and the stack has its secret encrypted "
+            "only. Give it on standard input: pulumi stack output encryptedSecretAccessKey "
+            f"--stack {options.stack} | base64 -d | gpg --decrypt | "
+            f"python -m tools rotate --stack {options.stack} --secret-stdin --yes --until-hand-over. "
+            "When it is handed over, the same without --until-hand-over."
+        )
+    say(f"\nTrying {staying}")
+    patience = Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say)
+    prove(
+        staying,
+        Case(stack=options.stack, outputs=outputs, config={}, patience=patience, secrets={label: secret}),
+    )
+    say(f"It works. Whoever uses {leaving} can change to it now:", *_hand_over_advice(options.stack, outputs))
+
+
+def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> SecretStr | None:
+    """Return the secret of a key from the stack's store, if it has one.
+
+    Raises:
+        StackError: the store holds no key pair.
+        ClientError: it cannot be read.
+        FailedError: it holds another key.
+    """
+    if outputs.secret_location is None:
+        return None
+    key_id, secret = stored_key(outputs.secret_location, administrator)
+    if key_id != key.id:
+        raise FailedError(f"{outputs.secret_location} holds the key {key_id}, not {key}. Put it right: make up")
+    return secret
+
+
+def prove(key: AccessKey, case: Case) -> None:
+    """Show that a key is the user's and can assume the role; ask again until AWS has heard of it.
+
+    Where the role asks for MFA, only the first: the policies are the user's, so they hold for every key of it.
+
+    Raises:
+        FailedError: it is not so.
+    """
+    terms, user_arn = case.outputs.terms, case.outputs.user_arn
+    holder = case.holder(str(key.label))
+
+    def assume() -> Mapping[str, Any]:
+        return case.assume_role(holder, external_id=terms.external_id, seconds=SHORTEST_SESSION_SECONDS)
+
+    try:
+        arn = case.patience.insist(str(key), holder.client("sts").get_caller_identity)["Arn"]
+        if not terms.require_mfa:
+            case.patience.insist(f"{key}, assuming the role", assume)
+    except (BotoCoreError, ClientError) as error:
+        raise FailedError(
+            f"The new {key} does not work, so the other one is left alone: {error}. Look closer with: "
+            f"make verify STACK={case.stack}"
+        ) from None
+    if arn != user_arn:
+        raise FailedError(f"The new {key} belongs to {arn}, not to {user_arn}, so the other one is left alone.")
+
+
+def _hand_over_advice(stack: str, outputs: Outputs) -> list[str]:
+    """Return how whoever uses the old key gets the new one."""
+    if outputs.secret_location:
+        return [f"  where programs read it:  {outputs.secret_location}"]
+    if outputs.encrypted_secret_access_key:
+        return [f"  its secret, encrypted:   pulumi stack output encryptedSecretAccessKey --stack {stack}"]
+    return [
+        f"  on this machine:   make profile STACK={stack}",
+        f"  for somebody else: pulumi stack output --show-secrets awsConfig --stack {stack}",
+    ]
