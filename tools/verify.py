@@ -10,6 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from tools.patience import (
 )
 from tools.proof import UNREACHABLE, Case, Check, Mfa, Row, Verdict, run_check, skipped
 from tools.refused import refusal_checks
-from tools.stack import read_stack
+from tools.stack import read_config, read_outputs
 from tools.works import key_checks, session_checks
 
 FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}
@@ -151,13 +152,16 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
     Raises:
         StackError: the stack cannot be read.
     """
-    outputs, config = read_stack(options.stack)
+    with ThreadPoolExecutor() as side_by_side:  # each takes the CLI most of a second
+        reading = side_by_side.submit(read_outputs, options.stack)
+        config = side_by_side.submit(read_config, options.stack)
+        outputs = reading.result()
     endpoint = outputs.terms.endpoint
     seconds = spreading_seconds(endpoint)
     case = Case(
         stack=options.stack,
         outputs=outputs,
-        config=config,
+        config=config.result(),
         patience=Patience(
             seconds=seconds if options.timeout is None else options.timeout,
             tell=tell,
