@@ -18,8 +18,9 @@ from tools import verify
 from tools.__main__ import main
 from tools.callers import Caller
 from tools.patience import Patience
-from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused, run_check
+from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.refused import refusal_checks
+from tools.rounds import prove, run_check
 from tools.stack import Outputs, read_outputs
 from tools.works import ASSUME, key_checks, session_checks
 
@@ -596,9 +597,7 @@ def test_a_negative_check_counts_only_after_the_positive_one_passed() -> None:
     case = made_up(
         Time(), key=Aws(get_caller_identity=[fails("InvalidClientTokenId")], list_users=[fails("AccessDenied")])
     )
-    rows = {
-        row.check: row for row in verify.prove(case, [*key_checks(case), *session_checks(case), *refusal_checks(case)])
-    }
+    rows = {row.check: row for row in prove(case, [*key_checks(case), *session_checks(case), *refusal_checks(case)])}
     assert rows["key 1"].verdict is Verdict.DISPROVEN
     assert {row.verdict for name, row in rows.items() if name != "key 1"} == {Verdict.UNKNOWN}
     assert "'key 1'" in rows[ASSUME].advice
