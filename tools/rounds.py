@@ -27,7 +27,7 @@ def prove(case: Case, checks: Sequence[Check]) -> list[Row]:
     start, rounds = clock(), 0
     while True:
         began, rounds = clock(), rounds + 1
-        rows = _round(case, checks)
+        rows = _round(case, checks, began)
         # A code of MFA lets in once, so nothing that needs it can be asked again.
         pause = None if case.mfa else case.window.pause(rounds, start=start)
         if pause is None or is_final(rows, began, case.window):
@@ -64,7 +64,7 @@ def judged(row: Row, began: float, window: Window) -> Row:
     )
 
 
-def _round(case: Case, checks: Sequence[Check]) -> list[Row]:
+def _round(case: Case, checks: Sequence[Check], began: float) -> list[Row]:
     """Return the row of each check as it is now; when nothing answers at first, none is tried further."""
     rows: dict[str, Row] = {}
     silent: str | None = None  # the check that nothing answered
@@ -74,7 +74,7 @@ def _round(case: Case, checks: Sequence[Check]) -> list[Row]:
         start = time.monotonic()
         if missing is not None:
             row = skipped(check, "not tried", f"It says nothing until the row '{missing}' is proven: see there.")
-        elif check.writes and case.window.is_open:
+        elif check.writes and began < case.window.closes:  # what is left behind would be forgotten
             row = skipped(check, "could not tell yet", f"It is not tried before {case.window.closing_time}")
         else:
             try:

@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="SECONDS",
         help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
-        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
+        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f}); "
+        "what is not final by then could not be told yet",
     )
     parser.add_argument(
         "--spreading",

@@ -51,15 +51,10 @@ class Window:
             self.closes = max(self.closes, self.clock() + self.seconds - max(age, 0.0))
 
     @property
-    def is_open(self) -> bool:
-        """Whether AWS may still answer as before the change."""
-        return self.clock() < self.closes
-
-    @property
     def closing_time(self) -> str:
-        """When it closes, as this machine's clock will show it."""
+        """When it has closed, to the second, as this machine's clock will show it."""
         end = self.today() + timedelta(seconds=max(self.closes - self.clock(), 0.0))
-        return f"{end.astimezone(UTC) + timedelta(seconds=1):%H:%M:%S} UTC"
+        return f"{end + timedelta(seconds=1):%H:%M:%S} UTC"
 
     def pause(self, rounds: int, *, start: float) -> float | None:
         """Return for how long to pause before everything is asked again; None where the time will not suffice.
@@ -70,4 +65,5 @@ class Window:
         """
         if self.closes > start + self.wait_seconds:
             return None
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** (rounds - 1), self.closes - self.clock() + ROUNDING_SECONDS)
+        left = max(self.closes - self.clock(), 0.0)  # it may have closed since the round began
+        return min(FIRST_PAUSE_SECONDS * 2.0 ** (rounds - 1), left + ROUNDING_SECONDS)

@@ -129,6 +129,7 @@ class SlowAws:
         return aws
 
     def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
         self.now += seconds
 
     def today(self) -> datetime:

@@ -296,7 +296,6 @@ def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_noth
     assert rows[ASSUME]["observed"] == "could not tell yet: assumed"
     assert re.search(r"Run it again after \d\d:\d\d:\d\d UTC$", rows[ASSUME]["advice"])
     assert rows["another user"]["observed"] == "could not tell yet"
-    assert proof(relation, "--spreading", "0.001")[0] == 0
 
 
 # --- What cannot be told ---
