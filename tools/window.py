@@ -66,4 +66,5 @@ class Window:
         if self.closes > start + self.wait_seconds:
             return None
         left = max(self.closes - self.clock(), 0.0)  # it may have closed since the round began
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** (rounds - 1), left + ROUNDING_SECONDS)
+        pause = FIRST_PAUSE_SECONDS * 2.0 ** (rounds - 1)
+        return pause if 2 * pause < left else left + ROUNDING_SECONDS  # a round shortly before the end would delay it

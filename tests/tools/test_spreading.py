@@ -117,6 +117,7 @@ def test_a_policy_that_was_too_wide_is_not_held_against_the_stack() -> None:
     rows, _ = proof_at(aws, 995.0)
     assert {row.verdict for row in rows.values()} == {Verdict.PROVEN, Verdict.WARNING}
     assert 1115 < aws.now < 1125
+    assert len(aws.said) == 4
 
 
 def test_what_aws_dates_needs_no_update_of_the_stack() -> None:
