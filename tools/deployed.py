@@ -128,6 +128,8 @@ def _read_user_keys(case: Case) -> list[AccessKey]:
     if not case.keys:
         iam, known = case.administrator("trusted").client("iam"), case.outputs.access_keys.values()
         case.keys = read_keys(iam, case.outputs.user_name, known, with_use=False)
+        for key in case.keys:
+            case.window.changed(key.created, by_aws=True)
     return case.keys
 
 
@@ -212,8 +214,21 @@ def _tags_of(principal: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def _role(case: Case) -> Mapping[str, Any]:
-    return case.administrator("trusting").client("iam").get_role(RoleName=case.outputs.role_name)["Role"]
+    if "role" not in case.answers:
+        answer = case.administrator("trusting").client("iam").get_role(RoleName=case.outputs.role_name)
+        case.answers["role"] = _dated(case, answer, "Role")
+    return case.answers["role"]
 
 
 def _user(case: Case) -> Mapping[str, Any]:
-    return case.administrator("trusted").client("iam").get_user(UserName=case.outputs.user_name)["User"]
+    if "user" not in case.answers:
+        answer = case.administrator("trusted").client("iam").get_user(UserName=case.outputs.user_name)
+        case.answers["user"] = _dated(case, answer, "User")
+    return case.answers["user"]
+
+
+def _dated(case: Case, answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the role or user that AWS answered with, after noting when it was made."""
+    case.window.hear(answer)
+    case.window.changed(answer[key].get("CreateDate"), by_aws=True)
+    return answer[key]

@@ -11,7 +11,9 @@ from tools.answers import MAY_SPREAD, MFA_FAILED, error_code
 
 Result = TypeVar("Result")
 
-SPREADING_SECONDS = 90.0  # a new key or policy usually spreads within 15 s, seldom within 60
+# AWS names no time. A new key or policy usually spreads within 15 s, seldom within 60. Terraform's AWS provider found
+# two minutes the most reliable: https://github.com/hashicorp/terraform-provider-aws/issues/16752
+SPREADING_SECONDS = 120.0
 EMULATOR_SPREADING_SECONDS = 8.0  # an emulator has nowhere to spread to; a wait only delays the bad news
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
@@ -21,6 +23,11 @@ REFUSAL_PAUSE_SECONDS = 0.5
 def spreading_seconds(endpoint: str | None) -> float:
     """Return how long the news of a change may take to be known everywhere, on AWS or on an emulator."""
     return EMULATOR_SPREADING_SECONDS if endpoint else SPREADING_SECONDS
+
+
+def window_seconds(endpoint: str | None) -> float:
+    """Return until how long after a change AWS, or an emulator, may answer as before it."""
+    return 0.0 if endpoint else SPREADING_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

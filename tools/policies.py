@@ -44,7 +44,7 @@ def _policies(
         own = iam_arn("policy", partition=terms.partition, account_id=account_id, name=name)
     faults = _policy_faults(
         attached={policy["PolicyArn"] for policy in attached},
-        read=partial(_default_version, iam),
+        read=partial(_default_version, case, iam),
         own=own,
         document=document,
         managed=managed,
@@ -91,6 +91,10 @@ def _with_inline(faults: list[str], inline: Mapping[str, Document]) -> Finding:
     )
 
 
-def _default_version(iam: Any, arn: str) -> Document:  # noqa: ANN401 - a boto3 client
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+def _default_version(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a boto3 client
+    """Return what a policy says, after noting when its last version was made."""
+    answer = iam.get_policy(PolicyArn=arn)
+    case.window.hear(answer)
+    case.window.changed(answer["Policy"].get("UpdateDate"), by_aws=True)
+    version = answer["Policy"]["DefaultVersionId"]
     return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]

@@ -1,27 +1,24 @@
-"""What a proof is made of: the case that is to be proven, checks, what each comes to, and how one is run."""
+"""What a proof is made of: the case that is to be proven, checks, and what each comes to."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from iam import Side
-from tools.answers import MAY_SPREAD, REFUSED, UNKNOWN_KEY, WRONG_SECRET, error_code, error_text
+from tools.answers import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.callers import Caller, administrator, key_caller, sign_in
 from tools.errors import StackError
 from tools.keys import AccessKey
 from tools.patience import Patience
 from tools.stack import Outputs
-from tools.temporary import LeftBehindError
+from tools.window import Window
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof
 REFUSALS = 3  # one refusal may come from a server that has not heard the news yet
-UNREACHABLE = (HTTPClientError, ConnectionError)
 
 
 class Verdict(StrEnum):
@@ -79,13 +76,19 @@ class Case:
     outputs: Outputs
     config: Mapping[str, Any]  # says how to sign in, and nothing of what is to be proven
     patience: Patience
+    window: Window = field(default_factory=Window)
     secrets: dict[str, SecretStr] = field(default_factory=dict[str, SecretStr])  # by key label, those at hand
     keys: list[AccessKey] = field(default_factory=list[AccessKey])  # the user's, once the account was asked
     mfa: Mfa | None = None
     write: bool = False
     granted: Granted | None = None  # once the role has been assumed
+    answers: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])  # for several rows
     _administrators: dict[Side, Caller | StackError] = field(default_factory=dict[Side, Caller | StackError])
     _holders: dict[str, Caller] = field(default_factory=dict[str, Caller])
+
+    def forget(self) -> None:
+        """Forget what AWS answered so far, so that it is asked anew; who calls stays known."""
+        self.keys, self.granted, self.answers = [], None, {}
 
     @property
     def current_label(self) -> str | None:
@@ -183,6 +186,7 @@ class Check:
     run: Callable[[Case], Finding]
     needs: tuple[str, ...] = ()  # names of the checks that must have proven theirs
     advice: str = ""  # what to do when it is refused though it should not be
+    writes: bool = False  # makes something for a moment, so it is run when its answer is final and not before
 
 
 def proven(observed: str) -> Finding:
@@ -240,58 +244,3 @@ def refused(case: Case, call: Callable[[], object], *, advice: str, codes: froze
         else:
             return disproven("allowed" if attempt == 0 else f"allowed after {attempt} refusals", advice)
     return proven(f"refused {REFUSALS} times")
-
-
-def run_check(check: Check, case: Case) -> Row:
-    """Return the row of one check. Whatever AWS or the network answers becomes a finding, never a stack trace.
-
-    Raises:
-        HTTPClientError, ConnectionError: nothing answered; whoever called knows whether anything ever did.
-    """
-    start = time.monotonic()
-    finding = _finding(check, case)
-    return _row(check, finding, time.monotonic() - start)
-
-
-def skipped(check: Check, observed: str, advice: str, seconds: float = 0.0) -> Row:
-    """Return the row of a check that could not be run and should have been."""
-    return _row(check, unknown(observed, advice), seconds)
-
-
-def _row(check: Check, finding: Finding, seconds: float) -> Row:
-    advice = finding.advice or ("" if finding.verdict is Verdict.PROVEN else check.advice)
-    return Row(
-        check=check.name,
-        expected=check.expected,
-        observed=finding.observed,
-        seconds=round(seconds, 2),
-        verdict=finding.verdict,
-        advice=advice,
-    )
-
-
-def _finding(check: Check, case: Case) -> Finding:
-    try:
-        return check.run(case)
-    except ClientError as error:
-        if error_code(error) in MAY_SPREAD | WRONG_SECRET:
-            return disproven(error_text(error))
-        return unknown(
-            error_text(error), "AWS neither did it nor refused it. Try again; if it stays, see what it says."
-        )
-    except StackError as error:
-        return not_checked("not checked", str(error))
-    except LeftBehindError as error:
-        return unknown("something is left behind", str(error))
-    except ResponseParserError:
-        return unknown("not an answer of AWS", _who_answers(case))
-    except UNREACHABLE:
-        raise
-    except BotoCoreError as error:
-        return unknown(f"{error}", "This is a matter of this machine's AWS settings: see ~/.aws/config and AWS_*.")
-
-
-def _who_answers(case: Case) -> str:
-    endpoint = case.outputs.terms.endpoint
-    where = f"at {endpoint}" if endpoint else "between this machine and AWS"
-    return f"Something {where} answers that is not AWS. Find out what it is, then try again."

@@ -96,6 +96,7 @@ def _other_people_checks() -> list[Check]:
             expected="one of the trusted account without the policy is refused",
             run=_another_user,
             needs=(ASSUME,),
+            writes=True,
             advice=let_in,
         ),
         Check(
@@ -103,6 +104,7 @@ def _other_people_checks() -> list[Check]:
             expected="one of the trusting account that trusts the same account is refused",
             run=_another_role,
             needs=(ASSUME,),
+            writes=True,
             advice="The user may assume other roles than the stack's: see the row on the user's policies.",
         ),
     ]

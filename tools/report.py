@@ -17,11 +17,14 @@ STYLES = {
 }
 
 
-def as_json(stack: str, rows: Sequence[Row], keys: Sequence[AccessKey], *, now: datetime) -> dict[str, Any]:
+def as_json(
+    stack: str, rows: Sequence[Row], keys: Sequence[AccessKey], *, now: datetime, seconds: float
+) -> dict[str, Any]:
     """Return the report as scripts and the diagram read it; it holds no secret."""
     return {
         "stack": stack,
         "time": now.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
         "verdict": str(overall(rows)),
         "rows": [asdict(row) for row in rows],
         "keys": [
@@ -61,10 +64,10 @@ def line(row: Row) -> str:
     return f"{text}\n{'':<16}{row.advice}" if row.advice else text
 
 
-def summary(stack: str, rows: Sequence[Row]) -> str:
-    """Return what all rows come to, in a sentence."""
+def summary(stack: str, rows: Sequence[Row], seconds: float) -> str:
+    """Return what all rows come to, and how long the run took, in a sentence."""
     numbers = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in numbers.items() if number)
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in numbers.items() if number) + f"; {seconds:.1f} s"
     match overall(rows):
         case Verdict.DISPROVEN:
             return f"Stack {stack} is not what it says ({counts})."

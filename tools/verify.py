@@ -9,15 +9,16 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from tools import report
+from tools.changes import last_change
 from tools.console import complain, say, waiting
 from tools.deployed import age_checks, deployed_checks
 from tools.errors import Exit, StackError, ToolError
@@ -28,12 +29,16 @@ from tools.patience import (
     SPREADING_SECONDS,
     Patience,
     spreading_seconds,
+    window_seconds,
 )
-from tools.proof import UNREACHABLE, Case, Check, Mfa, Row, Verdict, run_check, skipped
+from tools.proof import Case, Check, Mfa, Row, Verdict
 from tools.refused import refusal_checks
+from tools.rounds import prove
 from tools.stack import read_config, read_outputs
+from tools.window import Window
 from tools.works import key_checks, session_checks
 
+WINDOWS_TO_WAIT = 2.0  # so many times as long as news takes: one more change may be made meanwhile
 FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}
 
 
@@ -47,7 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="SECONDS",
         help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
-        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f})",
+        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f}); "
+        "what is not final by then could not be told yet",
+    )
+    parser.add_argument(
+        "--spreading",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long a change takes to be known in all of AWS: no answer is final until so long after the last known "
+        f"one (default {SPREADING_SECONDS:.0f}, on an emulator 0)",
     )
     parser.add_argument("--mfa-serial", metavar="ARN", help="the user's MFA device")
     parser.add_argument("--mfa-code", metavar="CODE", help="the code that it shows now")
@@ -83,50 +96,17 @@ def all_checks(case: Case) -> list[Check]:
     return [check for part in parts for check in part(case)]
 
 
-def prove(case: Case, checks: Sequence[Check]) -> Iterator[Row]:
-    """Yield the row of each check as soon as it is done; when nothing answers at first, none is tried further."""
-    verdicts: dict[str, Verdict] = {}
-    silent: str | None = None  # the check that nothing answered
-    for check in checks:
-        missing = silent or next((name for name in check.needs if verdicts.get(name) is not Verdict.PROVEN), None)
-        start = time.monotonic()
-        if missing is not None:
-            row = skipped(check, "not tried", f"It says nothing until the row '{missing}' is proven: see there.")
-        else:
-            try:
-                row = run_check(check, case)
-            except UNREACHABLE as error:
-                silent = None if verdicts else check.name
-                row = skipped(check, f"{error}", _unreachable(case), time.monotonic() - start)
-        verdicts[check.name] = row.verdict
-        yield row
-
-
-def _unreachable(case: Case) -> str:
-    if endpoint := case.outputs.terms.endpoint:
-        return f"No AWS emulator answers at {endpoint}. Start it and deploy: make up STACK={case.stack}"
-    return "AWS does not answer. Check this machine's network and proxy settings, then try again."
-
-
 def _prove_and_print(options: argparse.Namespace) -> dict[str, Any]:
-    """Prove, print what came out, and return the report: lines are printed as they come, the rest at the end."""
-    rows: list[Row] = []
+    """Prove, print what came out once it is final, and return the report."""
     case: Case | None = None
-    in_lines = not options.json and not sys.stdout.isatty()
-
-    def add(row: Row) -> None:
-        rows.append(row)
-        if in_lines:
-            say(report.line(row))
-
+    start = time.monotonic()
     try:
         secret = _secret_from_stdin(options)  # before the progress line: it may ask for it
         with waiting("Proving the relationship ...") as tell:
             case = _case(options, secret, tell)
-            for row in prove(case, all_checks(case)):
-                add(row)
+            rows = prove(case, all_checks(case))
     except StackError as error:
-        add(
+        rows = [
             Row(
                 check="stack",
                 expected=f"{options.stack} is deployed",
@@ -135,14 +115,17 @@ def _prove_and_print(options: argparse.Namespace) -> dict[str, Any]:
                 verdict=Verdict.UNKNOWN,
                 advice=str(error),
             )
-        )
-    proof = report.as_json(options.stack, rows, case.stack_keys if case else [], now=datetime.now(UTC))
+        ]
+    seconds, keys = time.monotonic() - start, case.stack_keys if case else []
+    proof = report.as_json(options.stack, rows, keys, now=datetime.now(UTC), seconds=seconds)
     if options.json:
         say(json.dumps(proof, indent=2))
         return proof
-    if not in_lines:
+    if sys.stdout.isatty():
         report.print_table(rows)
-    say(report.summary(options.stack, rows))
+    else:
+        say(*map(report.line, rows))
+    say(report.summary(options.stack, rows, seconds))
     return proof
 
 
@@ -157,16 +140,17 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
         config = side_by_side.submit(read_config, options.stack)
         outputs = reading.result()
     endpoint = outputs.terms.endpoint
-    seconds = spreading_seconds(endpoint)
+    seconds = spreading_seconds(endpoint) if options.timeout is None else options.timeout
     case = Case(
         stack=options.stack,
         outputs=outputs,
         config=config.result(),
         patience=Patience(
-            seconds=seconds if options.timeout is None else options.timeout,
+            seconds=seconds,
             tell=tell,
             refusal_pause=0.0 if endpoint else REFUSAL_PAUSE_SECONDS,
         ),
+        window=_window(options, endpoint),
         mfa=Mfa(serial=options.mfa_serial, code=options.mfa_code) if options.mfa_serial else None,
         write=options.write,
         secrets={label: key.secret for label, key in outputs.access_keys.items() if key.secret},
@@ -174,6 +158,20 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
     if case.current_label is not None and (secret := handed_in or outputs.secret_access_key):
         case.secrets[case.current_label] = secret
     return case
+
+
+def _window(options: argparse.Namespace, endpoint: str | None) -> Window:
+    """Return until when no answer is final, as far as the stack's updates tell; the checks add what AWS tells.
+
+    Raises:
+        StackError: the stack's history cannot be read.
+    """
+    seconds = window_seconds(endpoint) if options.spreading is None else options.spreading
+    wait = WINDOWS_TO_WAIT * seconds if options.timeout is None else options.timeout
+    window = Window(seconds=seconds, wait_seconds=wait)
+    if seconds > 0:
+        window.changed(last_change(options.stack, since=window.today() - timedelta(seconds=seconds)))
+    return window
 
 
 def _secret_from_stdin(options: argparse.Namespace) -> SecretStr | None:

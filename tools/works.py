@@ -160,7 +160,7 @@ def session_checks(case: Case) -> list[Check]:
     ]
     if case.write:
         expected = "the session makes, writes, reads and removes a bucket; the key alone cannot read it"
-        checks.append(Check(name="write to S3", expected=expected, run=write_to_s3, needs=(ASSUME,)))
+        checks.append(Check(name="write to S3", expected=expected, run=write_to_s3, needs=(ASSUME,), writes=True))
     return checks
 
 

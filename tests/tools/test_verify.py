@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,13 +18,16 @@ from pydantic import SecretStr
 from tools import verify
 from tools.__main__ import main
 from tools.callers import Caller
+from tools.changes import last_change
 from tools.patience import Patience
-from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused, run_check
+from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.refused import refusal_checks
+from tools.rounds import prove, run_check
 from tools.stack import Outputs, read_outputs
 from tools.works import ASSUME, key_checks, session_checks
 
 EXTERNAL_ID = "for-verify-1"
+NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 TRUSTING, TRUSTED = "111122223333", "444455556666"
 
 
@@ -84,6 +88,7 @@ def test_what_is_right_is_proven_with_no_secret_shown_and_nothing_left_behind(re
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert outputs["secretAccessKey"] not in printed
     assert (report["stack"], report["verdict"], list(rows.values())) == ("test", "proven", report["rows"])
+    assert sum(row["seconds"] for row in report["rows"]) < report["seconds"] < 60
     assert datetime.now(UTC) - datetime.fromisoformat(report["time"]) < timedelta(minutes=1)
     (key,) = report["keys"]
     assert (key["label"], key["id"], key["status"], key["ageDays"]) == ("1", outputs["accessKeyId"], "Active", 0)
@@ -270,8 +275,27 @@ def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_clie
     assert "asking for" in said
     assert process.returncode == 0, printed
     assert printed.splitlines()[0].startswith("proven          key 1: ")
-    assert printed.splitlines()[-1].startswith("Stack test is proven (")
+    assert re.fullmatch(r"Stack test is proven \(.*; \d+\.\d s\)\.", printed.splitlines()[-1])
     assert relation.outputs()["secretAccessKey"] not in printed
+
+
+def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_nothing_is_no_change(
+    relation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs_of(relation, monkeypatch)
+    deployed = last_change("test", since=NEVER)
+    relation.pulumi("refresh", "--yes", "--skip-preview")
+    assert deployed == last_change("test", since=NEVER)
+    assert deployed
+    assert timedelta() < datetime.now(UTC) - deployed < timedelta(minutes=10)
+    assert last_change("test", since=datetime.now(UTC)) is None
+
+    code, rows, _ = proof(relation, "--spreading", "3600", "--timeout", "5")
+    assert code == 2
+    assert {row["verdict"] for name, row in rows.items() if "credentials" not in name} == {"could not tell"}
+    assert rows[ASSUME]["observed"] == "could not tell yet: assumed"
+    assert re.search(r"Run it again after \d\d:\d\d:\d\d UTC$", rows[ASSUME]["advice"])
+    assert rows["another user"]["observed"] == "could not tell yet"
 
 
 # --- What cannot be told ---
@@ -596,9 +620,7 @@ def test_a_negative_check_counts_only_after_the_positive_one_passed() -> None:
     case = made_up(
         Time(), key=Aws(get_caller_identity=[fails("InvalidClientTokenId")], list_users=[fails("AccessDenied")])
     )
-    rows = {
-        row.check: row for row in verify.prove(case, [*key_checks(case), *session_checks(case), *refusal_checks(case)])
-    }
+    rows = {row.check: row for row in prove(case, [*key_checks(case), *session_checks(case), *refusal_checks(case)])}
     assert rows["key 1"].verdict is Verdict.DISPROVEN
     assert {row.verdict for name, row in rows.items() if name != "key 1"} == {Verdict.UNKNOWN}
     assert "'key 1'" in rows[ASSUME].advice

@@ -1,0 +1,330 @@
+"""A model of AWS for proofs: every change is known to each of its servers only after a while of its own, in no order.
+
+Time passes by sleeping and by calling alone. A call is answered by any server of its service, as that one knows things.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import SecretStr
+
+from iam.documents import assume_policy, trust_policy
+from tools.patience import Patience
+from tools.proof import Case
+from tools.stack import Outputs
+from tools.window import Window
+
+TRUSTING, TRUSTED = "111122223333", "444455556666"
+ROLE = f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1"
+USER = f"arn:aws:iam::{TRUSTED}:user/user-1"
+POLICIES = {"role": f"arn:aws:iam::{TRUSTING}:policy/Role", "user": f"arn:aws:iam::{TRUSTED}:policy/User"}
+EXTERNAL_ID = "for-verify-1"
+KEY, SESSION = "AKIAONE", "ASIAONE"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+SERVERS = 3
+LONGEST_DELAY = 60.0  # seconds
+LONGEST_CALL = 0.2
+
+
+def allow(*actions: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+
+
+# What there is, and everything that each may be: first what the stack says.
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "right trust": dict(trust_policy(partition="aws", trusted_account_id=TRUSTED, external_id=EXTERNAL_ID)),
+    "without external id": dict(trust_policy(partition="aws", trusted_account_id=TRUSTED)),
+    "another account": dict(trust_policy(partition="aws", trusted_account_id="9" * 12, external_id=EXTERNAL_ID)),
+    "s3": allow("s3:*"),
+    "s3 and iam": allow("s3:*", "iam:*"),
+    "sqs": allow("sqs:*"),
+    "this role": dict(assume_policy(ROLE)),
+    "any role": allow("sts:AssumeRole"),
+    "another role": dict(assume_policy(f"{ROLE}-other")),
+    "inline": allow("s3:*"),
+}
+FACTS: dict[str, tuple[Any, ...]] = {
+    "role": (True, False),
+    "trust": ("right trust", "without external id", "another account"),
+    "role's policy": ("s3", "s3 and iam", "sqs"),
+    "role's attachment": (True, False),
+    "user's policy": ("this role", "any role", "another role"),
+    "user's attachment": (True, False),
+    "user's inline policy": (False, True),
+    "key": ("Active", "Inactive", "deleted"),
+}
+# What may be changed by hand, as AWS tells when it was: it has no date for a role that is gone.
+DATED = {"role": (True,), "role's policy": FACTS["role's policy"], "user's policy": FACTS["user's policy"]}
+RIGHT = {name: values[0] for name, values in FACTS.items()}
+OUTPUTS = Outputs.model_validate(
+    {
+        "roleArn": ROLE,
+        "roleName": "Assume-Role-1",
+        "userArn": USER,
+        "userName": "user-1",
+        "trustingAccountId": TRUSTING,
+        "trustedAccountId": TRUSTED,
+        "accessKeyId": KEY,
+        "accessKeys": {"1": {"id": KEY, "status": "Active"}},
+        "terms": {
+            "partition": "aws",
+            "trustingRegion": "eu-west-1",
+            "trustedRegion": "us-east-1",
+            "externalId": EXTERNAL_ID,
+            "maxSessionDuration": 3600,
+            "trustPolicy": DOCUMENTS["right trust"],
+            "permissionPolicy": DOCUMENTS["s3"],
+            "assumePolicy": DOCUMENTS["this role"],
+            "policyNames": {"role": "Role", "user": "User"},
+            "permissionsBoundaries": {},
+            "tags": {},
+        },
+    }
+)
+
+
+def fails(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Call")
+
+
+@dataclass
+class Change:
+    """A fact became something else; each server hears of it in its own time."""
+
+    at: float
+    value: Any
+    heard: tuple[float, ...]  # when, by server; the last is the administrators'
+
+
+@dataclass
+class SlowAws:
+    """All of AWS, and the clock."""
+
+    random: Random
+    now: float = 0.0
+    facts: dict[str, list[Change]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def change(self, name: str, value: Any, at: float, *, administrators_know: bool = False) -> None:
+        heard = [at + self.random.uniform(0, LONGEST_DELAY) for _ in range(SERVERS + 1)]
+        if administrators_know:
+            heard[-1] = at
+        self.facts.setdefault(name, []).append(Change(at, value, tuple(heard)))
+
+    def truth(self) -> dict[str, Any]:
+        """Return what each fact is once all news has spread."""
+        return {name: changes[-1].value for name, changes in self.facts.items()}
+
+    @classmethod
+    def settled(cls, truth: dict[str, Any]) -> "SlowAws":
+        """Return an AWS where all news has spread long ago."""
+        aws = cls(Random(0))  # noqa: S311 - no secret
+        for name, value in truth.items():
+            aws.change(name, value, -1e6)
+        return aws
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+    def today(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.now)
+
+    def ask(self, *, administrator: bool = False) -> Callable[[str], Any]:
+        """Begin a call, and return how its server sees each fact."""
+        self.now += self.random.random() * LONGEST_CALL
+        server = SERVERS if administrator else int(self.random.random() * SERVERS)
+
+        def known(name: str) -> Any:
+            for change in reversed(self.facts[name]):
+                if change.heard[server] <= self.now:
+                    return change.value
+            raise AssertionError(name)
+
+        return known
+
+    def changed(self, name: str) -> datetime:
+        """Return when AWS says that a fact last changed."""
+        return EPOCH + timedelta(seconds=self.facts[name][-1].at)
+
+
+@dataclass(kw_only=True)
+class SlowCase(Case):
+    """A case whose callers call the model."""
+
+    aws: SlowAws
+
+    def caller(self, key_id: str, *_: Any, **__: Any) -> Any:
+        return ModelCaller(HolderClient(self.aws) if key_id == KEY else RoleClient(self.aws))
+
+    def administrator(self, _: Any) -> Any:
+        return ModelCaller(AdministratorClient(self.aws))
+
+
+def case_of(aws: SlowAws, window: Window) -> SlowCase:
+    patience = Patience(seconds=120, tell=aws.said.append, clock=lambda: aws.now, sleep=aws.sleep)
+    return SlowCase(
+        stack="test",
+        outputs=OUTPUTS,
+        config={},
+        patience=patience,
+        window=window,
+        secrets={"1": SecretStr("s")},
+        aws=aws,
+    )
+
+
+@dataclass
+class ModelCaller:
+    own: Any
+
+    def client(self, service: str, **_: Any) -> Any:
+        self.own.service = service
+        return self.own
+
+
+@dataclass
+class Paginator:
+    call: Callable[..., Any]
+
+    def paginate(self, **names: Any) -> list[Any]:
+        return [self.call(**names)]
+
+
+@dataclass
+class Client:
+    aws: SlowAws
+    service: str = ""
+
+    def get_paginator(self, operation: str) -> "Paginator":
+        return Paginator(getattr(self, operation))
+
+
+class HolderClient(Client):
+    """What the holder of the key may do."""
+
+    def _known(self) -> Callable[[str], Any]:
+        known = self.aws.ask()
+        if known("key") != "Active":
+            raise fails("InvalidAccessKeyId" if self.service == "s3" else "InvalidClientTokenId")
+        return known
+
+    def get_caller_identity(self) -> Any:
+        self._known()
+        return {"Arn": USER, "Account": TRUSTED}
+
+    def list_users(self) -> Any:
+        self._known()
+        raise fails("AccessDenied")
+
+    def list_buckets(self) -> Any:
+        if not self._known()("user's inline policy"):
+            raise fails("AccessDenied")
+
+    def assume_role(self, *, ExternalId: str | None = None, DurationSeconds: int = 3600, **_: Any) -> Any:  # noqa: N803
+        known = self._known()
+        may_ask = known("user's attachment") and known("user's policy") != "another role"
+        trust = known("trust")
+        let_in = trust == "without external id" or (trust == "right trust" and ExternalId == EXTERNAL_ID)
+        if not (may_ask and known("role") and let_in):
+            raise fails("AccessDenied")
+        if DurationSeconds > 3600:
+            raise fails("ValidationError")
+        end = self.aws.today().replace(microsecond=0) + timedelta(seconds=DurationSeconds)
+        key = {"AccessKeyId": SESSION, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": end}
+        date = f"{self.aws.today():%a, %d %b %Y %H:%M:%S} GMT"
+        return {"Credentials": key, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+
+class RoleClient(Client):
+    """What a session of the role may do."""
+
+    def get_caller_identity(self) -> Any:
+        self.aws.ask()
+        return {"Arn": f"arn:aws:sts::{TRUSTING}:assumed-role/Assume-Role-1/verify", "Account": TRUSTING}
+
+    def list_buckets(self) -> Any:
+        self._must_be(self.aws.ask(), "s3", "s3 and iam")
+
+    def list_users(self) -> Any:
+        self._must_be(self.aws.ask(), "s3 and iam")
+
+    def _must_be(self, known: Callable[[str], Any], *policies: str) -> None:
+        if not (known("role's attachment") and known("role's policy") in policies):
+            raise fails("AccessDenied")
+
+
+class AdministratorClient(Client):
+    """What IAM tells the administrators of both accounts."""
+
+    def _known(self, name: str) -> Any:
+        return self.aws.ask(administrator=True)(name)
+
+    def get_role(self, **_: Any) -> Any:
+        if not self._known("role"):
+            raise fails("NoSuchEntity")
+        trust = DOCUMENTS[self._known("trust")]
+        made = self.aws.changed("role")
+        return {"Role": {"AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600, "CreateDate": made}}
+
+    def get_user(self, **_: Any) -> Any:
+        return {"User": {"CreateDate": EPOCH - timedelta(days=1)}}
+
+    def list_attached_role_policies(self, **_: Any) -> Any:
+        attached = self._known("role") and self._known("role's attachment")
+        return {"AttachedPolicies": [{"PolicyArn": POLICIES["role"]}] if attached else []}
+
+    def list_attached_user_policies(self, **_: Any) -> Any:
+        return {"AttachedPolicies": [{"PolicyArn": POLICIES["user"]}] if self._known("user's attachment") else []}
+
+    def list_role_policies(self, **_: Any) -> Any:
+        return {"PolicyNames": []}
+
+    def list_user_policies(self, **_: Any) -> Any:
+        return {"PolicyNames": ["inline"] if self._known("user's inline policy") else []}
+
+    def get_user_policy(self, **_: Any) -> Any:
+        return {"PolicyDocument": DOCUMENTS["inline"]}
+
+    def get_policy(self, *, PolicyArn: str) -> Any:  # noqa: N803 - AWS's name
+        return {"Policy": {"DefaultVersionId": "v1", "UpdateDate": self.aws.changed(_fact(PolicyArn))}}
+
+    def get_policy_version(self, *, PolicyArn: str, **_: Any) -> Any:  # noqa: N803 - as above
+        return {"PolicyVersion": {"Document": DOCUMENTS[self._known(_fact(PolicyArn))]}}
+
+    def list_groups_for_user(self, **_: Any) -> Any:
+        return {"Groups": []}
+
+    def list_access_keys(self, **_: Any) -> Any:
+        status, made = self._known("key"), EPOCH - timedelta(days=1)
+        key = {"AccessKeyId": KEY, "Status": status, "CreateDate": made}
+        return {"AccessKeyMetadata": [] if status == "deleted" else [key]}
+
+    def get_access_key_last_used(self, **_: Any) -> Any:
+        return {"AccessKeyLastUsed": {}}
+
+    def get_login_profile(self, **_: Any) -> Any:
+        raise fails("NoSuchEntity")
+
+    def list_ssh_public_keys(self, **_: Any) -> Any:
+        return {"SSHPublicKeys": []}
+
+    def list_signing_certificates(self, **_: Any) -> Any:
+        return {"Certificates": []}
+
+    def list_service_specific_credentials(self, **_: Any) -> Any:
+        return {"ServiceSpecificCredentials": []}
+
+
+def _fact(policy_arn: str) -> str:
+    return "role's policy" if policy_arn == POLICIES["role"] else "user's policy"
+
+
+def in_text(facts: dict[str, Any]) -> str:
+    """Return what is not as the stack says, for the message of a failed test."""
+    return json.dumps({name: value for name, value in facts.items() if value != RIGHT[name]})

@@ -1,0 +1,259 @@
+"""A proof while the news of changes spreads through AWS: 500 relationships on a fake clock, then rule by rule."""
+
+import functools
+import math
+import re
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.tools.slow_aws import DATED, EPOCH, FACTS, RIGHT, Change, SlowAws, SlowCase, case_of, in_text
+from tools import changes, verify
+from tools.changes import Update, change_time, last_change, state_times, updates
+from tools.errors import StackError
+from tools.proof import Check, Finding, Mfa, Row, Verdict, disproven, overall, proven, unknown
+from tools.rounds import SETTLED, judged, prove
+from tools.window import Window
+
+RUNS = 500
+LONG_AGO, RECENT = (130.0, 900.0), (0.0, 90.0)  # seconds before the proof
+
+
+def relationship(seed: int) -> tuple[SlowAws, datetime | None]:
+    """Return an AWS where a relationship was changed, and when the stack says that it last changed something.
+
+    What was changed by hand has no date but AWS's own; where AWS has none either, it was long ago.
+    """
+    random = Random(seed)  # noqa: S311 - no secret
+    aws = SlowAws(random, now=1000.0)
+    how = random.choice(("long ago", "by the stack", "by hand"))
+    values = DATED if how == "by hand" else FACTS
+    touched = random.sample(sorted(values), random.randint(1, 2))
+    for name in FACTS:
+        aws.change(name, random.choice(FACTS[name]) if name in touched else RIGHT[name], -1e6)
+    moments = sorted(aws.now - random.uniform(*(LONG_AGO if how == "long ago" else RECENT)) for _ in range(3))
+    for number, moment in enumerate(moments):
+        for name in touched:
+            value = RIGHT[name] if number == 2 and seed % 2 else random.choice(values[name])
+            aws.change(name, value, moment, administrators_know=how == "by hand")
+    return aws, EPOCH + timedelta(seconds=moments[-1]) if how == "by the stack" else None
+
+
+def proof_of(aws: SlowAws, changed: datetime | None, *, seconds: float, wait: float = 240.0) -> dict[str, Verdict]:
+    """Return what a proof says of each check, where news is taken to spread within a time."""
+    window = Window(seconds=seconds, wait_seconds=wait, clock=lambda: aws.now, today=aws.today)
+    window.changed(changed)
+    case = case_of(aws, window)
+    rows = prove(case, verify.all_checks(case))
+    return {"all": overall(rows), **{row.check: row.verdict for row in rows}}
+
+
+@functools.cache
+def settled(truth: tuple[tuple[str, Any], ...]) -> dict[str, Verdict]:
+    """Return what a proof says where all news has spread; what that is in all, does not follow from proofs."""
+    said = proof_of(SlowAws.settled(dict(truth)), None, seconds=0.0)
+    assert said["all"] is (Verdict.PROVEN if dict(truth) == RIGHT else Verdict.DISPROVEN), truth
+    return said
+
+
+def falsehoods(seed: int, *, seconds: float, wait: float = 240.0) -> list[str]:
+    """Return what a proof says that is not so."""
+    aws, changed = relationship(seed)
+    said, so = proof_of(aws, changed, seconds=seconds, wait=wait), settled(tuple(aws.truth().items()))
+    return [
+        f"seed {seed}: {check} is {said[check]}, and is to be {so[check]}: {in_text(aws.truth())}"
+        for check in said
+        if said[check] is not so[check] and (said[check] in SETTLED or wait > seconds)
+    ]
+
+
+def test_no_proof_is_false_however_slowly_news_spreads() -> None:
+    assert [fault for seed in range(RUNS) for fault in falsehoods(seed, seconds=120.0)] == []
+
+
+def test_the_same_relationships_fool_a_proof_that_does_not_wait() -> None:
+    faults = [fault for seed in range(RUNS) for fault in falsehoods(seed, seconds=0.0)]
+    for word in ("all is proven", "all is disproven"):
+        assert sum(word in fault for fault in faults) > RUNS / 100, word
+
+
+def test_whoever_has_no_time_is_told_nothing_false() -> None:
+    faults = [fault for seed in range(0, RUNS, 10) for fault in falsehoods(seed, seconds=120.0, wait=20.0)]
+    assert faults == []
+
+
+# One by one
+
+
+def slow(**changes: tuple[Any, Any, float]) -> SlowAws:
+    """Return an AWS at second 1000 where facts changed five seconds before, and everybody hears of each at a time."""
+    aws = SlowAws.settled(RIGHT)
+    aws.now = 1000.0
+    for name, (before, after, heard) in changes.items():
+        aws.facts[name] = [Change(-1e6, before, (-1e6,) * 4), Change(995.0, after, (heard,) * 4)]
+    return aws
+
+
+def proof_at(aws: SlowAws, changed: float | None, **more: Any) -> tuple[dict[str, Row], Window]:
+    window = Window(seconds=120.0, clock=lambda: aws.now, today=aws.today, **more)
+    if changed is not None:
+        window.changed(EPOCH + timedelta(seconds=changed))
+    case = case_of(aws, window)
+    return {row.check: row for row in prove(case, verify.all_checks(case))}, window
+
+
+def test_a_policy_that_is_too_wide_is_not_proven_before_aws_knows_it() -> None:
+    aws = slow(**{"role's policy": ("s3", "s3 and iam", 1050.0)})
+    rows, _ = proof_at(aws, 995.0)
+    assert rows["not allowed"].verdict is Verdict.DISPROVEN
+    assert aws.now > 1115
+    assert re.match(r"19 of 20 checks are as they should be. None is final before 00:18:36 UTC", aws.said[0])
+
+
+def test_a_policy_that_was_too_wide_is_not_held_against_the_stack() -> None:
+    aws = slow(**{"role's policy": ("s3 and iam", "s3", 1050.0)})
+    rows, _ = proof_at(aws, 995.0)
+    assert {row.verdict for row in rows.values()} == {Verdict.PROVEN, Verdict.WARNING}
+    assert 1115 < aws.now < 1125
+    assert len(aws.said) == 4
+
+
+def test_what_aws_dates_needs_no_update_of_the_stack() -> None:
+    aws = slow(**{"user's policy": ("another role", "this role", 1050.0)})
+    rows, window = proof_at(aws, None)
+    assert {row.verdict for row in rows.values()} == {Verdict.PROVEN, Verdict.WARNING}
+    assert window.closes == pytest.approx(1115.0)
+
+
+def test_a_quiet_stack_is_asked_once() -> None:
+    aws = slow()
+    rows, _ = proof_at(aws, 800.0)
+    assert {row.verdict for row in rows.values()} == {Verdict.PROVEN, Verdict.WARNING}
+    assert (aws.said, aws.now < 1015) == ([], True)
+
+
+def test_whoever_has_no_time_hears_when_to_run_it_again_and_at_once() -> None:
+    aws = slow(**{"role's policy": ("s3", "s3 and iam", 1050.0)})
+    rows, _ = proof_at(aws, 995.0, wait_seconds=60.0)
+    assert overall(list(rows.values())) is Verdict.UNKNOWN
+    assert rows["not allowed"].observed == "could not tell yet: iam:ListUsers refused 3 times"
+    assert rows["not allowed"].advice.endswith("Run it again after 00:18:36 UTC")
+    assert aws.now < 1020
+
+
+def case_in_the_window(aws: SlowAws, **more: Any) -> SlowCase:
+    case = case_of(aws, Window(seconds=120.0, clock=lambda: aws.now, today=aws.today))
+    case.window.changed(aws.today())
+    for name, value in more.items():
+        setattr(case, name, value)
+    return case
+
+
+def test_a_code_of_mfa_is_not_asked_for_twice() -> None:
+    asked: list[float] = []
+
+    def run(_: object) -> Finding:
+        asked.append(aws.now)
+        return proven("assumed")
+
+    aws = slow()
+    case = case_in_the_window(aws, mfa=Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456"))
+    (row,) = prove(case, [Check(name="c", expected="e", run=run)])
+    assert (asked, row.verdict, row.observed) == ([1000.0], Verdict.UNKNOWN, "could not tell yet: assumed")
+
+
+def test_what_writes_is_tried_once_and_last() -> None:
+    asked: list[float] = []
+
+    def run(_: object) -> Finding:
+        asked.append(aws.now)
+        return proven("written")
+
+    aws = slow()
+    checks = [Check(name="c", expected="e", run=lambda _: proven("fine"))]
+    rows = prove(case_in_the_window(aws), [*checks, Check(name="w", expected="e", run=run, writes=True)])
+    assert (len(asked), asked[0] > 1120, [row.verdict for row in rows]) == (1, True, [Verdict.PROVEN] * 2)
+
+
+def test_what_no_waiting_would_settle_is_not_waited_for() -> None:
+    aws = slow()
+    (row,) = prove(case_in_the_window(aws), [Check(name="c", expected="e", run=lambda _: unknown("silence", ""))])
+    assert (row.observed, aws.now) == ("silence", 1000.0)
+
+
+@pytest.mark.parametrize("finding", [proven("refused"), disproven("allowed")])
+def test_a_verdict_is_final_only_if_it_was_asked_for_after_the_window(finding: Finding) -> None:
+    window = Window(seconds=120.0, closes=500.0)
+    row = Row(check="c", expected="e", observed="o", seconds=0.0, verdict=finding.verdict)
+    assert judged(row, 499.9, window).verdict is Verdict.UNKNOWN
+    assert judged(row, 500.0, window) == row
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, 120), (30, 90), (119, 1), (120, None), (9e6, None), (-50, 120)])
+def test_the_window_follows_from_what_changed_when(age: float, left: float | None) -> None:
+    window = Window(seconds=120.0, clock=lambda: 7.0, today=lambda: EPOCH)
+    window.changed(EPOCH - timedelta(seconds=age))
+    window.changed(EPOCH - timedelta(seconds=max(age, 0) + 40))  # an older one changes nothing
+    window.changed(None)
+    assert window.closes == (-math.inf if left is None else 7.0 + left)
+
+
+def test_dates_of_aws_are_compared_with_its_own_clock() -> None:
+    window = Window(seconds=120.0, clock=lambda: 0.0, today=lambda: EPOCH)  # this machine is three minutes ahead
+    window.hear({"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 31 Dec 2025 23:57:00 GMT"}}})
+    window.changed(EPOCH - timedelta(seconds=190), by_aws=True)
+    assert window.closes == 110.0
+
+
+# What the stack's updates tell
+
+
+def at(second: float) -> datetime:
+    return EPOCH + timedelta(seconds=second)
+
+
+def update(start: float, end: float, *, changed: bool) -> Update:
+    return Update(start=at(start), end=at(end), changed=changed)
+
+
+QUIET, BUSY, FAILED = update(500, 502, changed=False), update(100, 105, changed=True), update(300, 301, changed=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "runs", "last"),
+    [
+        ([105.2], [BUSY], 105),
+        ([502.2, 104], [QUIET, BUSY], 105),  # nothing changed at last
+        ([502.2, 104], [QUIET, FAILED, BUSY], 301),
+        ([502.2], [QUIET], None),
+        ([502.2, 403], [QUIET, BUSY], 403),  # by an update that was killed before one that changed nothing
+        ([600], [QUIET, BUSY], 600),  # by one that was killed just now, or goes on
+        ([600], [], 600),
+    ],
+)
+def test_the_last_change_is_told_by_the_updates_and_by_what_killed_ones_have_written(
+    written: list[float], runs: list[Update], last: float | None
+) -> None:
+    assert change_time([at(second) for second in written], runs) == (None if last is None else at(last))
+
+
+def test_updates_and_state_are_read_as_the_cli_prints_them() -> None:
+    entry = {"kind": "update", "startTime": "2026-01-01T00:00:05.000Z", "endTime": "2026-01-01T00:00:07.000Z"}
+    results = [({"same": 13}, "succeeded"), ({"same": 12, "delete": 1}, "succeeded"), ({"same": 3}, "failed")]
+    printed = [entry | {"resourceChanges": changes, "result": result} for changes, result in results]
+    assert updates(printed) == [update(5, 7, changed=changed) for changed in (False, True, True)]
+    assert updates([{**entry, "result": "failed"}, {"startTime": entry["startTime"], "result": "in-progress"}]) == [
+        update(5, 7, changed=True),
+        update(5, 5, changed=True),
+    ]
+    resources = [{"urn": "a", "modified": "2026-01-01T00:00:06.123456789Z"}, {"urn": "made by an old CLI"}]
+    state = {"deployment": {"manifest": {"time": "2026-01-01T00:00:07Z"}, "resources": resources}}
+    assert state_times(state) == [at(7), at(6.123456)]
+
+
+def test_a_cli_that_prints_no_json_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "pulumi", lambda *_: "what")
+    with pytest.raises(StackError, match="`pulumi stack export` printed no JSON for stack test"):
+        last_change("test", since=EPOCH)
