@@ -98,7 +98,7 @@ env: .venv/installed ## print the same environment for a shell: eval "$(make -s 
 .PHONY: test
 test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)
 	@$(PYTHON) -m local setup
-	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 .PHONY: trust
 trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
