@@ -10,7 +10,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from tools.patience import (
 from tools.proof import Case, Check, Mfa, Row, Verdict
 from tools.refused import refusal_checks
 from tools.rounds import prove
-from tools.stack import read_config, read_outputs
+from tools.stack import read_stack
 from tools.window import Window
 from tools.works import key_checks, session_checks
 
@@ -135,16 +134,13 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
     Raises:
         StackError: the stack cannot be read.
     """
-    with ThreadPoolExecutor() as side_by_side:  # each takes the CLI most of a second
-        reading = side_by_side.submit(read_outputs, options.stack)
-        config = side_by_side.submit(read_config, options.stack)
-        outputs = reading.result()
+    outputs, config = read_stack(options.stack)
     endpoint = outputs.terms.endpoint
     seconds = spreading_seconds(endpoint) if options.timeout is None else options.timeout
     case = Case(
         stack=options.stack,
         outputs=outputs,
-        config=config.result(),
+        config=config,
         patience=Patience(
             seconds=seconds,
             tell=tell,

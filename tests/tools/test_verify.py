@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tools import verify
+from tools import stack, verify
 from tools.__main__ import main
 from tools.callers import Caller
 from tools.changes import last_change
@@ -385,7 +385,7 @@ def test_a_stopped_emulator_cannot_be_told_and_soon(
     nobody = f"http://127.0.0.1:{free_port()}"
     outputs = outputs_of(relation, monkeypatch)
     terms = outputs.terms.model_copy(update={"endpoint": nobody})
-    monkeypatch.setattr(verify, "read_outputs", lambda _: outputs.model_copy(update={"terms": terms}))
+    monkeypatch.setattr(stack, "read_outputs", lambda _: outputs.model_copy(update={"terms": terms}))
     start = datetime.now(UTC)
     assert main(["verify", "--stack", "test"]) == 2
     assert datetime.now(UTC) - start < timedelta(seconds=15)
@@ -426,7 +426,7 @@ def test_a_decrypted_secret_comes_on_standard_input(
     relation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outputs = outputs_of(relation, monkeypatch)
-    monkeypatch.setattr(verify, "read_outputs", lambda _: without_secret(outputs, encrypted_secret_access_key="wcBMA0"))
+    monkeypatch.setattr(stack, "read_outputs", lambda _: without_secret(outputs, encrypted_secret_access_key="wcBMA0"))
     assert main(["verify", "--stack", "test"]) == 2
     assert "gpg --decrypt | python -m tools verify --stack test --secret-stdin" in capsys.readouterr().out
 
@@ -462,7 +462,7 @@ def test_a_stored_secret_is_read_from_its_store(
 
     for name, key_id, code in (("right", outputs.access_key_id, 0), ("other", "AKIAOTHER", 1)):
         stored = without_secret(outputs, secret_location=put(name, key_id))
-        monkeypatch.setattr(verify, "read_outputs", lambda _, stored=stored: stored)
+        monkeypatch.setattr(stack, "read_outputs", lambda _, stored=stored: stored)
         assert main(["verify", "--stack", "test"]) == code
         printed = capsys.readouterr()
         assert "stored key" in printed.out
