@@ -66,9 +66,9 @@ def test_a_disk_that_was_full(project):
     assert "Traceback" not in done.stderr
 
 
-def test_an_embedded_aws_that_lost_everything(project, aws_client):
+def test_an_embedded_aws_that_lost_everything(standing, aws_client):
     """As after a power cut: `make up` makes again what the state file still knows and AWS does not."""
-    project.up()
+    project = standing
     trusting, trusted = (aws_client(a, "iam") for a in (project.accounts.trusting, project.accounts.trusted))
     policy = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
     trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=policy)

@@ -20,8 +20,8 @@ def test_proves_and_prints_the_outputs_without_secrets(project):
     assert json.loads(project.run("make", "-s", "outputs", "STACK=test", "JSON=1").stdout)["userName"] == "user-1"
 
 
-def test_fails_where_the_proof_does(project, aws_client):
-    project.up()
+def test_fails_where_the_proof_does(standing, aws_client):
+    project = standing
     iam = aws_client(project.accounts.trusting, "iam")
     iam.put_role_policy(RoleName="Assume-Role-1", PolicyName="by-hand", PolicyDocument=json.dumps(EVERYTHING))
 
@@ -53,9 +53,9 @@ def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
     assert "python -m tools verify --stack test --secret-stdin" in done.stdout
 
 
-def test_destroys_without_questions_where_everything_is_pretend(project, free_port):
+def test_destroys_without_questions_where_everything_is_pretend(standing, free_port):
     """Also where the state still says that AWS is at another port, where nothing answers."""
-    project.up()
+    project = standing
     state = project.path / ".local/stacks/.pulumi/stacks/assume-role/test.json"
     state.write_text(state.read_text().replace(project.endpoint, f"http://127.0.0.1:{free_port()}"))
 
