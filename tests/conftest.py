@@ -133,8 +133,12 @@ class Project:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_user_settings() -> Iterator[None]:
-    """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI."""
-    names = [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]
+    """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI.
+
+    Also from what `make test` was told: its variables and flags would reach every `make` that a test runs.
+    """
+    names = [name for name in os.environ if name.startswith(("AWS_", "PULUMI_", "MAKE", "MFLAGS"))]
+    names += {"STACK", "ARGS", "YES", "JSON", "OUTPUT"} & os.environ.keys()
     own_home = str(Checkout(ROOT).pulumi_home)
     with pytest.MonkeyPatch.context() as patch:
         for name in names:
