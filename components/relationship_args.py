@@ -6,6 +6,7 @@ stack does. A rule looks back only: a section is checked against those above it 
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import cast
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -117,14 +118,14 @@ class RelationshipArgs(Model):
             )
         return store
 
-    @property
+    @cached_property
     def trusting_role(self) -> TrustingRoleArgs:
         """The half in the trusting account."""
         return TrustingRoleArgs(
             account=self.trusting, trusted_account_id=self.trusted.account_id, role=self.role, trust=self.trust
         )
 
-    @property
+    @cached_property
     def trusted_user(self) -> TrustedUserArgs:
         """The half in the trusted account."""
         return TrustedUserArgs(

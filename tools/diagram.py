@@ -148,7 +148,7 @@ def keys_card(outputs: Outputs, proof: Proof | None, today: datetime) -> Card:
     """Return the card of the user's keys; their ages are of today, their last uses of the proof."""
     texts: list[Text] = []
     for label, key in outputs.access_keys.items():
-        name, tone = f"key {label}: {key.id}, {key.status}", "good" if key.status == "Active" else "muted"
+        name, tone = f"key {label}: {key.id}, {key.deployed}", "good" if key.deployed == "Active" else "muted"
         texts.append(Text(name, CODE, lines=3, tone=tone, indent=DOT_WIDTH, dotted=True, gap=8 if texts else 0))
         days, history = key_history(key.id, proof, today)
         texts += [Text(words, MINOR, tone="muted", indent=DOT_WIDTH) for words in history]
@@ -189,7 +189,7 @@ def description(outputs: Outputs, proof: Proof | None, today: datetime) -> str:
     needed = "; ".join(f"{words} {value}" for words, value in conditions(terms.trust_policy))
     allowed = [*sentences(terms.permission_policy), *(f"and all of {arn}" for arn in terms.managed_policies.values())]
     keys = "; ".join(
-        f"key {label} {key.id} {key.status}, {', '.join(key_history(key.id, proof, today)[1])}"
+        f"key {label} {key.id} {key.deployed}, {', '.join(key_history(key.id, proof, today)[1])}"
         for label, key in outputs.access_keys.items()
     )
     return (

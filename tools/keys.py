@@ -46,11 +46,6 @@ class AccessKey(Printed):
     def __str__(self) -> str:
         return f"key {self.label} ({self.id})" if self.label else f"key {self.id}"
 
-    @property
-    def status(self) -> Status:
-        """The status of one of the stack's keys when it was last deployed."""
-        return self.deployed or "Inactive"
-
     def age_days(self, now: datetime) -> int | None:
         """Return the key's age in whole days, as far as it is known."""
         return (now - self.created).days if self.created else None

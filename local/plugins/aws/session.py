@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
+from iam.arns import DEFAULT_REGION
 from iam.endpoints import is_loopback
 from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
 
@@ -180,7 +181,7 @@ def connect(raw: Properties) -> Account:
         _reach(url)
     account = Account(
         session=_session(config.get("accessKey", ""), config.get("secretKey", "")),
-        region=config.get("region", "us-east-1"),
+        region=config.get("region", DEFAULT_REGION),
         endpoints=endpoints,
         attempts=1 + config["maxRetries"] if "maxRetries" in config else ATTEMPTS,
         default_tags=config.get("defaultTags", {}).get("tags") or {},
