@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -749,26 +750,33 @@ def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deploye
 
 
 def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
-    project: Any, aws_client: Callable[[str, str], Any]
+    standing: Any, proxy: Proxy, aws_client: Callable[[str, str], Any], wait_until: Callable[..., None]
 ) -> None:
-    project.up()
-    iam = aws_client(project.accounts.trusted, "iam")
+    iam = aws_client(standing.accounts.trusted, "iam")
     nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
     iam.create_policy(PolicyName="taken", PolicyDocument=json.dumps(nothing))
     two = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
-    project.configure({"accessKeys": two, "user": {"policyName": "taken"}})
-    failed = project.up(check=False)
+    standing.configure({"accessKeys": two, "user": {"policyName": "taken"}, "endpoint": proxy.url})
+
+    def keys() -> set[str]:
+        return {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
+
+    proxy.plan("CreatePolicy", Fault.WAIT)  # once it has failed, the engine begins nothing more
+    with ThreadPoolExecutor() as elsewhere:
+        deployment = elsewhere.submit(standing.up, check=False)
+        wait_until(lambda: len(keys()) == len(two))
+        proxy.release()
+        failed = deployment.result()
     assert "EntityAlreadyExists" in failed.stdout
-    assert list(project.outputs()["accessKeys"]) == ["1"]  # old news
-    made = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
-    assert len(made) == 2
+    assert list(standing.outputs()["accessKeys"]) == ["1"]  # old news
+    made = keys()
     command = ("-m", "tools", "rotate", "--stack", "test", "--yes", "--until-hand-over")
-    project.configure({"user": None})
-    finished = project.python(*command, check=False)
+    standing.configure({"user": None})
+    finished = standing.python(*command, check=False)
     assert "Finish the last deployment" in finished.stdout
     assert "It works." in finished.stdout
     assert finished.returncode == 3
-    assert {key["id"] for key in project.outputs()["accessKeys"].values()} == made
+    assert {key["id"] for key in standing.outputs()["accessKeys"].values()} == made
 
 
 def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
