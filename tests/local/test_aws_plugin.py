@@ -424,11 +424,8 @@ def test_create_with_a_lost_answer_says_how_to_recover(plugin: Engine, account: 
     ("token", "inputs", "name", "reason"),
     [
         (ROLE, {"name": "r"}, "assumeRolePolicy", "required"),
-        (ROLE, {"name": "r", "assumeRolePolicy": "{"}, "assumeRolePolicy", "invalid JSON policy"),
-        (ROLE, {"name": "r", "assumeRolePolicy": "[]"}, "assumeRolePolicy", "must be an object"),
+        (USER, {}, "name", "required"),
         (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "inlinePolicies": []}, "inlinePolicies", "does not cover"),
-        (POLICY, {"name": "p", "policy": 5}, "policy", "invalid JSON policy"),
-        (KEY, {"user": "u", "pgpKey": "keybase:me"}, "pgpKey", "keybase.io"),
     ],
 )
 def test_check_refuses_what_it_cannot_carry_out(
@@ -449,14 +446,6 @@ def test_check_takes_what_is_not_known_yet(engine: Engine) -> None:
 def test_check_takes_what_aws_takes_on_request(engine: Engine) -> None:
     document = trust("222222222222", **{"sts:ExternalId": "x" * 4000})
     assert engine.check(ROLE, {"name": "role-1", "assumeRolePolicy": document})[1] == {}
-
-
-def test_automatic_names_stay(engine: Engine) -> None:
-    first, _ = engine.check(USER, {})
-    again, _ = engine.check(USER, {}, first)
-    assert first["name"] == again["name"]
-    assert first["name"].startswith("thing-")
-    assert engine.check(USER, {})[0]["name"] != first["name"]
 
 
 def test_what_is_not_covered_is_refused_by_name(engine: Engine) -> None:
@@ -603,8 +592,7 @@ def test_access_key(engine: Engine, iam: Any, emulator: str) -> None:
     engine.make(USER, name="user-1")
     checked, _ = engine.check(KEY, {"user": "user-1"})
     answer = engine.stub.Create(proto.CreateRequest(type=KEY, properties=encode(checked)))
-    for name in ("secret", "sesSmtpPasswordV4"):
-        assert answer.properties[name][wire.SIGNATURE] == wire.SECRET
+    assert answer.properties["secret"][wire.SIGNATURE] == wire.SECRET
     key = Made(KEY, answer.id, checked, decode(answer.properties))
     sts = boto3.client(
         "sts",
@@ -632,7 +620,7 @@ def test_access_key_for_a_pgp_key(engine: Engine, emulator: str) -> None:
     holder = pysequoia.Tsk.generate("somebody@example.org")
     public = holder.extract_certificate()
     key = engine.make(KEY, user="user-1", pgpKey=base64.b64encode(bytes(public)).decode())
-    assert not {"secret", "sesSmtpPasswordV4"} & key.outputs.keys()
+    assert "secret" not in key.outputs
     sealed = base64.b64decode(key.outputs["encryptedSecret"])
     secret = pysequoia.decrypt(decryptor=holder.decryptor(), bytes=sealed).bytes.decode()
     sts = boto3.client(

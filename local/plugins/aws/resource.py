@@ -1,17 +1,15 @@
 """What a resource type is to this plugin, and how inputs are checked, planned and compared with what AWS holds."""
 
-import random
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.plugins.aws.protocol import provider_pb2 as proto
 from local.plugins.aws.session import Account, uncovered
-from local.plugins.aws.shapes import same_document
-from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
+from local.plugins.aws.shapes import plain, policy_text, same_document, tag_list, tag_outputs
+from local.plugins.aws.wire import UNKNOWN, Properties
 
-# Pulumi's automatic names end in a hyphen and seven random hexadecimal digits.
-AUTO_NAME_DIGITS: Final = 7
 # Lists, among the inputs of a resource, those that the plugin filled in, as the official plugin does.
 DEFAULTS: Final = "__defaults"
 
@@ -33,40 +31,70 @@ class UnfinishedError(Exception):
 class Input:
     """An input property of a resource type. What AWS takes of it, the program judges beforehand, and AWS itself."""
 
-    rule: Callable[[Any], str | None] | None = None  # returns what is wrong with a value, as the end of a sentence
+    aws: str = ""  # its name in AWS's calls and answers; empty where AWS is not told of it
     required: bool = False
     default: object = None
     replaces: bool = False  # a change needs a new object
     computed: bool = False  # AWS chooses a value where none is given
     document: bool = False  # a JSON policy document, compared by meaning
-    auto_name: bool = False  # where absent, made from the resource's name
 
 
-Create = Callable[[Account, Properties], tuple[str, Properties]]
-Read = Callable[[Account, str, Properties], Properties]
-Update = Callable[[Account, str, Properties, Properties], None]
-Delete = Callable[[Account, str, Properties], None]
+@dataclass(frozen=True, kw_only=True)
+class Resource(ABC):
+    """One resource type: its properties, and the AWS calls that make, find, change and remove an object."""
 
-
-@dataclass(frozen=True)
-class Resource:
-    """One resource type: its properties, and the AWS calls that make, find, change and remove an object.
-
-    `create(account, inputs)` returns the id and the outputs that no later read can tell; `read(account, id, known)`
-    returns all outputs or raises MissingError, where `known` is empty on import; `update(account, id, old, new)` gets
-    old outputs and new inputs; `delete(account, id, old)` may raise MissingError.
-    """
-
-    service: str  # as AWS's SDKs name it in errors
+    service: str = "IAM"  # as AWS's SDKs name it in errors
     label: str
     id_form: str  # what its id is, as messages name it
-    inputs: Mapping[str, Input]
-    outputs: tuple[str, ...]  # known only after creation
-    create: Create
-    read: Read
-    delete: Delete
-    update: Update | None = None  # None: every change replaces
-    secrets: frozenset[str] = field(default_factory=frozenset[str])
+    inputs: dict[str, Input]
+    # Known only after creation, with their names in AWS's answers; empty where only the creation tells.
+    outputs: dict[str, str] = field(default_factory=dict[str, str])
+    secrets: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def create(self, account: Account, inputs: Properties, /) -> tuple[str, Properties]:
+        """Make an object; return its id and the outputs that no later read can tell."""
+
+    @abstractmethod
+    def read(self, account: Account, identifier: str, known: Properties, /) -> Properties:
+        """Return all outputs; `known` is empty on import. MissingError: there is no such object."""
+
+    @abstractmethod
+    def update(self, account: Account, identifier: str, old: Properties, new: Properties, /) -> None:
+        """Make the calls for what changed between old outputs and new inputs, and no others."""
+
+    @abstractmethod
+    def delete(self, account: Account, identifier: str, old: Properties, /) -> None:
+        """Delete the object whose outputs were `old`; MissingError, or AWS's own, says that it is gone already."""
+
+    def sent(self, inputs: Properties) -> Properties:
+        """Return the inputs as AWS's calls name them, tags included."""
+        named = {item.aws: inputs.get(key) for key, item in self.inputs.items() if item.aws}
+        if "tags" in self.inputs:
+            named["Tags"] = tag_list(inputs.get("tagsAll", {}))
+        return {name: value for name, value in named.items() if value not in (None, "")}
+
+    def told(self, answer: Mapping[str, Any], account: Account, known: Properties) -> Properties:
+        """Return all outputs: what AWS names in its answer, and of anything else what is known."""
+        outputs: Properties = {}
+        for key, item in (self.inputs | {key: Input(name) for key, name in self.outputs.items()}).items():
+            value = plain(answer.get(item.aws)) if item.aws else known.get(key)
+            if item.document:
+                value = policy_text(value, known.get(key))
+            outputs[key] = item.default if value is None else value
+        if "tags" in self.inputs:
+            outputs |= tag_outputs(answer.get("Tags", []), account, known)
+        return {key: value for key, value in outputs.items() if value not in (None, "")}
+
+    def changed(self, old: Properties, new: Properties) -> dict[str, tuple[Any, Any]]:
+        """Return the values before and after of each input that differs between old outputs and new inputs."""
+        changes: dict[str, tuple[Any, Any]] = {}
+        for key, item in (self.inputs | ({"tagsAll": Input()} if "tags" in self.inputs else {})).items():
+            before, after = old.get(key, item.default), new.get(key, item.default)
+            kept = (not before and not after) or (after is None and item.computed)
+            if not kept and not (same_document(before, after) if item.document else before == after):
+                changes[key] = (before, after)
+        return changes
 
     def name_of(self, values: Properties) -> str:
         """Return what messages call an object with these properties."""
@@ -74,22 +102,15 @@ class Resource:
         return next((str(name) for name in names if name), "")
 
 
-def filled_in(
-    resource: Resource, logical_name: str, old: Properties, new: Properties, default_tags: Mapping[str, str]
-) -> Properties:
-    """Return the inputs with AWS's defaults, an automatic name (the old one, if there was one) and all tags."""
-    inputs = dict(new)
-    inputs.pop(DEFAULTS, None)
-    defaults = {key: item.default for key, item in resource.inputs.items() if item.default is not None}
-    for key, item in resource.inputs.items():
-        if item.auto_name:
-            kept = old.get(key) if key in old.get(DEFAULTS, ()) else None
-            suffix = random.randbytes(AUTO_NAME_DIGITS).hex()[:AUTO_NAME_DIGITS]  # noqa: S311 - a name, not a secret
-            defaults[key] = kept or f"{logical_name}-{suffix}"
-    added = defaults.keys() - inputs.keys()
-    inputs |= {key: defaults[key] for key in added}
-    if added:
-        inputs[DEFAULTS] = sorted(added)
+def filled_in(resource: Resource, given: Properties, default_tags: Mapping[str, str]) -> Properties:
+    """Return the inputs with AWS's defaults and all tags."""
+    inputs = {key: value for key, value in given.items() if key != DEFAULTS}
+    defaults = {
+        key: item.default for key, item in resource.inputs.items() if item.default is not None and key not in inputs
+    }
+    inputs |= defaults
+    if defaults:
+        inputs[DEFAULTS] = sorted(defaults)
     if "tags" in resource.inputs:
         own = inputs.get("tags", {})
         merged = UNKNOWN if own == UNKNOWN else dict(default_tags) | own
@@ -99,15 +120,12 @@ def filled_in(
 
 
 def faults(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
-    """Yield the name and the fault of each input that AWS, or this plugin, would refuse."""
+    """Yield the name and the fault of each input that this plugin does not know, and of each that is missing."""
     for key in sorted(inputs.keys() - resource.inputs.keys() - {DEFAULTS, "tagsAll"}):
         yield key, uncovered(f"{key} of {token}")
     for key, item in resource.inputs.items():
-        if key not in inputs:
-            if item.required:
-                yield key, f"{key} is required"
-        elif item.rule and not has_unknown(inputs[key]) and (fault := item.rule(inputs[key])):
-            yield key, f"{key} {fault}"
+        if item.required and key not in inputs:
+            yield key, f"{key} is required"
 
 
 def planned(resource: Resource, inputs: Properties, old: Properties) -> Properties:
@@ -137,33 +155,17 @@ def difference(resource: Resource, old: Properties, new: Properties) -> Differen
     A replacement that keeps its physical name deletes first, because AWS would refuse a second object of that name.
     """
     detail: dict[str, proto.PropertyDiff.Kind.ValueType] = {}
-    changed: list[str] = []
-    replaces: list[str] = []
-    comparable = dict(resource.inputs) | ({"tagsAll": Input()} if "tags" in resource.inputs else {})
-    for key, item in comparable.items():
-        before, after = old.get(key, item.default), new.get(key, item.default)
-        if _same(item, before, after):
-            continue
-        changed.append(key)
-        if item.replaces or resource.update is None:
-            replaces.append(key)
+    changes = resource.changed(old, new)
+    replaces = tuple(key for key in changes if key in resource.inputs and resource.inputs[key].replaces)
+    for key, (before, after) in changes.items():
         for path, one, other in _paths(key, before, after):
             name = "DELETE" if other is None else "ADD" if one is None else "UPDATE"
             detail[path] = proto.PropertyDiff.Kind.Value(f"{name}_REPLACE" if key in replaces else name)
-    named = [key for key, item in resource.inputs.items() if item.auto_name and key not in new.get(DEFAULTS, ())]
-    delete_first = bool(replaces) and any(old.get(key) == new.get(key) for key in named)
-    return Difference(detail, tuple(changed), tuple(replaces), delete_first)
+    delete_first = bool(replaces) and "name" in resource.inputs and old.get("name") == new.get("name")
+    return Difference(detail, tuple(changes), replaces, delete_first)
 
 
-def _same(item: Input, before: Any, after: Any) -> bool:  # noqa: ANN401 - any property's values
-    if before == after or (not before and not after):
-        return True
-    if after is None and item.computed:
-        return True
-    return item.document and isinstance(before, str) and isinstance(after, str) and same_document(before, after)
-
-
-def _paths(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - as above
+def _paths(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any property's values
     """Yield path, old and new value of each changed part: of a map its items, of anything else the whole."""
     if isinstance(before, dict) and isinstance(after, dict):
         one, other = Properties(before), Properties(after)  # pyright: ignore[reportUnknownArgumentType]

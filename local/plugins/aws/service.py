@@ -6,7 +6,7 @@ Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.pro
 # ruff: noqa: N802, ARG002 - the methods have the names and parameters of the protocol
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
@@ -14,7 +14,7 @@ import grpc
 from botocore.exceptions import ClientError
 from google.protobuf.empty_pb2 import Empty
 
-from local.plugins.aws import keys, policies, roles, stores, users
+from local.plugins.aws import keys, policies, principals, stores
 from local.plugins.aws.errors import ABSENT, OperationError, explained
 from local.plugins.aws.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
 from local.plugins.aws.protocol import provider_pb2 as proto
@@ -32,7 +32,7 @@ from local.plugins.aws.resource import (
 from local.plugins.aws.session import Account, ConfigurationError, check, connect, uncovered
 from local.plugins.aws.wire import decode, encode
 
-TYPES: Final = roles.TYPES | policies.TYPES | users.TYPES | keys.TYPES | stores.TYPES
+TYPES: Final[Mapping[str, Resource]] = principals.TYPES | policies.TYPES | keys.TYPES | stores.TYPES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,9 +98,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
         """Fill in the inputs, and refuse what this plugin cannot carry out."""
         resource = _resource(request.type)
-        inputs = filled_in(
-            resource, request.name, decode(request.olds), decode(request.news), self._connected().default_tags
-        )
+        inputs = filled_in(resource, decode(request.news), self._connected().default_tags)
         failures = [
             proto.CheckFailure(property=key, reason=reason) for key, reason in faults(request.type, resource, inputs)
         ]
@@ -184,8 +182,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
             return proto.UpdateResponse(properties=encode(planned(resource, new, old), resource.secrets))
         account = self._connected()
         with explained("updating", request.type, resource, request.id):
-            if resource.update:
-                resource.update(account, request.id, old, new)
+            resource.update(account, request.id, old, new)
             kept = {key: old[key] for key in resource.outputs if key in old}
             outputs = resource.read(account, request.id, kept | without_marks(new))
         return proto.UpdateResponse(properties=encode(outputs, resource.secrets))
@@ -213,16 +210,6 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: proto.InvokeRequest, context: grpc.ServicerContext) -> proto.InvokeResponse:
         """Refuse every function, by name."""
         raise ConfigurationError(uncovered(f"the function {request.tok}"))
-
-    @_reported
-    def Call(self, request: proto.CallRequest, context: grpc.ServicerContext) -> proto.CallResponse:
-        """Refuse every method, by name."""
-        raise ConfigurationError(uncovered(f"the method {request.tok}"))
-
-    @_reported
-    def Construct(self, request: proto.ConstructRequest, context: grpc.ServicerContext) -> proto.ConstructResponse:
-        """Refuse every component, by name."""
-        raise ConfigurationError(uncovered(f"the component {request.type}"))
 
     def _connected(self) -> Account:
         if self._account is None:
