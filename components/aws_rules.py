@@ -8,29 +8,13 @@ a time; here they are known before anything is created.
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import cast
 
+from iam import limits
 from iam.arns import ARN
 from iam.endpoints import endpoint_fault
-from iam.limits import (
-    MAX_DESCRIPTION_LENGTH,
-    MAX_EXTERNAL_ID_LENGTH,
-    MAX_PARAMETER_NAME_LENGTH,
-    MAX_PATH_LENGTH,
-    MAX_POLICY_NAME_LENGTH,
-    MAX_ROLE_NAME_LENGTH,
-    MAX_ROLE_POLICIES,
-    MAX_SECRET_NAME_LENGTH,
-    MAX_SESSION_SECONDS,
-    MAX_TAG_KEY_LENGTH,
-    MAX_TAG_VALUE_LENGTH,
-    MAX_TAGS,
-    MAX_USER_NAME_LENGTH,
-    MAX_USER_SESSION_SECONDS,
-    MIN_EXTERNAL_ID_LENGTH,
-    MIN_SESSION_SECONDS,
-)
 
 # Addresses that no call to AWS comes from: private, shared, loopback, link-local, unique local.
 INSIDE = (
@@ -69,28 +53,23 @@ def _text(value: object) -> str:
     raise ValueError("this must be a text. Put it in quotes")
 
 
+def _no_longer(what: str, longest: int, text: str) -> str:
+    if len(text) > longest:
+        raise ValueError(f"{what} at most {longest} characters, this has {len(text)}. Shorten it")
+    return text
+
+
 def _name(kind: str, longest: int, value: object) -> str:
     text = _text(value)
     if not re.fullmatch(r"[A-Za-z0-9_+=,.@-]+", text):
         raise ValueError(f"{kind} names are made of letters, digits and _+=,.@- only. Choose such a name")
-    if len(text) > longest:
-        raise ValueError(f"{kind} names have at most {longest} characters, this has {len(text)}. Shorten it")
-    return text
+    return _no_longer(f"{kind} names have", longest, text)
 
 
-def role_name(value: object) -> str:
-    """Return a role name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html."""
-    return _name("IAM role", MAX_ROLE_NAME_LENGTH, value)
-
-
-def user_name(value: object) -> str:
-    """Return a user name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html."""
-    return _name("IAM user", MAX_USER_NAME_LENGTH, value)
-
-
-def policy_name(value: object) -> str:
-    """Return a policy name: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html."""
-    return _name("IAM policy", MAX_POLICY_NAME_LENGTH, value)
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names
+role_name = partial(_name, "IAM role", limits.MAX_ROLE_NAME_LENGTH)
+user_name = partial(_name, "IAM user", limits.MAX_USER_NAME_LENGTH)
+policy_name = partial(_name, "IAM policy", limits.MAX_POLICY_NAME_LENGTH)
 
 
 def key_label(value: object) -> str:
@@ -113,8 +92,7 @@ def path(value: object) -> str:
             "an IAM path is / or begins and ends with /, with printable ASCII characters and no spaces between. "
             f"Write it like /{usable or 'division'}/"
         )
-    if len(text) > MAX_PATH_LENGTH:
-        raise ValueError(f"an IAM path has at most {MAX_PATH_LENGTH} characters, this has {len(text)}. Shorten it")
+    _no_longer("an IAM path has", limits.MAX_PATH_LENGTH, text)
     if text.casefold().startswith("/aws-service-role/"):
         raise ValueError("AWS keeps the path /aws-service-role/ to the roles of its own services. Choose another")
     return text
@@ -122,24 +100,10 @@ def path(value: object) -> str:
 
 def description(value: object) -> str:
     """Return a role description: Latin-1 characters, tabs and line breaks."""
-    text = _text(value)
-    if len(text) > MAX_DESCRIPTION_LENGTH:
-        raise ValueError(
-            f"a description has at most {MAX_DESCRIPTION_LENGTH} characters, this has {len(text)}. Shorten it"
-        )
+    text = _no_longer("a description has", limits.MAX_DESCRIPTION_LENGTH, _text(value))
     if strange := re.search(r"[^\t\n\r\x20-\x7e\xa1-\xff]", text):
         raise ValueError(f"IAM descriptions take Latin-1 characters only. Remove {strange[0]!r}")
     return text
-
-
-def session_duration(value: object) -> int:
-    """Return a role's maximum session duration in seconds."""
-    return _seconds("a role's maximum session duration", MIN_SESSION_SECONDS, MAX_SESSION_SECONDS, value)
-
-
-def mfa_max_age(value: object) -> int:
-    """Return how old an MFA sign-in may be, in seconds."""
-    return _seconds("the age of an MFA sign-in", 1, MAX_USER_SESSION_SECONDS, value)
 
 
 def _seconds(what: str, low: int, high: int, value: object) -> int:
@@ -150,12 +114,18 @@ def _seconds(what: str, low: int, high: int, value: object) -> int:
     return int(text)
 
 
+session_duration = partial(
+    _seconds, "a role's maximum session duration", limits.MIN_SESSION_SECONDS, limits.MAX_SESSION_SECONDS
+)
+mfa_max_age = partial(_seconds, "the age of an MFA sign-in", 1, limits.MAX_USER_SESSION_SECONDS)
+
+
 def external_id(value: object) -> str:
     """Return an external id; it is not a secret: whoever may read the role can read it in the trust policy."""
     text = _text(value)
-    if not MIN_EXTERNAL_ID_LENGTH <= len(text) <= MAX_EXTERNAL_ID_LENGTH:
+    if not limits.MIN_EXTERNAL_ID_LENGTH <= len(text) <= limits.MAX_EXTERNAL_ID_LENGTH:
         raise ValueError(
-            f"an external id has {MIN_EXTERNAL_ID_LENGTH} to {MAX_EXTERNAL_ID_LENGTH} characters, "
+            f"an external id has {limits.MIN_EXTERNAL_ID_LENGTH} to {limits.MAX_EXTERNAL_ID_LENGTH} characters, "
             f"this has {len(text)}. Choose another"
         )
     if strange := re.search(r"[^A-Za-z0-9_+=,.@:/-]", text):
@@ -163,32 +133,60 @@ def external_id(value: object) -> str:
     return text
 
 
-def region(value: object) -> str:
-    """Return a region name; it also decides the partition (see ``partition``)."""
+def _like(pattern: str, fault: str) -> Callable[[object], str]:
+    """Return the rule for texts that match a pattern; ``fault`` says what another one is not, and what to do."""
+
+    def rule(value: object) -> str:
+        text = _text(value)
+        if not re.fullmatch(pattern, text):
+            raise ValueError(fault)
+        return text
+
+    return rule
+
+
+# It also decides the partition (see ``iam.arns``).
+region = _like(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "this is not the name of an AWS region. Write it like us-east-1")
+# In the AWS config files of whoever deploys.
+profile = _like(
+    r"(?=.*\S)[^\]\r\n]+", "this is not the name of an AWS profile. See the names with: aws configure list-profiles"
+)
+organization_id = _like(
+    r"o-[a-z0-9]{10,32}",
+    "an organization id is o- and 10 to 32 lower-case letters or digits. "
+    "Look it up with: aws organizations describe-organization --query Organization.Id",
+)
+KMS_KEY = r"(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+KMS_ALIAS = r"alias/[A-Za-z0-9/_-]+"
+# https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
+kms_key_id = _like(
+    rf"{KMS_KEY}|{KMS_ALIAS}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:(key/{KMS_KEY}|{KMS_ALIAS})",
+    "this is not a KMS key: give its id, its ARN or its alias. Write it like alias/NAME, and look it up with: "
+    "aws kms list-aliases",
+)
+
+
+def _arn(kind: str, resource: str, example: str, value: object) -> str:
     text = _text(value)
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", text):
-        raise ValueError("this is not the name of an AWS region. Write it like us-east-1")
+    match = ARN.fullmatch(text)
+    is_awss_own = match is not None and match["account"] == "aws"  # only managed policies are
+    if (
+        not match
+        or match["service"] != "iam"
+        or (is_awss_own and kind != "managed policy")
+        or not re.fullmatch(resource, match["resource"])
+    ):
+        raise ValueError(f"this is not the ARN of an IAM {kind}. Write it like {example}")
     return text
 
 
-def profile(value: object) -> str:
-    """Return the name of a profile in the AWS config files of whoever deploys."""
-    text = _text(value)
-    if not text.strip() or re.search(r"[\]\r\n]", text):
-        raise ValueError("this is not the name of an AWS profile. See the names with: aws configure list-profiles")
-    return text
-
-
-def role_arn(value: object) -> str:
-    """Return the ARN of a role."""
-    return _arn("role", r"role/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME", value)
-
-
-def policy_arn(value: object) -> str:
-    """Return the ARN of a managed policy, the customer's or AWS's."""
-    return _arn(
-        "managed policy", r"policy/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:policy/NAME", value
-    )
+role_arn = partial(_arn, "role", r"role/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME")
+# Managed policies, the customer's or AWS's.
+policy_arn = partial(
+    _arn, "managed policy", r"policy/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:policy/NAME"
+)
+# With * and ? as wildcards, as the condition ``ArnLike`` takes it.
+principal_arn = partial(_arn, "user or role", r"(user|role)/[\x21-\x7e]+", "arn:aws:iam::444455556666:user/NAME")
 
 
 def managed_policies(value: object) -> dict[str, str]:
@@ -206,31 +204,12 @@ def managed_policies(value: object) -> dict[str, str]:
             raise ValueError(f"{name}: {error}") from None
     if len(set(entries.values())) < len(entries):
         raise ValueError("a policy is attached once. Remove the label that repeats one")
-    if len(entries) > MAX_ROLE_POLICIES - 1:
+    if len(entries) > limits.MAX_ROLE_POLICIES - 1:
         raise ValueError(
-            f"a role has at most {MAX_ROLE_POLICIES} managed policies, its own among them, and these are "
+            f"a role has at most {limits.MAX_ROLE_POLICIES} managed policies, its own among them, and these are "
             f"{len(entries)}. Remove some"
         )
     return entries
-
-
-def principal_arn(value: object) -> str:
-    """Return the ARN of a user or role, with * and ? as wildcards, as the condition ``ArnLike`` takes it."""
-    return _arn("user or role", r"(user|role)/[\x21-\x7e]+", "arn:aws:iam::444455556666:user/NAME", value)
-
-
-def _arn(kind: str, resource: str, example: str, value: object) -> str:
-    text = _text(value)
-    match = ARN.fullmatch(text)
-    is_awss_own = match is not None and match["account"] == "aws"  # only managed policies are
-    if (
-        not match
-        or match["service"] != "iam"
-        or (is_awss_own and kind != "managed policy")
-        or not re.fullmatch(resource, match["resource"])
-    ):
-        raise ValueError(f"this is not the ARN of an IAM {kind}. Write it like {example}")
-    return text
 
 
 def secret_name(kind: object, value: object) -> str:
@@ -252,45 +231,10 @@ def secret_name(kind: object, value: object) -> str:
             )
         if re.match(r"/?(aws|ssm)", text, re.IGNORECASE):
             raise ValueError("a parameter name does not begin with aws or ssm. Choose another")
-        if len(text) > MAX_PARAMETER_NAME_LENGTH:
-            raise ValueError(
-                f"a parameter name has at most {MAX_PARAMETER_NAME_LENGTH} characters, this has {len(text)}. Shorten it"
-            )
-        return text
+        return _no_longer("a parameter name has", limits.MAX_PARAMETER_NAME_LENGTH, text)
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]+", text):
         raise ValueError("a secret's name is made of letters, digits and /_+=.@- only. Choose such a name")
-    if len(text) > MAX_SECRET_NAME_LENGTH:
-        raise ValueError(
-            f"a secret's name has at most {MAX_SECRET_NAME_LENGTH} characters, this has {len(text)}. Shorten it"
-        )
-    return text
-
-
-def kms_key_id(value: object) -> str:
-    """Return a KMS key as its id, its ARN, or the name or ARN of an alias.
-
-    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id
-    """
-    text = _text(value)
-    key = r"(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    alias = r"alias/[A-Za-z0-9/_-]+"
-    if not re.fullmatch(rf"{key}|{alias}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:(key/{key}|{alias})", text):
-        raise ValueError(
-            "this is not a KMS key: give its id, its ARN or its alias. Write it like alias/NAME, and look it up with: "
-            "aws kms list-aliases"
-        )
-    return text
-
-
-def organization_id(value: object) -> str:
-    """Return the id of an AWS organization."""
-    text = _text(value)
-    if not re.fullmatch(r"o-[a-z0-9]{10,32}", text):
-        raise ValueError(
-            "an organization id is o- and 10 to 32 lower-case letters or digits. "
-            "Look it up with: aws organizations describe-organization --query Organization.Id"
-        )
-    return text
+    return _no_longer("a secret's name has", limits.MAX_SECRET_NAME_LENGTH, text)
 
 
 def source_ip(value: object) -> str:
@@ -319,14 +263,15 @@ def tags(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise ValueError("tags are an object of names and values. Set one with: pulumi config set --path")
     entries = {_text(name): _tag_value(name, entry) for name, entry in cast("Mapping[object, object]", value).items()}
-    if len(entries) > MAX_TAGS:
-        raise ValueError(f"AWS takes at most {MAX_TAGS} tags, these are {len(entries)}. Remove some")
+    if len(entries) > limits.MAX_TAGS:
+        raise ValueError(f"AWS takes at most {limits.MAX_TAGS} tags, these are {len(entries)}. Remove some")
     if len({name.casefold() for name in entries}) < len(entries):
         raise ValueError("IAM tag names differ by more than upper and lower case. Rename or remove one")
     for name in entries:
-        if not 1 <= len(name) <= MAX_TAG_KEY_LENGTH or name.casefold().startswith("aws:"):
+        if not 1 <= len(name) <= limits.MAX_TAG_KEY_LENGTH or name.casefold().startswith("aws:"):
             raise ValueError(
-                f"a tag name has 1 to {MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename {name!r}"
+                f"a tag name has 1 to {limits.MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. "
+                f"Rename {name!r}"
             )
         _tag_characters(name, name)
     return entries
@@ -337,8 +282,8 @@ def _tag_value(name: object, value: object) -> str:
         text = _text(value)
     except ValueError as error:
         raise ValueError(f"tag {name!r}: {error}") from None
-    if len(text) > MAX_TAG_VALUE_LENGTH:
-        raise ValueError(f"a tag value has at most {MAX_TAG_VALUE_LENGTH} characters. Shorten that of {name!r}")
+    if len(text) > limits.MAX_TAG_VALUE_LENGTH:
+        raise ValueError(f"a tag value has at most {limits.MAX_TAG_VALUE_LENGTH} characters. Shorten that of {name!r}")
     _tag_characters(name, text)
     return text
 

@@ -20,7 +20,7 @@ from botocore.session import Session
 
 from iam.arns import DEFAULT_REGION
 from iam.endpoints import is_loopback
-from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
+from local.plugins.aws.wire import UNKNOWN, Properties
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -143,9 +143,9 @@ def check(raw: Properties) -> Iterator[tuple[str, str]]:
         yield "", str(error)
         return
     yield from _assume_role_faults(config.get("assumeRoles", []))
-    endpoints = _endpoints(config)
-    if has_unknown(endpoints) or raw.get("endpoints") == UNKNOWN:
+    if raw.get("endpoints") == UNKNOWN:
         return
+    endpoints = _endpoints(config)
     for service, url in endpoints.items():
         if not is_loopback(url):
             yield (
@@ -218,7 +218,7 @@ def _parsed(raw: Properties) -> Properties:
             config[key] = json.loads(value) if is_json else value
         except ValueError as error:
             raise ValueError(f"{key} of aws:Provider is not valid JSON: {error}") from error
-    return {key: value for key, value in config.items() if value is not None and value != UNKNOWN}
+    return {key: value for key, value in config.items() if value != UNKNOWN}
 
 
 def _endpoints(config: Properties) -> dict[str, str]:

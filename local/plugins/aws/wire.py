@@ -36,15 +36,6 @@ def encode(values: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
     return struct
 
 
-def has_unknown(value: object) -> bool:
-    """Tell whether `value` is, or holds, a value that Pulumi will know only after another resource is created."""
-    if isinstance(value, dict):
-        return any(has_unknown(item) for item in cast("dict[str, object]", value).values())
-    if isinstance(value, list):
-        return any(has_unknown(item) for item in cast("list[object]", value))
-    return value == UNKNOWN
-
-
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of the protocol
     if isinstance(value, dict):
         fields = cast("Properties", value)
