@@ -1,5 +1,7 @@
 """The two AWS providers: one per account, each able to work in exactly that account and no other."""
 
+from functools import partial
+
 import pulumi
 import pulumi_aws as aws
 
@@ -29,30 +31,25 @@ def account_provider(
     if account.assume_role_arn:
         assume_roles = [aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn, session_name=SESSION_NAME)]
     default_tags = aws.ProviderDefaultTagsArgs(tags=args.tags) if args.tags else None
-    if args.endpoint is None:
-        return aws.Provider(
-            name,
-            allowed_account_ids=[account.account_id],
-            profile=account.profile,
-            assume_roles=assume_roles,
-            region=account.region,
-            default_tags=default_tags,
-            opts=opts,
-        )
-    return aws.Provider(
+    provider = partial(
+        aws.Provider,
         name,
         allowed_account_ids=[account.account_id],
-        access_key=account.account_id,
-        secret_key="embedded",  # noqa: S106 - an emulator takes any
         assume_roles=assume_roles,
         region=account.region,
         default_tags=default_tags,
+        opts=opts,
+    )
+    if args.endpoint is None:
+        return provider(profile=account.profile)
+    return provider(
+        access_key=account.account_id,
+        secret_key="embedded",  # noqa: S106 - an emulator takes any
         endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, args.endpoint))],
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
         skip_region_validation=True,
         s3_use_path_style=True,
-        opts=opts,
     )
 
 

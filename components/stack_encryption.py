@@ -12,21 +12,8 @@ from components.small_file import read_small_file
 NO_ORGANIZATION = "organization"
 # The empty one of the embedded default, and those of tutorials and tests.
 WELL_KNOWN_PASSPHRASES = frozenset(
-    {
-        "",
-        "passphrase",
-        "password",
-        "secret",
-        "changeme",
-        "pulumi",
-        "test",
-        "dev",
-        "admin",
-        "123",
-        "1234",
-        "12345",
-        "123456",
-    }
+    {"", "passphrase", "password", "secret", "changeme", "pulumi", "test", "dev", "admin"}
+    | {"123", "1234", "12345", "123456"}
 )
 
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -59,9 +58,7 @@ def can_download(environment: Mapping[str, str]) -> bool:
     try:
         with urllib.request.urlopen(DOWNLOAD_SITE, timeout=PROBE_SECONDS):
             return True
-    except urllib.error.HTTPError:
-        return False
-    except OSError:
+    except OSError:  # also an answer that is an error
         return False
 
 
@@ -71,19 +68,20 @@ def _on_path(checkout: Checkout, environment: Mapping[str, str]) -> Path | None:
     found = shutil.which("pulumi", path=os.pathsep.join(folders))
     if found is None:
         return None
-    answer = subprocess.run(
-        [found, "version"],
-        env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", answer.stdout.strip())
-    if match and tuple(map(int, match.groups())) >= OLDEST_VERSION:
+    said, numbers = _version([found, "version"], environment)
+    if numbers >= OLDEST_VERSION:
         return Path(found)
     oldest = ".".join(map(str, OLDEST_VERSION))
-    say(f"Not using {found}: its version is {answer.stdout.strip() or 'unknown'}, older than v{oldest}, which works.")
+    say(f"Not using {found}: its version is {said or 'unknown'}, older than v{oldest}, which works.")
     return None
+
+
+def _version(command: list[str], environment: Mapping[str, str]) -> tuple[str, tuple[int, ...]]:
+    """Return what a program says when it is asked for its version, and the numbers in that, or none."""
+    settings = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    said = subprocess.run(command, env=settings, capture_output=True, text=True, check=False).stdout.strip()
+    match = re.match(r"(?:v|go)?(\d+)\.(\d+)(?:\.(\d+))?", said)
+    return said, tuple(map(int, match.groups(default="0"))) if match else ()
 
 
 def _download(folder: Path) -> Path:
@@ -126,12 +124,9 @@ def _go(environment: Mapping[str, str]) -> str:
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         raise LocalError(f"There is no Pulumi CLI, {DOWNLOAD_SITE} does not answer, and there is no Go. {remedy}")
-    answer = subprocess.run(
-        [go, "env", "GOVERSION"], env=dict(environment), capture_output=True, text=True, check=False
-    )
-    match = re.match(r"go(\d+)\.(\d+)", answer.stdout.strip())
-    if not match or tuple(map(int, match.groups())) < OLDEST_GO:
-        raise LocalError(f"{go} is {answer.stdout.strip() or 'broken'}, too old to build the Pulumi CLI. {remedy}")
+    said, numbers = _version([go, "env", "GOVERSION"], environment)
+    if numbers < OLDEST_GO:
+        raise LocalError(f"{go} is {said or 'broken'}, too old to build the Pulumi CLI. {remedy}")
     return go
 
 

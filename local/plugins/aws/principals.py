@@ -1,5 +1,6 @@
 """The resource types of roles and users: property names as in pulumi-aws 7, calls as the official plugin makes them."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -62,6 +63,14 @@ def remove(account: Account, belonging: Belonging, **owner: str) -> None:
         getattr(client, belonging.remove_call)(**owner, **{belonging.key: key})
 
 
+def set_boundary(new: Properties, put: Callable[..., object], delete: Callable[..., object], **owner: str) -> None:
+    """Give the owner its new permissions boundary, or none."""
+    if boundary := new.get("permissionsBoundary"):
+        put(**owner, PermissionsBoundary=boundary)
+    else:
+        delete(**owner)
+
+
 class Role(Resource):
     """Roles. The id is the name."""
 
@@ -84,10 +93,8 @@ class Role(Resource):
         if "maxSessionDuration" in changed:
             iam.update_role(RoleName=identifier, MaxSessionDuration=new["maxSessionDuration"])
         if "permissionsBoundary" in changed:
-            if boundary := new.get("permissionsBoundary"):
-                iam.put_role_permissions_boundary(RoleName=identifier, PermissionsBoundary=boundary)
-            else:
-                iam.delete_role_permissions_boundary(RoleName=identifier)
+            put, delete = iam.put_role_permissions_boundary, iam.delete_role_permissions_boundary
+            set_boundary(new, put, delete, RoleName=identifier)
         change_tags(old, new, iam.untag_role, iam.tag_role, RoleName=identifier)
 
     def delete(self, account: Account, identifier: str, old: Properties) -> None:
@@ -115,10 +122,8 @@ class User(Resource):
         if changed.keys() & {"name", "path"}:
             iam.update_user(UserName=old["name"], NewUserName=name, NewPath=new["path"])
         if "permissionsBoundary" in changed:
-            if boundary := new.get("permissionsBoundary"):
-                iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
-            else:
-                iam.delete_user_permissions_boundary(UserName=name)
+            put, delete = iam.put_user_permissions_boundary, iam.delete_user_permissions_boundary
+            set_boundary(new, put, delete, UserName=name)
         change_tags(old, new, iam.untag_user, iam.tag_user, UserName=name)
 
     def delete(self, account: Account, identifier: str, old: Properties) -> None:
