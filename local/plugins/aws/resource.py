@@ -139,30 +139,27 @@ def without_marks(inputs: Properties) -> Properties:
     return {key: value for key, value in inputs.items() if key != DEFAULTS}
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How the wanted inputs differ from what AWS holds."""
-
-    detail: dict[str, "proto.PropertyDiff.Kind.ValueType"]  # property path -> kind
-    changed: tuple[str, ...]  # top-level properties
-    replaces: tuple[str, ...]
-    delete_first: bool
-
-
-def difference(resource: Resource, old: Properties, new: Properties) -> Difference:
-    """Compare the recorded outputs `old` with the inputs `new`.
+def difference(resource: Resource, old: Properties, new: Properties) -> proto.DiffResponse:
+    """Compare the recorded outputs `old` with the inputs `new`, and tell the engine how they differ.
 
     A replacement that keeps its physical name deletes first, because AWS would refuse a second object of that name.
     """
-    detail: dict[str, proto.PropertyDiff.Kind.ValueType] = {}
     changes = resource.changed(old, new)
-    replaces = tuple(key for key in changes if key in resource.inputs and resource.inputs[key].replaces)
+    replaces = [key for key in changes if key in resource.inputs and resource.inputs[key].replaces]
+    detail: dict[str, proto.PropertyDiff] = {}
     for key, (before, after) in changes.items():
         for path, one, other in _paths(key, before, after):
             name = "DELETE" if other is None else "ADD" if one is None else "UPDATE"
-            detail[path] = proto.PropertyDiff.Kind.Value(f"{name}_REPLACE" if key in replaces else name)
-    delete_first = bool(replaces) and "name" in resource.inputs and old.get("name") == new.get("name")
-    return Difference(detail, tuple(changes), replaces, delete_first)
+            kind = proto.PropertyDiff.Kind.Value(f"{name}_REPLACE" if key in replaces else name)
+            detail[path] = proto.PropertyDiff(kind=kind)
+    return proto.DiffResponse(
+        changes=proto.DiffResponse.DIFF_SOME if changes else proto.DiffResponse.DIFF_NONE,
+        diffs=changes,
+        replaces=replaces,
+        deleteBeforeReplace=bool(replaces) and "name" in resource.inputs and old.get("name") == new.get("name"),
+        detailedDiff=detail,
+        hasDetailedDiff=True,
+    )
 
 
 def _paths(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any property's values

@@ -80,7 +80,8 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Report changed configuration as an update: the resources stay what they are."""
         old, new = decode(request.old_inputs), decode(request.news)
         changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-        return proto.DiffResponse(changes=_changes(changed), diffs=changed)
+        some, none = proto.DiffResponse.DIFF_SOME, proto.DiffResponse.DIFF_NONE
+        return proto.DiffResponse(changes=some if changed else none, diffs=changed)
 
     @_reported
     def Configure(self, request: proto.ConfigureRequest, context: grpc.ServicerContext) -> proto.ConfigureResponse:
@@ -107,16 +108,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     @_reported
     def Diff(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
         """Compare what AWS held when last looked at with what is wanted."""
-        resource = _resource(request.type)
-        differs = difference(resource, decode(request.olds), decode(request.news))
-        return proto.DiffResponse(
-            changes=_changes(differs.changed),
-            diffs=differs.changed,
-            replaces=differs.replaces,
-            deleteBeforeReplace=differs.delete_first,
-            detailedDiff={path: proto.PropertyDiff(kind=kind) for path, kind in differs.detail.items()},
-            hasDetailedDiff=True,
-        )
+        return difference(_resource(request.type), decode(request.olds), decode(request.news))
 
     @_reported
     def Create(self, request: proto.CreateRequest, context: grpc.ServicerContext) -> proto.CreateResponse:
@@ -221,10 +213,6 @@ def _resource(token: str) -> Resource:
     if token not in TYPES:
         raise ConfigurationError(uncovered(f"the resource type {token}"))
     return TYPES[token]
-
-
-def _changes(changed: object) -> proto.DiffResponse.DiffChanges.ValueType:
-    return proto.DiffResponse.DIFF_SOME if changed else proto.DiffResponse.DIFF_NONE
 
 
 def _unless_absent(call: Callable[[], R]) -> R | None:
