@@ -706,6 +706,7 @@ def test_secret_and_its_version(engine: Engine, aws_client: Callable[[str, str],
 def test_parameter(engine: Engine, aws_client: Callable[[str, str], Any], account: str) -> None:
     ssm = aws_client(account, "ssm")
     parameter = engine.make(PARAMETER, name="/team/key", type="SecureString", value="hidden", tags={"a": "1"})
+    assert parameter.outputs["tagsAll"] == {"a": "1"}
     engine.update(parameter, value="other", tags={"b": "2"})
     assert ssm.get_parameter(Name="/team/key", WithDecryption=True)["Parameter"]["Value"] == "other"
     assert parameter.outputs["tagsAll"] == {"b": "2"}
