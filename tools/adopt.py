@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, cast
 
 from iam import Side
 from tools.adoption import (
@@ -39,12 +39,11 @@ from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
 from tools.errors import Exit, FailedError, StackError
 from tools.handmade import key_advice
 from tools.keys import AccessKey, read_keys
-from tools.stack import pulumi, read_config
+from tools.policies import attached_policies, inline_policies
+from tools.stack import Kind, pulumi, read_config
 
 SIDES: Final[tuple[Side, ...]] = ("trusting", "trusted")
 LARGE_PAGES: Final = {"PageSize": 1000}  # the most that ListPolicies takes: an account may hold 5000
-
-Kind: TypeAlias = Literal["role", "user"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -163,16 +162,13 @@ class Account:
     def _role(self, planned: Planned) -> Existing:
         name = str(planned.inputs["name"])
         role = self.iam.get_role(RoleName=name)["Role"]
-        return existing_role(planned, role, tags=self.tags, extras=list(self._extras("role", name)))
+        return existing_role(planned, role, tags=self.tags, extras=self._extras("role", name))
 
     def _user(self, planned: Planned) -> Existing:
         name = str(planned.inputs["name"])
         user = self.iam.get_user(UserName=name)["User"]
-        extras = list(self._extras("user", name))
-        extras += [
-            f"membership in group {group['GroupName']}"
-            for group in all_pages(self.iam, "list_groups_for_user", "Groups", UserName=name)
-        ]
+        groups = all_pages(self.iam, "list_groups_for_user", "Groups", UserName=name)
+        extras = [*self._extras("user", name), *(f"membership in group {group['GroupName']}" for group in groups)]
         return existing_user(planned, user, tags=self.tags, extras=extras)
 
     def _policy(self, planned: Planned) -> Existing | None:
@@ -188,22 +184,15 @@ class Account:
     def _attachment(self, planned: Planned) -> Existing | None:
         kind = "role" if planned.type == ROLE_ATTACHMENT else "user"
         holder, arn = str(planned.inputs[kind]), str(planned.inputs["policyArn"])
-        if arn not in self._attached(kind, holder):
+        if arn not in attached_policies(self.iam, kind, holder):
             return None
         title = f"attachment of {arn.rpartition('/')[2]} to {holder}"
         return Existing(planned=planned, title=title, id=f"{holder}/{arn}")
 
-    def _attached(self, kind: Kind, name: str) -> list[str]:
-        holder = {f"{kind.title()}Name": name}
-        policies = all_pages(self.iam, f"list_attached_{kind}_policies", "AttachedPolicies", **holder)
-        return [policy["PolicyArn"] for policy in policies]
-
-    def _extras(self, kind: Kind, name: str) -> Iterator[str]:
-        yield from (f"attached policy {arn}" for arn in self._attached(kind, name) if arn not in self.own_policies)
-        holder = {f"{kind.title()}Name": name}
-        yield from (
-            f"inline policy {name}" for name in all_pages(self.iam, f"list_{kind}_policies", "PolicyNames", **holder)
-        )
+    def _extras(self, kind: Kind, name: str) -> list[str]:
+        attached = [arn for arn in attached_policies(self.iam, kind, name) if arn not in self.own_policies]
+        inline = inline_policies(self.iam, kind, name)
+        return [*(f"attached policy {arn}" for arn in attached), *(f"inline policy {policy}" for policy in inline)]
 
     def keys(self, user_name: str) -> list[AccessKey]:
         """Return the user's access keys; none where there is no such user."""

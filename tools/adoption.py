@@ -8,9 +8,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from iam import Side
 from iam.documents import Document, same_document
 from tools.engine import ACCESS_KEY, Change, PulumiStep, changes, logical_name
-from tools.stack import NAMESPACE
+from tools.stack import NAMESPACE, Kind
 
-Section: TypeAlias = Literal["role", "user"]
 Resource: TypeAlias = Mapping[str, Any]
 """A role, a user or a policy: as AWS answers, or as the program wants it."""
 
@@ -167,7 +166,7 @@ def _change(what: str, setting: str, theirs: object, ours: object) -> Iterator[s
         yield f"{what}: {_words(theirs)} becomes {_words(ours)} (to keep it, set {NAMESPACE}:{setting})"
 
 
-def _boundary_change(section: Section, theirs: Resource, ours: Resource) -> Iterator[str]:
+def _boundary_change(section: Kind, theirs: Resource, ours: Resource) -> Iterator[str]:
     boundary = theirs.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     setting = f"{section}.permissionsBoundary"
     return _change("permissions boundary", setting, boundary, ours.get("permissionsBoundary"))
@@ -190,7 +189,7 @@ def _words(value: object) -> str:
     return "none" if value in (None, "", {}) else json.dumps(value, default=str)
 
 
-def _path_obstacle(section: Section, theirs: Resource, ours: Resource) -> Iterator[str]:
+def _path_obstacle(section: Kind, theirs: Resource, ours: Resource) -> Iterator[str]:
     there, here = str(theirs.get("Path") or "/"), str(ours.get("path") or "/")
     if there != here:
         yield (

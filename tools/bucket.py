@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ def write_to_s3(case: Case) -> Finding:
             advice="The user may read the trusting account's buckets without the role: see the user's policies.",
         )
     if alone.verdict is not Verdict.PROVEN:
-        return Finding(verdict=alone.verdict, observed=f"the key alone: {alone.observed}", advice=alone.advice)
+        return replace(alone, observed=f"the key alone: {alone.observed}")
     return proven(f"{bucket} made, written, read and removed; the key alone {alone.observed}")
 
 

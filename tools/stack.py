@@ -5,12 +5,14 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from tools.errors import StackError
 from tools.keys import AccessKey, Printed
+
+Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
 
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
@@ -57,6 +59,10 @@ class Outputs(Printed):
     encrypted_secret_access_key: str | None = None  # with a PGP key: base64 of an OpenPGP message
     secret_location: str | None = None  # with a secret store
     aws_config: SecretStr | None = None
+
+    def name_of(self, kind: Kind) -> str:
+        """Return the name of the role or the user."""
+        return self.role_name if kind == "role" else self.user_name
 
     @field_validator("access_keys", mode="before")
     @classmethod

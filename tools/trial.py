@@ -84,7 +84,7 @@ def prove(key: AccessKey, case: Case) -> None:
     holder = case.holder(str(key.label))
 
     def assume() -> Mapping[str, Any]:
-        return case.assume_role(holder, external_id=terms.external_id, seconds=SHORTEST_SESSION_SECONDS)
+        return case.assume_role(holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
 
     try:
         arn = case.patience.insist(str(key), holder.client("sts").get_caller_identity)["Arn"]

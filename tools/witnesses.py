@@ -97,9 +97,7 @@ def _session(case: Case, holders: Sequence[str]) -> Callable[[], object]:
         raise StackError("no key that works is at hand to begin one with")
     if terms.require_mfa:
         raise StackError("the role asks for MFA, so none could be begun to try")
-    answer = case.assume_role(case.holder(holders[0]), external_id=terms.external_id)["Credentials"]
-    token = answer["SessionToken"]
-    session = case.caller(answer["AccessKeyId"], answer["SecretAccessKey"], token=token, side="trusting")
+    session = case.in_session(case.assume_role(case.holder(holders[0])))
     for read in READS:
         if surely_allowed(terms.permission_policy, read.action):
             with suppress(ClientError):
