@@ -27,6 +27,7 @@ from tools.adoption import (
     existing_user,
     import_document,
     inputs_of,
+    key_advice,
     losses,
     pending_changes,
     planned_resources,
@@ -37,7 +38,6 @@ from tools.callers import administrator, all_pages
 from tools.console import agreed, say
 from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
 from tools.errors import Exit, FailedError, StackError
-from tools.handmade import key_advice
 from tools.keys import AccessKey, read_keys
 from tools.policies import attached_policies, inline_policies
 from tools.stack import Kind, pulumi, read_config
@@ -88,11 +88,7 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
-    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads.
-
-    Raises:
-        StackError: the preview failed; the message has its words.
-    """
+    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         steps = preview(stack, "--show-sames", "--import-file", str(file))
@@ -100,11 +96,7 @@ def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
 
 
 def _import(stack: str, document: Mapping[str, Any]) -> None:
-    """Import resources into the stack.
-
-    Raises:
-        FailedError: Pulumi refused some.
-    """
+    """Import resources into the stack."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         file.write_text(json.dumps(document), encoding="utf-8")
@@ -116,11 +108,7 @@ def _import(stack: str, document: Mapping[str, Any]) -> None:
 
 
 def _tell_what_is_left(stack: str, count: int) -> None:
-    """Say what the next deployment does to what was imported.
-
-    Raises:
-        FailedError: it would take something away.
-    """
+    """Say what the next deployment does to what was imported."""
     steps = preview(stack)
     if lost := losses(steps):
         raise FailedError(
@@ -203,11 +191,7 @@ class Account:
 
 
 def _account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
-    """Return one of the two accounts, open to whoever administers the stack.
-
-    Raises:
-        StackError: there are no credentials for it.
-    """
+    """Return one of the two accounts, open to whoever administers the stack."""
     return Account(
         iam=administrator(side, config).client("iam"),
         tags=cast("Mapping[str, str]", config.get("tags") or {}),

@@ -14,9 +14,8 @@ from tools.answers import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.callers import Caller, administrator, key_caller, sign_in
 from tools.errors import StackError
 from tools.keys import AccessKey
-from tools.patience import Patience
+from tools.patience import Patience, Window
 from tools.stack import Kind, Outputs
-from tools.window import Window
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof
 REFUSALS = 3  # one refusal may come from a server that has not heard the news yet

@@ -22,13 +22,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from iam.documents import deny_older_sessions, listed, statements
 from tools.callers import aws_time
 from tools.console import agreed, say
-from tools.declared import declare_keys, declared_keys
 from tools.errors import Exit, FailedError, StackError
 from tools.keys import read_keys
 from tools.patience import Patience, spreading_seconds
 from tools.policies import has_password, holder
 from tools.proof import Case
-from tools.stack import NAMESPACE, Kind, Outputs, read_stack
+from tools.stack import NAMESPACE, Kind, Outputs, declare_keys, declared_keys, read_stack
 from tools.witnesses import Part, refused_after, witnesses
 
 if TYPE_CHECKING:

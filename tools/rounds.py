@@ -13,9 +13,9 @@ from botocore.parsers import ResponseParserError
 
 from tools.answers import MAY_SPREAD, WRONG_SECRET, error_code, error_text
 from tools.errors import StackError
+from tools.patience import Window
 from tools.proof import Case, Check, Finding, Row, Verdict, disproven, not_checked, unknown
 from tools.temporary import LeftBehindError
-from tools.window import Window
 
 SETTLED = frozenset({Verdict.PROVEN, Verdict.DISPROVEN})
 UNREACHABLE = (HTTPClientError, ConnectionError)
@@ -73,15 +73,16 @@ def _round(case: Case, checks: Sequence[Check], began: float) -> list[Row]:
         missing = silent or next(unproven, None)
         start = time.monotonic()
         if missing is not None:
-            row = skipped(check, "not tried", f"It says nothing until the row '{missing}' is proven: see there.")
+            advice = f"It says nothing until the row '{missing}' is proven: see there."
+            row = _row(check, unknown("not tried", advice))
         elif check.writes and began < case.window.closes:  # what is left behind would be forgotten
-            row = skipped(check, "could not tell yet", f"It is not tried before {case.window.closing_time}")
+            row = _row(check, unknown("could not tell yet", f"It is not tried before {case.window.closing_time}"))
         else:
             try:
                 row = run_check(check, case)
             except UNREACHABLE as error:
                 silent = None if rows else check.name
-                row = skipped(check, f"{error}", _unreachable(case), time.monotonic() - start)
+                row = _row(check, unknown(f"{error}", _unreachable(case)), time.monotonic() - start)
         rows[check.name] = row
     return list(rows.values())
 
@@ -93,7 +94,7 @@ def _unreachable(case: Case) -> str:
 
 
 def run_check(check: Check, case: Case) -> Row:
-    """Return the row of one check. Whatever AWS or the network answers becomes a finding, never a stack trace.
+    """Return the row of one check.
 
     Raises:
         HTTPClientError, ConnectionError: nothing answered; whoever called knows whether anything ever did.
@@ -103,24 +104,19 @@ def run_check(check: Check, case: Case) -> Row:
     return _row(check, finding, time.monotonic() - start)
 
 
-def skipped(check: Check, observed: str, advice: str, seconds: float = 0.0) -> Row:
-    """Return the row of a check that could not be run and should have been."""
-    return _row(check, unknown(observed, advice), seconds)
-
-
-def _row(check: Check, finding: Finding, seconds: float) -> Row:
-    advice = finding.advice or ("" if finding.verdict is Verdict.PROVEN else check.advice)
+def _row(check: Check, finding: Finding, seconds: float = 0.0) -> Row:
     return Row(
         check=check.name,
         expected=check.expected,
         observed=finding.observed,
         seconds=round(seconds, 2),
         verdict=finding.verdict,
-        advice=advice,
+        advice=finding.advice or ("" if finding.verdict is Verdict.PROVEN else check.advice),
     )
 
 
 def _finding(check: Check, case: Case) -> Finding:
+    """Run a check. Whatever AWS or the network answers becomes a finding, never a stack trace."""
     try:
         return check.run(case)
     except ClientError as error:

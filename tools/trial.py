@@ -57,13 +57,7 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
 
 
 def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> SecretStr | None:
-    """Return the secret of a key from the stack's store, if it has one.
-
-    Raises:
-        StackError: the store holds no key pair.
-        ClientError: it cannot be read.
-        FailedError: it holds another key.
-    """
+    """Return the secret of a key from the stack's store, if it has one."""
     if outputs.secret_location is None:
         return None
     key_id, secret = stored_key(outputs.secret_location, administrator)

@@ -11,7 +11,6 @@ from iam.documents import source_addresses
 from iam.limits import MAX_SESSION_SECONDS
 from iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
 from tools.answers import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
-from tools.bucket import write_to_s3
 from tools.callers import aws_time
 from tools.keys import stored_key
 from tools.proof import (
@@ -28,6 +27,7 @@ from tools.proof import (
     unknown,
 )
 from tools.reads import READS, USERS_FIRST, Read
+from tools.temporary import write_to_s3
 
 NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
 ASSUME = "assume role"
