@@ -111,13 +111,9 @@ def import_document(import_file: Mapping[str, Any], existing: Sequence[Existing]
 
 
 def existing_role(planned: Planned, role: Resource, *, tags: Mapping[str, str], extras: Sequence[str]) -> Existing:
-    """Return what adopting a role means.
+    """Return what adopting a role means: ``role`` is as GetRole answers, ``extras`` what it has beside.
 
-    Args:
-        planned: what the program would make.
-        role: what is there, as GetRole answers.
-        tags: that the stack puts on everything.
-        extras: what the role has beside.
+    ``tags`` are those that the stack puts on everything.
     """
     ours = planned.inputs
     longest = [role.get("MaxSessionDuration"), ours.get("maxSessionDuration")]
@@ -244,7 +240,7 @@ def key_advice(
         user_name: whose keys they are.
         keys: those that the user has and the stack does not.
         new: how many the next ``pulumi up`` makes.
-        config: the stack's configuration.
+        config: the stack's configuration, which says how to sign in.
     """
     if not keys:
         return

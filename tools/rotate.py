@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> Exit:
     secret = sys.stdin.readline().strip() if options.secret_stdin else None
     if secret == "":
         raise ToolError("--secret-stdin: standard input was empty. Pipe the new key's secret into this command.")
-    rotate(
+    _rotate(
         Options(
             stack=options.stack,
             yes=options.yes,
@@ -101,15 +101,8 @@ class Stack(NamedTuple):
     state: State
 
 
-def rotate(options: Options) -> None:
-    """Take one step after the other, up to the last.
-
-    Raises:
-        StackError: the stack cannot be read, or there are no credentials for the account.
-        ClientError: the account cannot be read.
-        FailedError: a step failed or would be unsafe.
-        UnfinishedError: it has to wait.
-    """
+def _rotate(options: Options) -> None:
+    """Take one step after the other, up to the last."""
     trusted: Caller | None = None
     while True:
         stack = _read(options.stack)

@@ -81,12 +81,7 @@ class Options:
 
 
 def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
-    """Return the next step of the rotation.
-
-    Args:
-        situation: where it stands.
-        options: what the user asked for.
-        now: the time, with its zone.
+    """Return the next step of the rotation, at a time with its zone.
 
     Raises:
         FailedError: whatever comes next could leave somebody without a working key; a person has to decide.

@@ -30,7 +30,7 @@ def prove(case: Case, checks: Sequence[Check]) -> list[Row]:
         rows = _round(case, checks, began)
         # A code of MFA lets in once, so nothing that needs it can be asked again.
         pause = None if case.mfa else case.window.pause(rounds, start=start)
-        if pause is None or is_final(rows, began, case.window):
+        if pause is None or _is_final(rows, began, case.window):
             return [judged(row, began, case.window) for row in rows]
         fine = sum(row.verdict is Verdict.PROVEN for row in rows)
         tell(
@@ -41,19 +41,19 @@ def prove(case: Case, checks: Sequence[Check]) -> list[Row]:
         case.forget()
 
 
-def is_final(rows: Sequence[Row], began: float, window: Window) -> bool:
-    """Return whether asking again would tell nothing new: all news has spread, or there was no answer at all.
-
-    Args:
-        rows: what a round saw.
-        began: when that round began, by the window's clock.
-        window: as it is after the round, which may have come upon a change.
-    """
+def _is_final(rows: Sequence[Row], began: float, window: Window) -> bool:
+    """Return whether asking again would tell nothing new: all news has spread, or there was no answer at all."""
     return began >= window.closes or not any(row.verdict in SETTLED for row in rows)
 
 
 def judged(row: Row, began: float, window: Window) -> Row:
-    """Return what a row proves: what was seen before the window closed could not be told yet."""
+    """Return what a row proves: what was seen before the window closed could not be told yet.
+
+    Args:
+        row: what a round saw.
+        began: when that round began, by the window's clock.
+        window: as it is after the round, which may have come upon a change.
+    """
     if began >= window.closes or row.verdict not in SETTLED:
         return row
     return replace(

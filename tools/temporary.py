@@ -36,12 +36,8 @@ def temporary_name(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(NAME_BYTES)}"
 
 
-def remove(what: str, call: Callable[[], object]) -> None:
-    """Remove what a check has made, or say what is left.
-
-    Raises:
-        LeftBehindError: it is still there, or may be.
-    """
+def _remove(what: str, call: Callable[[], object]) -> None:
+    """Remove what a check has made, or say what is left."""
     try:
         call()
     except ClientError as error:
@@ -54,11 +50,11 @@ def temporary_user(iam: "IAMClient") -> Generator[tuple[str, str]]:
     """Make a user without any policy, and give the id and the secret of its key."""
     name = temporary_name("verify")
     with ExitStack() as removal:
-        removal.callback(remove, f"user {name}", partial(iam.delete_user, UserName=name))
+        removal.callback(_remove, f"user {name}", partial(iam.delete_user, UserName=name))
         iam.create_user(UserName=name)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         delete = partial(iam.delete_access_key, UserName=name, AccessKeyId=key["AccessKeyId"])
-        removal.callback(remove, f"the key of user {name}", delete)
+        removal.callback(_remove, f"the key of user {name}", delete)
         yield key["AccessKeyId"], key["SecretAccessKey"]
 
 
@@ -67,7 +63,7 @@ def temporary_role(iam: "IAMClient", trust_policy: Mapping[str, Any]) -> Generat
     """Make a role with a trust policy and no permissions, and give its ARN."""
     name = temporary_name("verify")
     with ExitStack() as removal:
-        removal.callback(remove, f"role {name}", partial(iam.delete_role, RoleName=name))
+        removal.callback(_remove, f"role {name}", partial(iam.delete_role, RoleName=name))
         yield iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust_policy))["Role"]["Arn"]
 
 
@@ -78,9 +74,9 @@ def write_to_s3(case: Case) -> Finding:
         return not_checked(f"the policy does not surely allow {', '.join(lacking)}", "So there is nothing to write.")
     s3, content, insist = case.role().client("s3"), secrets.token_bytes(16), case.patience.insist
     with ExitStack() as removal:
-        removal.callback(remove, f"bucket {bucket}", partial(s3.delete_bucket, Bucket=bucket))
+        removal.callback(_remove, f"bucket {bucket}", partial(s3.delete_bucket, Bucket=bucket))
         insist("making a bucket", partial(s3.create_bucket, Bucket=bucket, **_place(case)))
-        removal.callback(remove, f"object {OBJECT} of {bucket}", partial(s3.delete_object, Bucket=bucket, Key=OBJECT))
+        removal.callback(_remove, f"object {OBJECT} of {bucket}", partial(s3.delete_object, Bucket=bucket, Key=OBJECT))
         insist("writing", partial(s3.put_object, Bucket=bucket, Key=OBJECT, Body=content))
         if insist("reading", partial(s3.get_object, Bucket=bucket, Key=OBJECT))["Body"].read() != content:
             return disproven("what was read is not what was written", "S3 answered with other content. Try again.")

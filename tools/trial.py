@@ -20,11 +20,7 @@ from tools.stack import Outputs
 def try_new_key(situation: Situation, outputs: Outputs, options: Options, administrator: Caller) -> None:
     """Prove the key that stays, where there are two, and say how to hand it over.
 
-    Args:
-        situation: where the rotation stands.
-        outputs: the stack's.
-        options: what the user asked for.
-        administrator: of the trusted account.
+    ``administrator`` is that of the trusted account.
 
     Raises:
         StackError: the store of the key does not hold a key pair.
