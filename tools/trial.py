@@ -1,7 +1,6 @@
 """The trial of a new access key, before anything is taken from the old one; and how it is handed over."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
@@ -70,15 +69,12 @@ def prove(key: AccessKey, case: Case) -> None:
     Raises:
         FailedError: it is not so.
     """
-    terms, user_arn = case.outputs.terms, case.outputs.user_arn
-    holder = case.holder(str(key.label))
+    user_arn, holder = case.outputs.user_arn, case.holder(str(key.label))
 
-    def assume() -> Mapping[str, Any]:
-        return case.assume_role(holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
-
+    assume = partial(case.assume_role, holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
     try:
         arn = case.patience.insist(str(key), holder.client("sts").get_caller_identity)["Arn"]
-        if not terms.require_mfa:
+        if not case.outputs.terms.require_mfa:
             case.patience.insist(f"{key}, assuming the role", assume)
     except (BotoCoreError, ClientError) as error:
         raise FailedError(
