@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, cast
 
 from iam import Side
 from tools.adoption import (
@@ -27,6 +27,7 @@ from tools.adoption import (
     existing_user,
     import_document,
     inputs_of,
+    key_advice,
     losses,
     pending_changes,
     planned_resources,
@@ -37,14 +38,12 @@ from tools.callers import administrator, all_pages
 from tools.console import agreed, say
 from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
 from tools.errors import Exit, FailedError, StackError
-from tools.handmade import key_advice
 from tools.keys import AccessKey, read_keys
-from tools.stack import pulumi, read_config
+from tools.policies import attached_policies, inline_policies
+from tools.stack import Kind, pulumi, read_config
 
 SIDES: Final[tuple[Side, ...]] = ("trusting", "trusted")
 LARGE_PAGES: Final = {"PageSize": 1000}  # the most that ListPolicies takes: an account may hold 5000
-
-Kind: TypeAlias = Literal["role", "user"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,11 +88,7 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
-    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads.
-
-    Raises:
-        StackError: the preview failed; the message has its words.
-    """
+    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         steps = preview(stack, "--show-sames", "--import-file", str(file))
@@ -101,11 +96,7 @@ def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
 
 
 def _import(stack: str, document: Mapping[str, Any]) -> None:
-    """Import resources into the stack.
-
-    Raises:
-        FailedError: Pulumi refused some.
-    """
+    """Import resources into the stack."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         file.write_text(json.dumps(document), encoding="utf-8")
@@ -117,11 +108,7 @@ def _import(stack: str, document: Mapping[str, Any]) -> None:
 
 
 def _tell_what_is_left(stack: str, count: int) -> None:
-    """Say what the next deployment does to what was imported.
-
-    Raises:
-        FailedError: it would take something away.
-    """
+    """Say what the next deployment does to what was imported."""
     steps = preview(stack)
     if lost := losses(steps):
         raise FailedError(
@@ -163,16 +150,13 @@ class Account:
     def _role(self, planned: Planned) -> Existing:
         name = str(planned.inputs["name"])
         role = self.iam.get_role(RoleName=name)["Role"]
-        return existing_role(planned, role, tags=self.tags, extras=list(self._extras("role", name)))
+        return existing_role(planned, role, tags=self.tags, extras=self._extras("role", name))
 
     def _user(self, planned: Planned) -> Existing:
         name = str(planned.inputs["name"])
         user = self.iam.get_user(UserName=name)["User"]
-        extras = list(self._extras("user", name))
-        extras += [
-            f"membership in group {group['GroupName']}"
-            for group in all_pages(self.iam, "list_groups_for_user", "Groups", UserName=name)
-        ]
+        groups = all_pages(self.iam, "list_groups_for_user", "Groups", UserName=name)
+        extras = [*self._extras("user", name), *(f"membership in group {group['GroupName']}" for group in groups)]
         return existing_user(planned, user, tags=self.tags, extras=extras)
 
     def _policy(self, planned: Planned) -> Existing | None:
@@ -188,22 +172,15 @@ class Account:
     def _attachment(self, planned: Planned) -> Existing | None:
         kind = "role" if planned.type == ROLE_ATTACHMENT else "user"
         holder, arn = str(planned.inputs[kind]), str(planned.inputs["policyArn"])
-        if arn not in self._attached(kind, holder):
+        if arn not in attached_policies(self.iam, kind, holder):
             return None
         title = f"attachment of {arn.rpartition('/')[2]} to {holder}"
         return Existing(planned=planned, title=title, id=f"{holder}/{arn}")
 
-    def _attached(self, kind: Kind, name: str) -> list[str]:
-        holder = {f"{kind.title()}Name": name}
-        policies = all_pages(self.iam, f"list_attached_{kind}_policies", "AttachedPolicies", **holder)
-        return [policy["PolicyArn"] for policy in policies]
-
-    def _extras(self, kind: Kind, name: str) -> Iterator[str]:
-        yield from (f"attached policy {arn}" for arn in self._attached(kind, name) if arn not in self.own_policies)
-        holder = {f"{kind.title()}Name": name}
-        yield from (
-            f"inline policy {name}" for name in all_pages(self.iam, f"list_{kind}_policies", "PolicyNames", **holder)
-        )
+    def _extras(self, kind: Kind, name: str) -> list[str]:
+        attached = [arn for arn in attached_policies(self.iam, kind, name) if arn not in self.own_policies]
+        inline = inline_policies(self.iam, kind, name)
+        return [*(f"attached policy {arn}" for arn in attached), *(f"inline policy {policy}" for policy in inline)]
 
     def keys(self, user_name: str) -> list[AccessKey]:
         """Return the user's access keys; none where there is no such user."""
@@ -214,11 +191,7 @@ class Account:
 
 
 def _account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
-    """Return one of the two accounts, open to whoever administers the stack.
-
-    Raises:
-        StackError: there are no credentials for it.
-    """
+    """Return one of the two accounts, open to whoever administers the stack."""
     return Account(
         iam=administrator(side, config).client("iam"),
         tags=cast("Mapping[str, str]", config.get("tags") or {}),

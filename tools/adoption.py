@@ -7,10 +7,11 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from iam import Side
 from iam.documents import Document, same_document
+from iam.limits import MAX_ACCESS_KEYS
 from tools.engine import ACCESS_KEY, Change, PulumiStep, changes, logical_name
-from tools.stack import NAMESPACE
+from tools.keys import AccessKey
+from tools.stack import NAMESPACE, Kind
 
-Section: TypeAlias = Literal["role", "user"]
 Resource: TypeAlias = Mapping[str, Any]
 """A role, a user or a policy: as AWS answers, or as the program wants it."""
 
@@ -110,13 +111,9 @@ def import_document(import_file: Mapping[str, Any], existing: Sequence[Existing]
 
 
 def existing_role(planned: Planned, role: Resource, *, tags: Mapping[str, str], extras: Sequence[str]) -> Existing:
-    """Return what adopting a role means.
+    """Return what adopting a role means: ``role`` is as GetRole answers, ``extras`` what it has beside.
 
-    Args:
-        planned: what the program would make.
-        role: what is there, as GetRole answers.
-        tags: that the stack puts on everything.
-        extras: what the role has beside.
+    ``tags`` are those that the stack puts on everything.
     """
     ours = planned.inputs
     longest = [role.get("MaxSessionDuration"), ours.get("maxSessionDuration")]
@@ -167,7 +164,7 @@ def _change(what: str, setting: str, theirs: object, ours: object) -> Iterator[s
         yield f"{what}: {_words(theirs)} becomes {_words(ours)} (to keep it, set {NAMESPACE}:{setting})"
 
 
-def _boundary_change(section: Section, theirs: Resource, ours: Resource) -> Iterator[str]:
+def _boundary_change(section: Kind, theirs: Resource, ours: Resource) -> Iterator[str]:
     boundary = theirs.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     setting = f"{section}.permissionsBoundary"
     return _change("permissions boundary", setting, boundary, ours.get("permissionsBoundary"))
@@ -190,7 +187,7 @@ def _words(value: object) -> str:
     return "none" if value in (None, "", {}) else json.dumps(value, default=str)
 
 
-def _path_obstacle(section: Section, theirs: Resource, ours: Resource) -> Iterator[str]:
+def _path_obstacle(section: Kind, theirs: Resource, ours: Resource) -> Iterator[str]:
     there, here = str(theirs.get("Path") or "/"), str(ours.get("path") or "/")
     if there != here:
         yield (
@@ -228,3 +225,63 @@ def report(planned: Sequence[Planned], existing: Sequence[Existing], ids: Mappin
         if item.name not in names and item.type != ACCESS_KEY:
             kind = item.type.rpartition(":")[2]
             yield f"Not there: {kind} {item.inputs.get('name', item.name)}. The next `pulumi up` creates it."
+
+
+# How to move from access keys made by hand to the stack's, without a gap: in words, for a person to do
+
+
+def key_advice(
+    stack: str, user_name: str, keys: Sequence[AccessKey], new: int, config: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the lines that say how.
+
+    Args:
+        stack: name of the stack.
+        user_name: whose keys they are.
+        keys: those that the user has and the stack does not.
+        new: how many the next ``pulumi up`` makes.
+        config: the stack's configuration, which says how to sign in.
+    """
+    if not keys:
+        return
+    yield f"Keys of {user_name} made by hand: {', '.join(f'{key.id} ({key.actual})' for key in keys)}."
+    yield "AWS tells a key's secret only once, so no tool can adopt one: it goes on working until you remove it."
+    yield "To move to the stack's key without a gap:"
+    surplus = max(len(keys) + new - MAX_ACCESS_KEYS, 0)
+    spare = sorted(keys, key=lambda key: key.actual == "Active")[:surplus]  # inactive ones first
+    aws = _aws(config)
+    steps = [
+        *(step for key in spare for step in [_room(key, aws), *_removal(key, user_name, aws)]),
+        *([f"pulumi up --stack {stack} makes the stack's key beside what is left; all of them work."] if new else []),
+        f"python -m tools verify --stack {stack} proves it. It names the keys made by hand as long as they are there.",
+        f"Hand it to whoever uses an old one: pulumi stack output awsConfig --show-secrets --stack {stack}",
+        *(step for key in keys if key not in spare for step in _removal(key, user_name, aws)),
+    ]
+    yield from (f"  {number}. {step}" for number, step in enumerate(steps, start=1))
+
+
+def _aws(config: Mapping[str, Any]) -> str:
+    """Return the AWS CLI, as the administrator of the trusted account calls it."""
+    account: Mapping[str, Any] = config.get("trusted") or {}
+    options = {"--profile": account.get("profile"), "--endpoint-url": config.get("endpoint")}
+    return " ".join(["aws iam", *(f"{option} {value}" for option, value in options.items() if value)])
+
+
+def _room(key: AccessKey, aws: str) -> str:
+    """Return the step that looks whether a key may go, before there is one in its place."""
+    return (
+        f"A user has at most {MAX_ACCESS_KEYS} keys, so {key.id}, or the other one if nobody uses that, must go first. "
+        f"See who uses it: {aws} get-access-key-last-used --access-key-id {key.id}"
+    )
+
+
+def _removal(key: AccessKey, user_name: str, aws: str) -> Iterator[str]:
+    """Yield the steps that remove a key and can be taken back until the last of them."""
+    yield (
+        f"Make {key.id} inactive: {aws} update-access-key --user-name {user_name} --access-key-id {key.id} "
+        "--status Inactive (with --status Active it works again at once)."
+    )
+    yield (
+        "Wait a day or more, to be sure that nobody misses it, then delete it: "
+        f"{aws} delete-access-key --user-name {user_name} --access-key-id {key.id}"
+    )

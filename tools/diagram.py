@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ValidationError
 
 from iam.documents import Document
 from iam.limits import MAX_ACCESS_KEY_DAYS, MAX_ACCESS_KEYS
@@ -18,6 +17,7 @@ from tools import svg
 from tools.console import say
 from tools.errors import Exit, FailedError, StackError
 from tools.files import read, real_path
+from tools.keys import AccessKey, Printed, moment
 from tools.proof import Verdict
 from tools.stack import Outputs, read_outputs
 from tools.svg import CODE, MINOR, NAME, NOTE, SMALL_CODE, Card, Panel, Text
@@ -43,19 +43,7 @@ TONES: Final[dict[str, svg.Tone]] = {Verdict.PROVEN: "good", Verdict.DISPROVEN: 
 # The saved report
 
 
-class _Saved(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True)
-
-
-class SavedKey(_Saved):
-    """What AWS told about an access key when the proof was made."""
-
-    id: str
-    created: AwareDatetime | None = None  # None: AWS did not say
-    last_used: AwareDatetime | None = None  # None: no use on record
-
-
-class SavedRow(_Saved):
+class SavedRow(Printed):
     """One check of a proof."""
 
     check: str
@@ -63,19 +51,19 @@ class SavedRow(_Saved):
     expected: str = ""
 
 
-class Proof(_Saved):
-    """The report that ``python -m tools verify --save`` wrote."""
+class Proof(Printed):
+    """The report that ``python -m tools verify --save`` wrote, with what AWS told about the keys then."""
 
     stack: str
     time: AwareDatetime
     verdict: str
     rows: tuple[SavedRow, ...]
-    keys: tuple[SavedKey, ...] = ()
+    keys: tuple[AccessKey, ...] = ()
 
     @property
     def when(self) -> str:
         """When the proof was made, in words."""
-        return f"{self.time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return moment(self.time)
 
 
 def read_proof(file: Path, stack: str) -> Proof:

@@ -1,4 +1,4 @@
-"""What Pulumi's engine would do to a stack, and what it has noted in the stack's state. Nothing here knows a secret."""
+"""What Pulumi's engine would do to a stack, and what it has done: by its state and history. It tells no secret."""
 
 import json
 import shutil
@@ -6,18 +6,21 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from tools.errors import FailedError, StackError
 from tools.keys import AccessKey
-from tools.stack import pulumi
+from tools.stack import printed, pulumi
 
 PulumiStep: TypeAlias = Mapping[str, Any]
 """What ``pulumi preview --json`` says of one resource."""
 
 ENGINE_TIMEOUT_SECONDS: Final = 600.0  # a preview or an import; a provider plugin may have to be downloaded first
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
+UPDATES: Final = 20  # how many of the last ones are read: more do not fit into the time that news takes to spread
+ROUNDING: Final = timedelta(seconds=1)  # the history knows whole seconds
 NO_CHANGE: Final = frozenset({"same", "read", "refresh"})  # what a preview calls the steps that change nothing
 
 
@@ -40,6 +43,19 @@ class State:
 
     keys: tuple[AccessKey, ...]
     interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """One run of Pulumi's engine that came to its end."""
+
+    start: datetime
+    end: datetime
+    changed: bool
+
+    def explains(self, moment: datetime) -> bool:
+        """Return whether the state was written at that moment by this run."""
+        return self.start - ROUNDING <= moment <= self.end + ROUNDING
 
 
 def preview(stack: str, *flags: str) -> list[PulumiStep]:
@@ -129,6 +145,51 @@ def key_label(name: str) -> str:
 def logical_name(described: Mapping[str, Any]) -> str:
     """Return the logical name of a resource or a step, which its URN ends in."""
     return str(described["urn"]).rpartition("::")[2]
+
+
+def last_change(stack: str, *, since: datetime) -> datetime | None:
+    """Return when an update last changed something; None if the stack was left alone since a moment.
+
+    Raises:
+        StackError: the state or the history cannot be read.
+    """
+    written = state_times(printed(stack, "stack", "export"))
+    if max(written) < since:
+        return None  # and nobody has to wait for the history
+    return change_time(written, updates(printed(stack, "stack", "history", "--json", "--page-size", str(UPDATES))))
+
+
+def change_time(written: Sequence[datetime], runs: Sequence[Update]) -> datetime | None:
+    """Return the time of the last change.
+
+    Whatever was written to the state by no run that came to its end was written by one that was killed.
+
+    Args:
+        written: when the state and each of its resources were written.
+        runs: the last runs.
+    """
+    killed = [moment for moment in written if not any(run.explains(moment) for run in runs)]
+    return max([*killed, *(run.end for run in runs if run.changed)], default=None)
+
+
+def state_times(export: Mapping[str, Any]) -> list[datetime]:
+    """Return when a state, as ``pulumi stack export`` prints it, was written, and each of its resources."""
+    deployment: Mapping[str, Any] = export["deployment"]
+    resources: list[Mapping[str, str]] = deployment.get("resources") or []
+    texts = [str(deployment["manifest"]["time"]), *(each["modified"] for each in resources if "modified" in each)]
+    return [datetime.fromisoformat(text) for text in texts]
+
+
+def updates(history: list[Mapping[str, Any]]) -> list[Update]:
+    """Return the runs that ``pulumi stack history --json`` prints; one that failed may have changed anything."""
+    return [
+        Update(
+            start=datetime.fromisoformat(entry["startTime"]),
+            end=datetime.fromisoformat(entry.get("endTime") or entry["startTime"]),
+            changed=entry["result"] != "succeeded" or not NO_CHANGE.issuperset(entry.get("resourceChanges") or ()),
+        )
+        for entry in history
+    ]
 
 
 def run_visibly(stack: str, *arguments: str) -> None:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from tools.errors import StackError
@@ -38,8 +38,8 @@ class AccessKey(Printed):
     declared: Status | None = None  # by the configuration; None: no longer, or it was not asked
     deployed: Status | None = Field(default=None, validation_alias="status")  # when the stack was last deployed
     actual: Status | None = None  # in the account; None: it is gone, or nobody looked
-    created: datetime | None = None
-    last_used: datetime | None = None  # None: never as far as AWS knows, or nobody looked
+    created: AwareDatetime | None = None
+    last_used: AwareDatetime | None = None  # None: never as far as AWS knows, or nobody looked
     secret: SecretStr | None = None  # absent where the stack never has it in plain text
     encrypted_secret: str | None = None  # with a PGP key
 
@@ -49,6 +49,11 @@ class AccessKey(Printed):
     def age_days(self, now: datetime) -> int | None:
         """Return the key's age in whole days, as far as it is known."""
         return (now - self.created).days if self.created else None
+
+
+def moment(when: datetime) -> str:
+    """Return a time as people read it."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def read_keys(iam: "IAMClient", user_name: str, known: Iterable[AccessKey] = (), *, with_use: bool) -> list[AccessKey]:

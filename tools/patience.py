@@ -1,13 +1,21 @@
-"""How long to ask AWS again while the news of a change may not have spread."""
+"""How long to ask AWS again, and when its answer is final: the news of a change takes a while to spread.
 
+IAM is eventually consistent: what is allowed may be the old policy's permission, what is refused may be too new to be
+known, and nothing in the answer tells.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+"""
+
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from tools.answers import MAY_SPREAD, MFA_FAILED, error_code
+from tools.callers import aws_time
 
 Result = TypeVar("Result")
 
@@ -18,6 +26,8 @@ EMULATOR_SPREADING_SECONDS = 8.0  # an emulator has nowhere to spread to; a wait
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
 REFUSAL_PAUSE_SECONDS = 0.5
+FIRST_ROUND_PAUSE_SECONDS = 5.0
+ROUNDING_SECONDS = 0.01  # so that a wait never ends a hair before the window closes
 
 
 def spreading_seconds(endpoint: str | None) -> float:
@@ -65,3 +75,55 @@ class Patience:
                 self.tell(f"{what}: {error_code(error)}. It may still be spreading; asking for {left:.0f} s more")
             self.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(kw_only=True)
+class Window:
+    """The time from the last known change until all of AWS has heard of it; closed where no change is known.
+
+    A moment is in seconds of ``clock``. Two clocks tell dates: this machine's, and AWS's, which may be ahead of it.
+    """
+
+    seconds: float = 0.0  # how long news may take to spread; 0: it has nowhere to spread to
+    wait_seconds: float = math.inf  # how long to wait for the end, in all
+    clock: Callable[[], float] = time.monotonic
+    today: Callable[[], datetime] = lambda: datetime.now(UTC)
+    closes: float = -math.inf
+    ahead: timedelta = timedelta()
+
+    def hear(self, answer: Mapping[str, Any]) -> None:
+        """Learn from an answer of AWS by how much its clock is ahead of this machine's."""
+        if stated := aws_time(answer):
+            self.ahead = stated - self.today()
+
+    def changed(self, when: datetime | None, *, by_aws: bool = False) -> None:
+        """Note a change: nothing is final until it has spread. A date in the future counts as now.
+
+        Args:
+            when: its date; None where there is none to tell.
+            by_aws: whether that is AWS's date, not one of this machine's clock.
+        """
+        if when is None:
+            return
+        age = (self.today() + (self.ahead if by_aws else timedelta()) - when).total_seconds()
+        if age < self.seconds:
+            self.closes = max(self.closes, self.clock() + self.seconds - max(age, 0.0))
+
+    @property
+    def closing_time(self) -> str:
+        """When it has closed, to the second, as this machine's clock will show it."""
+        end = self.today() + timedelta(seconds=max(self.closes - self.clock(), 0.0))
+        return f"{end + timedelta(seconds=1):%H:%M:%S} UTC"
+
+    def pause(self, rounds: int, *, start: float) -> float | None:
+        """Return for how long to pause before everything is asked again; None where the time will not suffice.
+
+        Args:
+            rounds: how often everything was asked already; the pauses grow.
+            start: the moment when it was asked for the first time.
+        """
+        if self.closes > start + self.wait_seconds:
+            return None
+        left = max(self.closes - self.clock(), 0.0)  # it may have closed since the round began
+        pause = FIRST_ROUND_PAUSE_SECONDS * 2.0 ** (rounds - 1)
+        return pause if 2 * pause < left else left + ROUNDING_SECONDS  # a round shortly before the end would delay it

@@ -93,7 +93,7 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
     """
     file = real_path(file)
     old = read(file) if file.exists() else ""
-    new = with_profiles(old, stack=stack, text=text, file=file)
+    new = _with_profiles(old, stack=stack, text=text, file=file)
     use = f"Use it as: aws --profile assume-role-{stack} sts get-caller-identity"
     if new == old:
         file.chmod(OWNER_ONLY)
@@ -110,12 +110,8 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
     return f"Wrote the profiles of stack {stack} to {file}{kept}. {use}"
 
 
-def with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
-    """Return the content of a config file with this stack's block put in, or put in place of its last one.
-
-    Raises:
-        FailedError: as ``write_profiles``.
-    """
+def _with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
+    """Return the content of a config file with this stack's block put in, or put in place of its last one."""
     first, last = (f"# {word} of profiles written by assume-role for stack {stack}" for word in ("begin", "end"))
     block = f"{first}\n{text.strip()}\n{last}\n"
     lines = [line.strip() for line in old.splitlines()]

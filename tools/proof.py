@@ -1,8 +1,9 @@
 """What a proof is made of: the case that is to be proven, checks, and what each comes to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,9 +14,8 @@ from tools.answers import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.callers import Caller, administrator, key_caller, sign_in
 from tools.errors import StackError
 from tools.keys import AccessKey
-from tools.patience import Patience
-from tools.stack import Outputs
-from tools.window import Window
+from tools.patience import Patience, Window
+from tools.stack import Kind, Outputs
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof
 REFUSALS = 3  # one refusal may come from a server that has not heard the news yet
@@ -31,13 +31,20 @@ class Verdict(StrEnum):
     NOT_CHECKED = "not checked"  # needs something that is not at hand; does not make the whole fail
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finding:
     """What one check observed, and what that means."""
 
     verdict: Verdict
     observed: str
-    advice: str = ""  # what is wrong and what to do; empty when proven
+    advice: str = ""  # what is wrong and what to do; empty when proven, or where the check's own is to be shown
+
+
+proven = partial(Finding, Verdict.PROVEN)
+disproven = partial(Finding, Verdict.DISPROVEN)
+unknown = partial(Finding, Verdict.UNKNOWN)
+warning = partial(Finding, Verdict.WARNING)
+not_checked = partial(Finding, Verdict.NOT_CHECKED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,32 +140,33 @@ class Case:
         region = terms.trusting_region if side == "trusting" else terms.trusted_region
         return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint)
 
-    def assume_role(
-        self,
-        caller: Caller,
-        *,
-        external_id: str | None,
-        mfa: bool = True,
-        role_arn: str | None = None,
-        seconds: int | None = None,
-    ) -> Mapping[str, Any]:
-        """Call AssumeRole, once, and return AWS's answer.
+    def assume_role(self, caller: Caller, *, mfa: bool = True, **changed: object) -> Mapping[str, Any]:
+        """Call AssumeRole, once, as the stack asks for it, and return AWS's answer.
 
         Args:
             caller: who wants to get in.
-            external_id: what to send as ``ExternalId``; ``None`` sends none.
             mfa: whether to send the MFA code, if there is one.
-            role_arn: another role than the stack's.
-            seconds: how long the session should last; ``None`` leaves it to AWS, which makes it an hour.
+            changed: what to send instead, by AWS's names, as ``ExternalId``; ``None`` sends none.
         """
-        optional: dict[str, object] = {"ExternalId": external_id, "DurationSeconds": seconds}
+        terms = self.outputs.terms
+        sent = {"RoleArn": self.outputs.role_arn, "RoleSessionName": SESSION_NAME, "ExternalId": terms.external_id}
         if mfa and self.mfa:
-            optional |= {"SerialNumber": self.mfa.serial, "TokenCode": self.mfa.code}
-        return caller.client("sts").assume_role(
-            RoleArn=role_arn or self.outputs.role_arn,
-            RoleSessionName=SESSION_NAME,
-            **{name: value for name, value in optional.items() if value is not None},
-        )
+            sent |= {"SerialNumber": self.mfa.serial, "TokenCode": self.mfa.code}
+        wanted = {name: value for name, value in {**sent, **changed}.items() if value is not None}
+        return caller.client("sts").assume_role(**wanted)
+
+    def in_session(self, answer: Mapping[str, Any]) -> Caller:
+        """Return who calls with the session of the role that AssumeRole answered with."""
+        key = answer["Credentials"]
+        return self.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting")
+
+    def iam(self, kind: Kind) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        """Return the IAM of the account of the role or the user, as its administrator sees it.
+
+        Raises:
+            StackError: there are no credentials for that.
+        """
+        return self.administrator("trusting" if kind == "role" else "trusted").client("iam")
 
     def administrator(self, side: Side) -> Caller:
         """Return who administers one of the accounts.
@@ -177,36 +185,17 @@ class Case:
         return caller
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check:
     """One thing to prove."""
 
     name: str
     expected: str
     run: Callable[[Case], Finding]
+    _: KW_ONLY
     needs: tuple[str, ...] = ()  # names of the checks that must have proven theirs
     advice: str = ""  # what to do when it is refused though it should not be
     writes: bool = False  # makes something for a moment, so it is run when its answer is final and not before
-
-
-def proven(observed: str) -> Finding:
-    """Return the finding that all is as expected."""
-    return Finding(verdict=Verdict.PROVEN, observed=observed)
-
-
-def disproven(observed: str, advice: str = "") -> Finding:
-    """Return the finding that something is wrong; without advice, the check's own is shown."""
-    return Finding(verdict=Verdict.DISPROVEN, observed=observed, advice=advice)
-
-
-def not_checked(observed: str, advice: str) -> Finding:
-    """Return the finding that there was nothing to check it with."""
-    return Finding(verdict=Verdict.NOT_CHECKED, observed=observed, advice=advice)
-
-
-def unknown(observed: str, advice: str) -> Finding:
-    """Return the finding that it should have been checked and could not be."""
-    return Finding(verdict=Verdict.UNKNOWN, observed=observed, advice=advice)
 
 
 def as_deployed(faults: Sequence[str]) -> Finding:
@@ -220,13 +209,13 @@ def overall(rows: Sequence[Row]) -> Verdict:
     return next((bad for bad in (Verdict.DISPROVEN, Verdict.UNKNOWN) if bad in verdicts), Verdict.PROVEN)
 
 
-def refused(case: Case, call: Callable[[], object], *, advice: str, codes: frozenset[str] = REFUSED) -> Finding:
+def refused(case: Case, call: Callable[[], object], *, advice: str = "", codes: frozenset[str] = REFUSED) -> Finding:
     """Return whether AWS refuses a call, every time of several; only a refusal in so many words counts.
 
     Args:
         case: says how long to pause in between.
         call: what must be refused.
-        advice: what to do where it is allowed.
+        advice: what to do where it is allowed; without, the check's own is shown.
         codes: the error codes that count as a refusal.
     """
     for attempt in range(REFUSALS):

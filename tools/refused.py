@@ -3,6 +3,7 @@
 import secrets
 from functools import partial
 
+from tools.callers import Caller
 from tools.deployed import TRUST_POLICY, USER_POLICIES
 from tools.proof import Case, Check, Finding, not_checked, refused
 from tools.reads import USERS_FIRST, Read
@@ -16,13 +17,23 @@ def refusal_checks(case: Case) -> list[Check]:
     return [*checks, *_other_people_checks()] if case.outputs.terms.endpoint else checks
 
 
+def _role_refuses(case: Case, caller: Caller | None = None, *, mfa: bool = True, **changed: object) -> Finding:
+    """Return whether the role lets nobody in: the holder of the key, or another caller."""
+    return refused(case, partial(case.assume_role, caller or case.current_holder(), mfa=mfa, **changed))
+
+
 def _key_alone_checks() -> list[Check]:
+    advice = (
+        "The user's own key should do nothing but assume the role: see the row on the user's policies, and detach the "
+        "ones that the stack does not know."
+    )
     return [
         Check(
-            name=f"key alone: {read.action}",
-            expected="refused, without the role",
-            run=partial(_key_alone, read=read),
+            f"key alone: {read.action}",
+            "refused, without the role",
+            partial(_key_alone, read=read),
             needs=(ASSUME,),
+            advice=advice,
         )
         for read in USERS_FIRST
         if read.client in {"iam", "s3"}
@@ -30,12 +41,7 @@ def _key_alone_checks() -> list[Check]:
 
 
 def _key_alone(case: Case, *, read: Read) -> Finding:
-    return refused(
-        case,
-        read.of(case.current_holder()),
-        advice="The user's own key should do nothing but assume the role: see the row on the user's policies, and "
-        "detach the ones that the stack does not know.",
-    )
+    return refused(case, read.of(case.current_holder()))
 
 
 def _external_id_checks(case: Case) -> list[Check]:
@@ -43,23 +49,18 @@ def _external_id_checks(case: Case) -> list[Check]:
         return []
     advice = f"The trust policy does not ask for the stack's external id: see the row on it. {case.put_back}"
     return [
-        Check(
-            name=name,
-            expected="refused",
-            run=partial(_external_id, external_id=external_id, advice=advice),
-            needs=(ASSUME,),
-        )
+        Check(name, "refused", partial(_external_id, external_id=external_id), needs=(ASSUME,), advice=advice)
         for name, external_id in (("wrong external id", temporary_name("wrong")), ("no external id", None))
     ]
 
 
-def _external_id(case: Case, *, external_id: str | None, advice: str) -> Finding:
+def _external_id(case: Case, *, external_id: str | None) -> Finding:
     if case.outputs.terms.require_mfa:
         return not_checked(
             "not tried: MFA is asked for too",
             "Each code works once, so a refusal would prove nothing. See the row on the trust policy.",
         )
-    return refused(case, partial(case.assume_role, case.current_holder(), external_id=external_id), advice=advice)
+    return _role_refuses(case, ExternalId=external_id)
 
 
 def _mfa_checks(case: Case) -> list[Check]:
@@ -68,63 +69,36 @@ def _mfa_checks(case: Case) -> list[Check]:
         return []
     # Without a code nothing positive can pass. Then a refusal still proves it where all else is as deployed.
     all_else = (key_check_name(case.current_label), TRUST_POLICY, USER_POLICIES)
-    return [
-        Check(
-            name="no MFA",
-            expected="refused",
-            run=_without_mfa,
-            needs=(ASSUME,) if case.mfa and not terms.endpoint else all_else,
-            advice=f"The trust policy does not ask for MFA: see the row on it. {case.put_back}",
-        )
-    ]
-
-
-def _without_mfa(case: Case) -> Finding:
-    right = case.outputs.terms.external_id
-    return refused(case, partial(case.assume_role, case.current_holder(), external_id=right, mfa=False), advice="")
+    needs = (ASSUME,) if case.mfa and not terms.endpoint else all_else
+    advice = f"The trust policy does not ask for MFA: see the row on it. {case.put_back}"
+    return [Check("no MFA", "refused", partial(_role_refuses, mfa=False), needs=needs, advice=advice)]
 
 
 def _other_people_checks() -> list[Check]:
     """Return the checks that need other people: on an emulator they are made for a moment, on AWS that is too much."""
     let_in = "The role lets in more than the stack says: see the row on the trust policy."
+    too_far = "The user may assume other roles than the stack's: see the row on the user's policies."
+    other_user = "one of the trusted account without the policy is refused"
+    other_role = "one of the trusting account that trusts the same account is refused"
     return [
-        Check(
-            name="another account", expected="its root is refused", run=_another_account, needs=(ASSUME,), advice=let_in
-        ),
-        Check(
-            name="another user",
-            expected="one of the trusted account without the policy is refused",
-            run=_another_user,
-            needs=(ASSUME,),
-            writes=True,
-            advice=let_in,
-        ),
-        Check(
-            name="another role",
-            expected="one of the trusting account that trusts the same account is refused",
-            run=_another_role,
-            needs=(ASSUME,),
-            writes=True,
-            advice="The user may assume other roles than the stack's: see the row on the user's policies.",
-        ),
+        Check("another account", "its root is refused", _another_account, needs=(ASSUME,), advice=let_in),
+        Check("another user", other_user, _another_user, needs=(ASSUME,), writes=True, advice=let_in),
+        Check("another role", other_role, _another_role, needs=(ASSUME,), writes=True, advice=too_far),
     ]
 
 
 def _another_account(case: Case) -> Finding:
     taken = {case.outputs.trusting_account_id, case.outputs.trusted_account_id}
     random_ids = iter(lambda: f"{secrets.randbelow(10**12):012}", "")
-    root = case.caller(next(number for number in random_ids if number not in taken), "embedded", side="trusted")
-    return refused(case, partial(case.assume_role, root, external_id=case.outputs.terms.external_id), advice="")
+    root = next(number for number in random_ids if number not in taken)
+    return _role_refuses(case, case.caller(root, "embedded", side="trusted"))
 
 
 def _another_user(case: Case) -> Finding:
-    with temporary_user(case.administrator("trusted").client("iam")) as (key_id, secret):
-        user = case.caller(key_id, secret, side="trusted")
-        return refused(case, partial(case.assume_role, user, external_id=case.outputs.terms.external_id), advice="")
+    with temporary_user(case.iam("user")) as (key_id, secret):
+        return _role_refuses(case, case.caller(key_id, secret, side="trusted"))
 
 
 def _another_role(case: Case) -> Finding:
-    terms = case.outputs.terms
-    with temporary_role(case.administrator("trusting").client("iam"), terms.trust_policy) as arn:
-        as_user = partial(case.assume_role, case.current_holder(), external_id=terms.external_id, role_arn=arn)
-        return refused(case, as_user, advice="")
+    with temporary_role(case.iam("role"), case.outputs.terms.trust_policy) as arn:
+        return _role_refuses(case, RoleArn=arn)

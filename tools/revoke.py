@@ -15,19 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from iam.documents import deny_older_sessions, listed, statements
 from tools.callers import aws_time
 from tools.console import agreed, say
-from tools.declared import declare_keys, declared_keys
 from tools.errors import Exit, FailedError, StackError
 from tools.keys import read_keys
 from tools.patience import Patience, spreading_seconds
+from tools.policies import has_password, holder
 from tools.proof import Case
-from tools.stack import NAMESPACE, Outputs, read_stack
+from tools.stack import NAMESPACE, Kind, Outputs, declare_keys, declared_keys, read_stack
 from tools.witnesses import Part, refused_after, witnesses
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ def in_trusting_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Ite
     yield refuse_sessions(iam, "role", outputs.role_name, clock)
 
 
-def refuse_sessions(iam: "IAMClient", kind: Literal["role", "user"], name: str, clock: Clock) -> Part:
+def refuse_sessions(iam: "IAMClient", kind: Kind, name: str, clock: Clock) -> Part:
     """Deny everything to the sessions of a role or a user that began until now."""
     put: Callable[..., Mapping[str, Any]] = getattr(iam, f"put_{kind}_policy")
     document = json.dumps(deny_older_sessions(clock.cut()))
-    call = partial(put, **{f"{kind.title()}Name": name}, PolicyName=POLICY_NAME, PolicyDocument=document)
+    call = partial(put, **holder(kind, name), PolicyName=POLICY_NAME, PolicyDocument=document)
     return attempt(f"sessions of {kind} {name} begun until now are refused, those of the console included", call, clock)
 
 
@@ -180,9 +180,8 @@ def no_password(iam: "IAMClient", outputs: Outputs) -> Part:
     """
     user, what = outputs.user_name, f"user {outputs.user_name} has no console password"
     try:
-        iam.get_login_profile(UserName=user)
-    except iam.exceptions.NoSuchEntityException:
-        return Part(what=what)
+        if not has_password(iam, user):
+            return Part(what=what)
     except (BotoCoreError, ClientError) as error:
         return Part(what=what, failure=str(error))
     return Part(

@@ -22,7 +22,6 @@ from pydantic import SecretStr
 
 from tools.callers import Caller, administrator, sign_in
 from tools.console import agreed, say
-from tools.declared import declare_keys, declared_keys
 from tools.engine import ACCESS_KEY, State, changes, preview, read_state, run_visibly
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.keys import AccessKey, read_keys
@@ -37,7 +36,7 @@ from tools.rotation import (
     others,
     stranger,
 )
-from tools.stack import Outputs, read_stack
+from tools.stack import Outputs, declare_keys, declared_keys, read_stack
 from tools.trial import try_new_key
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> Exit:
     secret = sys.stdin.readline().strip() if options.secret_stdin else None
     if secret == "":
         raise ToolError("--secret-stdin: standard input was empty. Pipe the new key's secret into this command.")
-    rotate(
+    _rotate(
         Options(
             stack=options.stack,
             yes=options.yes,
@@ -102,15 +101,8 @@ class Stack(NamedTuple):
     state: State
 
 
-def rotate(options: Options) -> None:
-    """Take one step after the other, up to the last.
-
-    Raises:
-        StackError: the stack cannot be read, or there are no credentials for the account.
-        ClientError: the account cannot be read.
-        FailedError: a step failed or would be unsafe.
-        UnfinishedError: it has to wait.
-    """
+def _rotate(options: Options) -> None:
+    """Take one step after the other, up to the last."""
     trusted: Caller | None = None
     while True:
         stack = _read(options.stack)
@@ -128,11 +120,7 @@ def rotate(options: Options) -> None:
 
 
 def _read(name: str) -> Stack:
-    """Return what Pulumi knows of a stack: three calls of its CLI, side by side.
-
-    Raises:
-        StackError: the stack cannot be read.
-    """
+    """Return what Pulumi knows of a stack: three calls of its CLI, side by side."""
     with ThreadPoolExecutor() as side_by_side:
         state = side_by_side.submit(read_state, name)
         outputs, config = read_stack(name)
@@ -161,11 +149,7 @@ def look(stack: Stack, iam: "IAMClient") -> Situation:
 
 
 def _hand_over(situation: Situation, options: Options) -> None:
-    """Make sure that nobody needs the old key any more.
-
-    Raises:
-        UnfinishedError: somebody does.
-    """
+    """Make sure that nobody needs the old key any more."""
     if options.until_hand_over:
         raise UnfinishedError("Run this again without --until-hand-over when the new key is handed over.")
     leaving = situation.leaving
@@ -206,12 +190,7 @@ def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: 
 
 
 def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
-    """Show what a step changes, and write the plan that holds its deployment to that.
-
-    Raises:
-        StackError: it is not the only change.
-        FailedError: the program refuses it.
-    """
+    """Show what a step changes, and write the plan that holds its deployment to that."""
     try:
         planned = changes(preview(stack, "--save-plan", plan))
     except StackError as error:
@@ -226,13 +205,7 @@ def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
 
 
 def _discard(strange: AccessKey, user_name: str, options: Options, iam: "IAMClient") -> None:
-    """Delete the key that an interrupted deployment left, if a person agrees and it still is what was shown.
-
-    Raises:
-        StackError: the stack cannot be read.
-        FailedError: there is no person, a deployment is at work still, or the key cannot be deleted.
-        UnfinishedError: the user said no.
-    """
+    """Delete the key that an interrupted deployment left, if a person agrees and it still is what was shown."""
     left = f"An interrupted deployment left a key, and its secret is lost: {stranger(strange)}."
     if options.yes:
         raise FailedError(

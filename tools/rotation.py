@@ -5,15 +5,15 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-upda
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
 from iam.limits import MAX_ACCESS_KEYS
-from tools.declared import Declared
 from tools.engine import ACCESS_KEY, Change, key_label
 from tools.errors import FailedError, UnfinishedError
-from tools.keys import AccessKey
+from tools.keys import AccessKey, moment
+from tools.stack import Declared
 
 QUIET_HOURS = 24
 # Where a stack keeps the key that is in use, and what of it changes with that key.
@@ -81,12 +81,7 @@ class Options:
 
 
 def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
-    """Return the next step of the rotation.
-
-    Args:
-        situation: where it stands.
-        options: what the user asked for.
-        now: the time, with its zone.
+    """Return the next step of the rotation, at a time with its zone.
 
     Raises:
         FailedError: whatever comes next could leave somebody without a working key; a person has to decide.
@@ -235,11 +230,6 @@ def _is_own(change: Change, step: Step, situation: Situation) -> bool:
         return label in step.declared and (label == step.label or key.actual == step.declared[label])
     operation = "create" if key is None else "delete" if label not in step.declared else None
     return label == step.label and change.operation == operation
-
-
-def moment(when: datetime) -> str:
-    """Return a time as people read it."""
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def capitalized(key: AccessKey) -> str:

@@ -13,9 +13,9 @@ from botocore.parsers import ResponseParserError
 
 from tools.answers import MAY_SPREAD, WRONG_SECRET, error_code, error_text
 from tools.errors import StackError
+from tools.patience import Window
 from tools.proof import Case, Check, Finding, Row, Verdict, disproven, not_checked, unknown
 from tools.temporary import LeftBehindError
-from tools.window import Window
 
 SETTLED = frozenset({Verdict.PROVEN, Verdict.DISPROVEN})
 UNREACHABLE = (HTTPClientError, ConnectionError)
@@ -30,7 +30,7 @@ def prove(case: Case, checks: Sequence[Check]) -> list[Row]:
         rows = _round(case, checks, began)
         # A code of MFA lets in once, so nothing that needs it can be asked again.
         pause = None if case.mfa else case.window.pause(rounds, start=start)
-        if pause is None or is_final(rows, began, case.window):
+        if pause is None or _is_final(rows, began, case.window):
             return [judged(row, began, case.window) for row in rows]
         fine = sum(row.verdict is Verdict.PROVEN for row in rows)
         tell(
@@ -41,19 +41,19 @@ def prove(case: Case, checks: Sequence[Check]) -> list[Row]:
         case.forget()
 
 
-def is_final(rows: Sequence[Row], began: float, window: Window) -> bool:
-    """Return whether asking again would tell nothing new: all news has spread, or there was no answer at all.
-
-    Args:
-        rows: what a round saw.
-        began: when that round began, by the window's clock.
-        window: as it is after the round, which may have come upon a change.
-    """
+def _is_final(rows: Sequence[Row], began: float, window: Window) -> bool:
+    """Return whether asking again would tell nothing new: all news has spread, or there was no answer at all."""
     return began >= window.closes or not any(row.verdict in SETTLED for row in rows)
 
 
 def judged(row: Row, began: float, window: Window) -> Row:
-    """Return what a row proves: what was seen before the window closed could not be told yet."""
+    """Return what a row proves: what was seen before the window closed could not be told yet.
+
+    Args:
+        row: what a round saw.
+        began: when that round began, by the window's clock.
+        window: as it is after the round, which may have come upon a change.
+    """
     if began >= window.closes or row.verdict not in SETTLED:
         return row
     return replace(
@@ -73,15 +73,16 @@ def _round(case: Case, checks: Sequence[Check], began: float) -> list[Row]:
         missing = silent or next(unproven, None)
         start = time.monotonic()
         if missing is not None:
-            row = skipped(check, "not tried", f"It says nothing until the row '{missing}' is proven: see there.")
+            advice = f"It says nothing until the row '{missing}' is proven: see there."
+            row = _row(check, unknown("not tried", advice))
         elif check.writes and began < case.window.closes:  # what is left behind would be forgotten
-            row = skipped(check, "could not tell yet", f"It is not tried before {case.window.closing_time}")
+            row = _row(check, unknown("could not tell yet", f"It is not tried before {case.window.closing_time}"))
         else:
             try:
                 row = run_check(check, case)
             except UNREACHABLE as error:
                 silent = None if rows else check.name
-                row = skipped(check, f"{error}", _unreachable(case), time.monotonic() - start)
+                row = _row(check, unknown(f"{error}", _unreachable(case)), time.monotonic() - start)
         rows[check.name] = row
     return list(rows.values())
 
@@ -93,7 +94,7 @@ def _unreachable(case: Case) -> str:
 
 
 def run_check(check: Check, case: Case) -> Row:
-    """Return the row of one check. Whatever AWS or the network answers becomes a finding, never a stack trace.
+    """Return the row of one check.
 
     Raises:
         HTTPClientError, ConnectionError: nothing answered; whoever called knows whether anything ever did.
@@ -103,24 +104,19 @@ def run_check(check: Check, case: Case) -> Row:
     return _row(check, finding, time.monotonic() - start)
 
 
-def skipped(check: Check, observed: str, advice: str, seconds: float = 0.0) -> Row:
-    """Return the row of a check that could not be run and should have been."""
-    return _row(check, unknown(observed, advice), seconds)
-
-
-def _row(check: Check, finding: Finding, seconds: float) -> Row:
-    advice = finding.advice or ("" if finding.verdict is Verdict.PROVEN else check.advice)
+def _row(check: Check, finding: Finding, seconds: float = 0.0) -> Row:
     return Row(
         check=check.name,
         expected=check.expected,
         observed=finding.observed,
         seconds=round(seconds, 2),
         verdict=finding.verdict,
-        advice=advice,
+        advice=finding.advice or ("" if finding.verdict is Verdict.PROVEN else check.advice),
     )
 
 
 def _finding(check: Check, case: Case) -> Finding:
+    """Run a check. Whatever AWS or the network answers becomes a finding, never a stack trace."""
     try:
         return check.run(case)
     except ClientError as error:

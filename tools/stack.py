@@ -5,12 +5,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from tools.errors import StackError
-from tools.keys import AccessKey, Printed
+from tools.keys import AccessKey, Printed, Status
+
+Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by its label, the oldest first
+Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
 
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
@@ -57,6 +60,10 @@ class Outputs(Printed):
     encrypted_secret_access_key: str | None = None  # with a PGP key: base64 of an OpenPGP message
     secret_location: str | None = None  # with a secret store
     aws_config: SecretStr | None = None
+
+    def name_of(self, kind: Kind) -> str:
+        """Return the name of the role or the user."""
+        return self.role_name if kind == "role" else self.user_name
 
     @field_validator("access_keys", mode="before")
     @classmethod
@@ -119,7 +126,7 @@ def read_outputs(stack: str) -> Outputs:
     Raises:
         StackError: there is no such stack, it was never deployed, or its outputs are not this program's.
     """
-    values = _printed(stack, "stack", "output")
+    values = printed(stack, "stack", "output", "--json", SHOW_SECRETS)
     if not values:
         raise StackError(f"Stack {stack} has no outputs: it is not deployed. Deploy it with: make up STACK={stack}")
     try:
@@ -140,20 +147,52 @@ def read_config(stack: str) -> Mapping[str, Any]:
     prefix = f"{NAMESPACE}:"
     return {
         key.removeprefix(prefix): entry.get("objectValue", entry.get("value"))
-        for key, entry in _printed(stack, "config").items()
+        for key, entry in printed(stack, "config", "--json", SHOW_SECRETS).items()
         if key.startswith(prefix)
     }
 
 
-def _printed(stack: str, *command: str) -> dict[str, Any]:
-    """Return the JSON object that a command prints, secrets included.
+def declared_keys(config: Mapping[str, Any]) -> Declared:
+    """Return what a configuration says; ``pulumi config set --path`` makes labels numbers.
+
+    Args:
+        config: the stack's configuration, as ``read_config`` returns it.
+
+    Raises:
+        StackError: the setting is not a list of labels, or one stands there twice.
+    """
+    setting: object = config.get("accessKeys")
+    entries = cast("list[object]", setting) if isinstance(setting, list) else [None]
+    labelled = [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict) and "label" in entry]
+    declared: Declared = {str(entry["label"]): entry.get("status") or "Active" for entry in labelled}
+    if len(declared) != len(entries):
+        raise StackError(
+            "accessKeys is not a list of {label, status} with a label of its own for each. Correct it: pulumi preview "
+            "names what is wrong."
+        )
+    return declared
+
+
+def declare_keys(stack: str, declared: Declared) -> None:
+    """Write the whole setting at once: a crash leaves the old one or the new one.
+
+    Raises:
+        StackError: the configuration cannot be written.
+    """
+    entries = [{"label": label, "status": status} for label, status in declared.items()]
+    # The CLI writes a list as a list only from objectValue, and nothing at all without value.
+    setting = {"value": json.dumps(entries), "objectValue": entries, "secret": False}
+    pulumi(stack, "config", "set-all", "--json", json.dumps({f"{NAMESPACE}:accessKeys": setting}))
+
+
+def printed(stack: str, *command: str) -> Any:  # noqa: ANN401 - parsed JSON
+    """Return the JSON that a command of ``pulumi`` prints on a stack; secrets are encrypted but with SHOW_SECRETS.
 
     Raises:
         StackError: it failed, or printed something else, which is not quoted: it may hold secrets.
     """
     try:
-        return json.loads(pulumi(stack, *command, "--json", SHOW_SECRETS) or "{}")
+        return json.loads(pulumi(stack, *command) or "{}")
     except ValueError:
-        raise StackError(
-            f"`pulumi {' '.join(command)} --json` printed no JSON for stack {stack}. Run it by hand to see why."
-        ) from None
+        shown = " ".join(word for word in command if word != SHOW_SECRETS)
+        raise StackError(f"`pulumi {shown}` printed no JSON for stack {stack}. Run it by hand to see why.") from None

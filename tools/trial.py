@@ -1,7 +1,6 @@
 """The trial of a new access key, before anything is taken from the old one; and how it is handed over."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
@@ -20,11 +19,7 @@ from tools.stack import Outputs
 def try_new_key(situation: Situation, outputs: Outputs, options: Options, administrator: Caller) -> None:
     """Prove the key that stays, where there are two, and say how to hand it over.
 
-    Args:
-        situation: where the rotation stands.
-        outputs: the stack's.
-        options: what the user asked for.
-        administrator: of the trusted account.
+    ``administrator`` is that of the trusted account.
 
     Raises:
         StackError: the store of the key does not hold a key pair.
@@ -57,13 +52,7 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
 
 
 def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> SecretStr | None:
-    """Return the secret of a key from the stack's store, if it has one.
-
-    Raises:
-        StackError: the store holds no key pair.
-        ClientError: it cannot be read.
-        FailedError: it holds another key.
-    """
+    """Return the secret of a key from the stack's store, if it has one."""
     if outputs.secret_location is None:
         return None
     key_id, secret = stored_key(outputs.secret_location, administrator)
@@ -80,15 +69,12 @@ def prove(key: AccessKey, case: Case) -> None:
     Raises:
         FailedError: it is not so.
     """
-    terms, user_arn = case.outputs.terms, case.outputs.user_arn
-    holder = case.holder(str(key.label))
+    user_arn, holder = case.outputs.user_arn, case.holder(str(key.label))
 
-    def assume() -> Mapping[str, Any]:
-        return case.assume_role(holder, external_id=terms.external_id, seconds=SHORTEST_SESSION_SECONDS)
-
+    assume = partial(case.assume_role, holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
     try:
         arn = case.patience.insist(str(key), holder.client("sts").get_caller_identity)["Arn"]
-        if not terms.require_mfa:
+        if not case.outputs.terms.require_mfa:
             case.patience.insist(f"{key}, assuming the role", assume)
     except (BotoCoreError, ClientError) as error:
         raise FailedError(

@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from tools import report
-from tools.changes import last_change
 from tools.console import complain, say, waiting
 from tools.deployed import age_checks, deployed_checks
+from tools.engine import last_change
 from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
 from tools.patience import (
@@ -27,6 +27,7 @@ from tools.patience import (
     REFUSAL_PAUSE_SECONDS,
     SPREADING_SECONDS,
     Patience,
+    Window,
     spreading_seconds,
     window_seconds,
 )
@@ -34,7 +35,6 @@ from tools.proof import Case, Check, Mfa, Row, Verdict
 from tools.refused import refusal_checks
 from tools.rounds import prove
 from tools.stack import read_stack
-from tools.window import Window
 from tools.works import key_checks, session_checks
 
 WINDOWS_TO_WAIT = 2.0  # so many times as long as news takes: one more change may be made meanwhile
@@ -129,11 +129,7 @@ def _prove_and_print(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callable[[str], None]) -> Case:
-    """Return what is to be proven: the stack's outputs, and the secrets that are at hand.
-
-    Raises:
-        StackError: the stack cannot be read.
-    """
+    """Return what is to be proven: the stack's outputs, and the secrets that are at hand."""
     outputs, config = read_stack(options.stack)
     endpoint = outputs.terms.endpoint
     seconds = spreading_seconds(endpoint) if options.timeout is None else options.timeout
@@ -157,11 +153,7 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
 
 
 def _window(options: argparse.Namespace, endpoint: str | None) -> Window:
-    """Return until when no answer is final, as far as the stack's updates tell; the checks add what AWS tells.
-
-    Raises:
-        StackError: the stack's history cannot be read.
-    """
+    """Return until when no answer is final, as far as the stack's updates tell; the checks add what AWS tells."""
     seconds = window_seconds(endpoint) if options.spreading is None else options.spreading
     wait = WINDOWS_TO_WAIT * seconds if options.timeout is None else options.timeout
     window = Window(seconds=seconds, wait_seconds=wait)
@@ -171,11 +163,7 @@ def _window(options: argparse.Namespace, endpoint: str | None) -> Window:
 
 
 def _secret_from_stdin(options: argparse.Namespace) -> SecretStr | None:
-    """Return the secret that was asked for on standard input, if it was.
-
-    Raises:
-        StackError: none came.
-    """
+    """Return the secret that was asked for on standard input, if it was."""
     if not options.secret_stdin:
         return None
     secret = getpass.getpass("Secret access key: ") if sys.stdin.isatty() else sys.stdin.read()

@@ -66,12 +66,7 @@ def _try(what: str, begin: Callable[[], Callable[[], object]], *, codes: frozens
 
 
 def _key(case: Case, label: str) -> Callable[[], object]:
-    """Return a call that a key may make.
-
-    Raises:
-        StackError: its secret is not at hand.
-        ClientError: AWS refused it, or the store that has the secret cannot be read.
-    """
+    """Return a call that a key may make."""
     outputs, key = case.outputs, case.outputs.access_keys[label]
     secret = key.secret
     if not secret and outputs.secret_location:
@@ -86,20 +81,13 @@ def _key(case: Case, label: str) -> Callable[[], object]:
 
 
 def _session(case: Case, holders: Sequence[str]) -> Callable[[], object]:
-    """Begin a session of the role with the first of the keys that work, and return a call that it may make.
-
-    Raises:
-        StackError: there is no such session or call.
-        ClientError: AWS refused the session.
-    """
+    """Begin a session of the role with the first of the keys that work, and return a call that it may make."""
     terms = case.outputs.terms
     if not holders:
         raise StackError("no key that works is at hand to begin one with")
     if terms.require_mfa:
         raise StackError("the role asks for MFA, so none could be begun to try")
-    answer = case.assume_role(case.holder(holders[0]), external_id=terms.external_id)["Credentials"]
-    token = answer["SessionToken"]
-    session = case.caller(answer["AccessKeyId"], answer["SecretAccessKey"], token=token, side="trusting")
+    session = case.in_session(case.assume_role(case.holder(holders[0])))
     for read in READS:
         if surely_allowed(terms.permission_policy, read.action):
             with suppress(ClientError):

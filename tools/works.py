@@ -1,5 +1,6 @@
 """Checks of what must work, done by doing: as the person with the key, then as the role."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,7 +11,6 @@ from iam.documents import source_addresses
 from iam.limits import MAX_SESSION_SECONDS
 from iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
 from tools.answers import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
-from tools.bucket import write_to_s3
 from tools.callers import aws_time
 from tools.keys import stored_key
 from tools.proof import (
@@ -27,10 +27,10 @@ from tools.proof import (
     unknown,
 )
 from tools.reads import READS, USERS_FIRST, Read
+from tools.temporary import write_to_s3
 
 NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
 ASSUME = "assume role"
-STORED_KEY = "stored key"
 
 
 def key_check_name(label: str | None) -> str:
@@ -46,21 +46,15 @@ def key_checks(case: Case) -> list[Check]:
     )
     checks: list[Check] = []
     if outputs.secret_location and outputs.access_key_id:
-        expected = f"{outputs.access_key_id}, which is handed over"
-        checks.append(Check(name=STORED_KEY, expected=expected, run=_stored_key))
-    checks += [
-        Check(
-            name=key_check_name(label),
-            expected=f"belongs to {outputs.user_arn}",
-            run=partial(_own_key, label=label),
-            advice=advice,
-        )
-        if key.deployed == "Active"
-        else Check(name=f"inactive key {label}", expected="refused", run=partial(_inactive_key, label=label))
-        for label, key in outputs.access_keys.items()
-    ]
+        checks.append(Check("stored key", f"{outputs.access_key_id}, which is handed over", _stored_key))
+    for label, key in outputs.access_keys.items():
+        if key.deployed == "Active":
+            works, expected = partial(_own_key, label=label), f"belongs to {outputs.user_arn}"
+            checks.append(Check(key_check_name(label), expected, works, advice=advice))
+        else:
+            checks.append(Check(f"inactive key {label}", "refused", partial(_inactive_key, label=label)))
     if outputs.access_key_id is None:
-        checks.append(Check(name=key_check_name(None), expected="one key is active", run=_no_key))
+        checks.append(Check(key_check_name(None), "one key is active", _no_key))
     return checks
 
 
@@ -133,34 +127,23 @@ def _no_key(case: Case) -> Finding:
 def session_checks(case: Case) -> list[Check]:
     """Return the checks of what the role's session is and may do."""
     outputs = case.outputs
+    closed = (
+        "The role does not let the user in, or the user may not ask: see the rows on the trust policy and on the "
+        f"user's policies. {case.put_back}"
+    )
+    too_long = f"The role allows longer sessions than the stack says: see the row on the role's limits. {case.put_back}"
+    assumes, needs = f"the key assumes {outputs.role_arn}", (key_check_name(case.current_label),)
+    of_role = f"of role {outputs.role_name} in account {outputs.trusting_account_id}"
+    at_most = f"at most {outputs.terms.max_session_duration} s"
     checks = [
-        Check(
-            name=ASSUME,
-            expected=f"the key assumes {outputs.role_arn}",
-            run=_assume,
-            needs=(key_check_name(case.current_label),),
-            advice="The role does not let the user in, or the user may not ask: see the rows on the trust policy and "
-            f"on the user's policies. {case.put_back}",
-        ),
-        Check(
-            name="session",
-            expected=f"of role {outputs.role_name} in account {outputs.trusting_account_id}",
-            run=_whose_session,
-            needs=(ASSUME,),
-        ),
-        Check(
-            name="session length",
-            expected=f"at most {outputs.terms.max_session_duration} s",
-            run=_session_length,
-            needs=(ASSUME,),
-            advice="The role allows longer sessions than the stack says: see the row on the role's limits. "
-            f"{case.put_back}",
-        ),
+        Check(ASSUME, assumes, _assume, needs=needs, advice=closed),
+        Check("session", of_role, _whose_session, needs=(ASSUME,)),
+        Check("session length", at_most, _session_length, needs=(ASSUME,), advice=too_long),
         *_permission_checks(case),
     ]
     if case.write:
         expected = "the session makes, writes, reads and removes a bucket; the key alone cannot read it"
-        checks.append(Check(name="write to S3", expected=expected, run=write_to_s3, needs=(ASSUME,), writes=True))
+        checks.append(Check("write to S3", expected, write_to_s3, needs=(ASSUME,), writes=True))
     return checks
 
 
@@ -169,19 +152,12 @@ def _permission_checks(case: Case) -> list[Check]:
     allowed = [read for read in READS if surely_allowed(policy, read.action)]
     advice = f"The role may not do what its policy says: see the row on the role's policies. {case.put_back}"
     checks = [
-        Check(
-            name=f"allowed: {read.action}",
-            expected=expected,
-            run=partial(_read_as_role, read=read),
-            needs=(ASSUME,),
-            advice=advice,
-        )
+        Check(f"allowed: {read.action}", expected, partial(_read_as_role, read=read), needs=(ASSUME,), advice=advice)
         for read in allowed
     ]
     if untried := sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed}):
-        checks.append(Check(name="other permissions", expected=expected, run=partial(_untried, services=untried)))
-    expected = "what the policy does not say is refused"
-    return [*checks, Check(name="not allowed", expected=expected, run=_not_allowed, needs=(ASSUME,))]
+        checks.append(Check("other permissions", expected, partial(_untried, services=untried)))
+    return [*checks, Check("not allowed", "what the policy does not say is refused", _not_allowed, needs=(ASSUME,))]
 
 
 def _assume(case: Case) -> Finding:
@@ -190,17 +166,13 @@ def _assume(case: Case) -> Finding:
     if terms.require_mfa and not case.mfa:
         return unknown("not tried: the role asks for MFA", _how_to_give_mfa(case))
     try:
-        as_holder = partial(case.assume_role, case.current_holder(), external_id=terms.external_id)
-        answer = case.patience.insist("assuming the role", as_holder)
+        answer = case.patience.insist("assuming the role", partial(case.assume_role, case.current_holder()))
     except ClientError as error:
         if advice := _why_refused(case, error):
             return unknown(error_text(error), advice)
         raise
-    key = answer["Credentials"]
-    case.granted = Granted(
-        caller=case.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting"),
-        seconds=(key["Expiration"] - (aws_time(answer) or datetime.now(UTC))).total_seconds(),
-    )
+    lasts = answer["Credentials"]["Expiration"] - (aws_time(answer) or datetime.now(UTC))
+    case.granted = Granted(caller=case.in_session(answer), seconds=lasts.total_seconds())
     return proven("assumed")
 
 
@@ -246,8 +218,8 @@ def _session_length(case: Case) -> Finding:
     # An emulator grants any length, a code of MFA works once, and beyond AWS's limit every role refuses.
     if terms.endpoint or terms.require_mfa or longest >= MAX_SESSION_SECONDS:
         return proven(f"{lasts} s")
-    longer = partial(case.assume_role, case.current_holder(), external_id=terms.external_id, seconds=longest + 1)
-    finding = refused(case, longer, advice="", codes=frozenset({"ValidationError"}))
+    longer = partial(case.assume_role, case.current_holder(), DurationSeconds=longest + 1)
+    finding = refused(case, longer, codes=frozenset({"ValidationError"}))
     if finding.verdict is not Verdict.PROVEN:
         return finding
     return proven(f"{lasts} s; {longest + 1} s {finding.observed}")
@@ -283,6 +255,4 @@ def _not_allowed(case: Case) -> Finding:
     finding = refused(case, read.of(case.role()), advice=advice)
     if finding.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
         return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
-    return Finding(
-        verdict=finding.verdict, observed=f"{allowed}{read.action} {finding.observed}", advice=finding.advice
-    )
+    return replace(finding, observed=f"{allowed}{read.action} {finding.observed}")

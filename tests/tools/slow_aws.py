@@ -14,10 +14,9 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from iam.documents import assume_policy, trust_policy
-from tools.patience import Patience
+from tools.patience import Patience, Window
 from tools.proof import Case
 from tools.stack import Outputs
-from tools.window import Window
 
 TRUSTING, TRUSTED = "111122223333", "444455556666"
 ROLE = f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1"

@@ -14,11 +14,11 @@ from tools.adoption import (
     Planned,
     existing_policy,
     import_document,
+    key_advice,
     losses,
     planned_resources,
     report,
 )
-from tools.handmade import key_advice
 from tools.keys import AccessKey
 
 if TYPE_CHECKING:

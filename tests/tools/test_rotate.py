@@ -28,7 +28,6 @@ from tests.proxy import Fault, Proxy, proxy_before
 from tools import rotate, trial
 from tools.__main__ import main
 from tools.callers import Caller
-from tools.declared import declared_keys
 from tools.engine import Change, State, state_of
 from tools.errors import FailedError, StackError, UnfinishedError
 from tools.keys import AccessKey
@@ -36,7 +35,7 @@ from tools.patience import Patience
 from tools.proof import Case
 from tools.rotate import Stack, look
 from tools.rotation import Options, Situation, Step, describe, next_label, next_step, others
-from tools.stack import Outputs
+from tools.stack import Outputs, declared_keys
 from tools.trial import prove, try_new_key
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.tools.slow_aws import DATED, EPOCH, FACTS, RIGHT, Change, SlowAws, SlowCase, case_of, in_text
-from tools import changes, verify
-from tools.changes import Update, change_time, last_change, state_times, updates
+from tools import stack, verify
+from tools.engine import Update, change_time, last_change, state_times, updates
 from tools.errors import StackError
+from tools.patience import Window
 from tools.proof import Check, Finding, Mfa, Row, Verdict, disproven, overall, proven, unknown
 from tools.rounds import SETTLED, judged, prove
-from tools.window import Window
 
 RUNS = 500
 LONG_AGO, RECENT = (130.0, 900.0), (0.0, 90.0)  # seconds before the proof
@@ -254,6 +254,6 @@ def test_updates_and_state_are_read_as_the_cli_prints_them() -> None:
 
 
 def test_a_cli_that_prints_no_json_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "pulumi", lambda *_: "what")
+    monkeypatch.setattr(stack, "pulumi", lambda *_: "what")
     with pytest.raises(StackError, match="`pulumi stack export` printed no JSON for stack test"):
         last_change("test", since=EPOCH)

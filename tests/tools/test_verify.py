@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from tools import stack, verify
 from tools.__main__ import main
 from tools.callers import Caller
-from tools.changes import last_change
+from tools.engine import last_change
 from tools.patience import Patience
 from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.refused import refusal_checks
