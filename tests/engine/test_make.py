@@ -10,11 +10,13 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 def test_proves_and_prints_the_outputs_without_secrets(project):
     """Through no proxy: nothing of it leaves this machine."""
     proxy = dict.fromkeys(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9")
-    done = project.run("make", "up", "STACK=test", environment=proxy | {"no_proxy": "", "NO_PROXY": ""})
+    environment = proxy | {"no_proxy": "", "NO_PROXY": ""}
+    done = project.with_own_plugins().run("make", "up", "STACK=test", environment=environment)
 
-    secret = project.outputs()["secretAccessKey"]
+    outputs = project.outputs()
+    secret = outputs["secretAccessKey"]
     assert "Stack test is proven" in done.stdout
-    assert project.outputs()["accessKeyId"] in done.stdout
+    assert outputs["accessKeyId"] in done.stdout
     assert secret not in done.stdout + done.stderr
     assert secret not in (project.path / ".local/proof-test.json").read_text()
     assert json.loads(project.run("make", "-s", "outputs", "STACK=test", "JSON=1").stdout)["userName"] == "user-1"

@@ -21,7 +21,7 @@ def private_key():
 @pytest.fixture(scope="module")
 def pgp_up(tmp_path_factory, next_accounts, make_project, private_key):
     """Return a project with a PGP key, and all that its first up said."""
-    project = make_project(tmp_path_factory.mktemp("pgp"), next_accounts())
+    project = make_project(tmp_path_factory.mktemp("pgp"), next_accounts()).with_own_plugins()
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
     project.configure({"pgpKeyFile": "reader.asc"})
     return project, project.up("--diff", "--logtostderr", "-v=9")

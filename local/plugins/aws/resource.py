@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local.plugins.aws.protocol import provider_pb2 as proto
 from local.plugins.aws.session import Account, uncovered
 from local.plugins.aws.shapes import same_document
 from local.plugins.aws.wire import UNKNOWN, Properties, has_unknown
+from local.plugins.protocol import provider_pb2 as proto
 
 # Pulumi's automatic names end in a hyphen and seven random hexadecimal digits.
 AUTO_NAME_DIGITS: Final = 7
