@@ -131,6 +131,11 @@ class Project:
                 content["config"][name] = value
         self.stack_file.write_text(yaml.safe_dump(content, sort_keys=False))
 
+    def stand_behind(self, endpoint: str) -> None:
+        """Let a standing project be as one that was deployed through a proxy."""
+        self.configure({"endpoint": endpoint})
+        self.state_file.write_text(self.state().replace(self.endpoint, endpoint))
+
     def state(self) -> str:
         """Return the text of the state file: for asserting what it does not hold."""
         return self.state_file.read_text()

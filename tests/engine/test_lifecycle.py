@@ -378,19 +378,6 @@ class TestImport:
         assert says(done, "nothing to import")
 
 
-def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(standing):
-    """The two providers once were the program's own, named after their sides; now the Relationship makes them."""
-    former = re.sub(r"(pulumi:providers:aws::)assume-role-(\w+)-provider", r"\1\2", standing.state())
-    assert former.count("pulumi:providers:aws::trusting") > 2
-    standing.state_file.write_text(former)
-
-    done = standing.pulumi("up", "--yes")  # with its preview
-
-    assert done.stdout.count("13 unchanged") == 2
-    assert changes(done).keys() == {"unchanged"}
-    assert "pulumi:providers:aws::trusting" not in standing.state()
-
-
 def test_a_stopped_emulator_is_named(project, free_port):
     project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})
 
