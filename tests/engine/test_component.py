@@ -56,12 +56,9 @@ def test_two_relationships_in_somebody_elses_program(project, customers, aws_cli
 
     accounts = project.accounts
     pulumi("stack", "init", "dev")
-    for key, value in {
-        "trusting": accounts.trusting,
-        "trusted": accounts.trusted,
-        "endpoint": project.endpoint,
-    }.items():
-        pulumi("config", "set", key, value)
+    settings = {"trusting": accounts.trusting, "trusted": accounts.trusted, "endpoint": project.endpoint}
+    values = [part for key, value in settings.items() for part in ("--plaintext", f"{key}={value}")]
+    pulumi("config", "set-all", *values)
     pulumi("up", "--yes", "--skip-preview")
 
     outputs = json.loads(pulumi("stack", "output", "--json", "--show-secrets").stdout)
