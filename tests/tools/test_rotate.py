@@ -671,9 +671,9 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
         run.wait()
         proxy.release()
 
-    with Consumer(proxy.url, before["roleArn"]) as consumer:
-        consumer.use(before["awsConfig"])
-
+    consumer = Consumer(proxy.url, before["roleArn"])
+    consumer.use(before["awsConfig"])
+    with consumer:
         # The secret is lost with the process. AWS has no room for a third key, so it goes before another is made. But
         # while that deployment may still be at work, nobody may delete it.
         killed_at("CreateAccessKey")
