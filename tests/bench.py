@@ -18,6 +18,7 @@ def measure(commands, rounds=ROUNDS):
 
 
 def test_bench(project, capsys):
+    project = project.with_own_plugins()
     program = (project.path / "__main__.py").read_text()
     (project.path / "__main__.py").write_text("import pulumi\n")
     seconds = {f"empty program, {name}": taken for name, taken in measure({"preview": project.preview}).items()}

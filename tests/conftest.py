@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from botocore.config import Config
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
+from tests.shared_plugin import VARIABLE, shared_plugin
 from tests.standing import readable_state, stand
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,6 +86,10 @@ class Project:
             assert done.returncode == 0, f"{command} gave {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
 
+    def with_own_plugins(self) -> "Project":
+        """Return the project as users have it: its engine starts a process of the AWS plugin for each provider."""
+        return replace(self, environment={n: v for n, v in self.environment.items() if n != VARIABLE})
+
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("pulumi", *arguments, "--non-interactive", "--stack", STACK, check=check)
 
@@ -125,6 +130,11 @@ class Project:
             if value is not None:
                 content["config"][name] = value
         self.stack_file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def stand_behind(self, endpoint: str) -> None:
+        """Let a standing project be as one that was deployed through a proxy."""
+        self.configure({"endpoint": endpoint})
+        self.state_file.write_text(self.state().replace(self.endpoint, endpoint))
 
     def state(self) -> str:
         """Return the text of the state file: for asserting what it does not hold."""
@@ -230,14 +240,24 @@ def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_project(template: Path, emulator: str) -> Callable[[Path, Accounts], Project]:
+def shared() -> Iterator[dict[str, str]]:
+    """Return what makes engines use one process of the stand-in plugin; nothing where the official one is tested."""
+    if AWS_PLUGIN != "stand-in":
+        yield {}
+        return
+    with shared_plugin() as variables:
+        yield variables
+
+
+@pytest.fixture(scope="session")
+def make_project(template: Path, emulator: str, shared: dict[str, str]) -> Callable[[Path, Accounts], Project]:
     """Return a function that copies the project, with a stack that is not deployed, into a folder."""
 
     def make(folder: Path, accounts: Accounts) -> Project:
         shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
         # Once more: the plugins are those of this folder, and the emulator is told of its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
-        project = Project(folder, accounts, emulator, environment | QUICK)
+        project = Project(folder, accounts, emulator, environment | QUICK | shared)
         project.configure(
             {"trusting": {"accountId": accounts.trusting}, "trusted": {"accountId": accounts.trusted}},
         )

@@ -73,8 +73,6 @@ def preview(stack: str, *flags: str) -> list[PulumiStep]:
     except StackError as error:
         if "explicit provider" in str(error):
             raise StackError("This Pulumi CLI is too old to import what has providers of its own. Update it.") from None
-        # With --json the reason is somewhere in a large document; without, it is written for a person.
-        pulumi(stack, "preview", timeout=ENGINE_TIMEOUT_SECONDS)
         raise
     return json.loads(printed).get("steps") or []
 

@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is betw
 
 NAMESPACE = "assume-role"
 SHOW_SECRETS = "--show-secrets"
+FAILURES = frozenset({"error", "info#err"})  # of the engine's diagnostics: of a resource; what the program printed
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
 
 
@@ -102,11 +103,20 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
             f"`{command_line}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
         ) from None
     if done.returncode != 0:
-        printed = "" if SHOW_SECRETS in arguments else done.stdout.strip()
-        words = (done.stderr.strip() or printed or f"exit code {done.returncode}").removeprefix("error: ")
+        printed = "" if SHOW_SECRETS in arguments else done.stdout
+        words = (done.stderr.strip() or reason(printed) or f"exit code {done.returncode}").removeprefix("error: ")
         advice = ". See the stacks with: pulumi stack ls" if "no stack named" in words else ""
         raise StackError(f"`{command_line}` failed: {words}{advice}")
     return done.stdout
+
+
+def reason(printed: str) -> str:
+    """Return why a command failed, of what it printed: an engine's run with --json has it in a large document."""
+    try:
+        messages = json.loads(printed)["diagnostics"]
+    except (ValueError, KeyError, TypeError):
+        return printed.strip()
+    return "".join(each["message"] for each in messages if each["severity"] in FAILURES).strip()
 
 
 def read_stack(stack: str) -> tuple[Outputs, Mapping[str, Any]]:

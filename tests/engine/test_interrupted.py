@@ -43,12 +43,14 @@ def test_the_lock_of_a_run_that_still_runs_is_kept(project, wait_until):
     assert "currently locked by 1 lock(s)" in done.stderr
 
 
-def test_a_disk_that_was_full(project):
+def test_a_disk_that_was_full(standing):
     """What it leaves: a state that is cut off, with a whole copy of the one before, and an empty lock."""
+    project = standing
     backend = project.path / ".local/stacks/.pulumi"
-    project.up()
     state = backend / "stacks/assume-role/test.json"
-    state.write_text(state.read_text()[:1000])
+    whole = state.read_text()
+    state.with_name("test.json.bak").write_text(whole)
+    state.write_text(whole[:1000])
     lock = backend / "locks/organization/assume-role/test/01234567.json.18eb0d20.tmp"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
@@ -58,6 +60,7 @@ def test_a_disk_that_was_full(project):
     assert "The state of stack test was broken, as after a full disk: going on from the copy before it" in done.stderr
     assert "(whose lock is empty) was killed: going on where it stopped." in done.stderr
     assert "Stack test is proven" in done.stdout
+    assert "checkpoint" in json.loads(state.with_name("test.json.bak").read_text())  # the engine has made the next one
 
     state.write_text("")
     state.with_name("test.json.bak").write_text("{")
@@ -76,7 +79,7 @@ def test_an_embedded_aws_that_lost_everything(standing, aws_client):
     trusting.delete_policy(PolicyArn=policy)
     policy = f"arn:aws:iam::{project.accounts.trusted}:policy/Custom-Assume-Role-Policy"
     trusted.detach_user_policy(UserName="user-1", PolicyArn=policy)
-    trusted.delete_access_key(UserName="user-1", AccessKeyId=project.outputs()["accessKeyId"])
+    trusted.delete_access_key(UserName="user-1", AccessKeyId=project.recorded()["accessKeyId"])
     trusted.delete_user(UserName="user-1")
     trusted.delete_policy(PolicyArn=policy)
 

@@ -46,7 +46,7 @@ def root_arn(account_id):
 @pytest.fixture(scope="module")
 def first(tmp_path_factory, next_accounts, make_project):
     """Return a project and what its first `pulumi up` printed, with the preview that a person gets."""
-    project = make_project(tmp_path_factory.mktemp("first"), next_accounts())
+    project = make_project(tmp_path_factory.mktemp("first"), next_accounts()).with_own_plugins()
     return project, project.pulumi("up", "--yes", "--diff", "--color", "never")
 
 
@@ -376,19 +376,6 @@ class TestImport:
         )
 
         assert says(done, "nothing to import")
-
-
-def test_a_stack_of_an_earlier_commit_goes_on_without_a_replacement(standing):
-    """The two providers once were the program's own, named after their sides; now the Relationship makes them."""
-    former = re.sub(r"(pulumi:providers:aws::)assume-role-(\w+)-provider", r"\1\2", standing.state())
-    assert former.count("pulumi:providers:aws::trusting") > 2
-    standing.state_file.write_text(former)
-
-    done = standing.pulumi("up", "--yes")  # with its preview
-
-    assert done.stdout.count("13 unchanged") == 2
-    assert changes(done).keys() == {"unchanged"}
-    assert "pulumi:providers:aws::trusting" not in standing.state()
 
 
 def test_a_stopped_emulator_is_named(project, free_port):

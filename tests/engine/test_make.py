@@ -1,23 +1,43 @@
 """`make up` as a whole: deploys, proves, prints, and fails exactly when something is wrong."""
 
 import json
+import re
 
 import pysequoia
+
+from tests.conftest import ROOT
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def test_proves_and_prints_the_outputs_without_secrets(project):
+def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(project):
     """Through no proxy: nothing of it leaves this machine."""
     proxy = dict.fromkeys(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9")
-    done = project.run("make", "up", "STACK=test", environment=proxy | {"no_proxy": "", "NO_PROXY": ""})
+    environment = proxy | {"no_proxy": "", "NO_PROXY": ""}
+    done = project.with_own_plugins().run("make", "up", "STACK=test", environment=environment)
 
-    secret = project.outputs()["secretAccessKey"]
+    outputs = project.outputs()
+    secret = outputs["secretAccessKey"]
     assert "Stack test is proven" in done.stdout
-    assert project.outputs()["accessKeyId"] in done.stdout
+    assert outputs["accessKeyId"] in done.stdout
     assert secret not in done.stdout + done.stderr
     assert secret not in (project.path / ".local/proof-test.json").read_text()
     assert json.loads(project.run("make", "-s", "outputs", "STACK=test", "JSON=1").stdout)["userName"] == "user-1"
+
+    (shown,) = re.findall(r"```console\n\$ make up\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    printed = done.stdout
+    for account, documented in {
+        project.accounts.trusting: "111122223333",
+        project.accounts.trusted: "444455556666",
+    }.items():
+        printed = printed.replace(account, documented)
+    assert [line for line in map(timeless, shown.splitlines()) if line != "..." and line not in timeless(printed)] == []
+
+
+def timeless(text):
+    """Return what was printed, without what differs from run to run."""
+    text = re.sub(r"AKIA[A-Z0-9]{16}", "AKIA", text.replace("Stack test", "Stack dev").replace("(test)", "(dev)"))
+    return re.sub(r"[0-9.]+ s\)|\([0-9.]+s\)|\([0-9]+ proven.*\)", "", text).strip()
 
 
 def test_fails_where_the_proof_does(standing, aws_client):

@@ -239,11 +239,13 @@ def test_marks_of_the_protocol_are_those_of_the_sdk() -> None:
     ]
 
 
-def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable() -> None:
+@pytest.mark.parametrize("plugin", ["local.plugins.aws.__main__", "local.plugins.language_host"])
+def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable(plugin: str) -> None:
     code = (
-        "import sys, local.plugins.aws.__main__; print(sorted({'pulumi', 'pysequoia', 'boto3'} & {*sys.modules}))"
+        f"import sys, {plugin}"
+        "; print(sorted({'pulumi', 'pysequoia', 'boto3'} & {*sys.modules}))"
         "; import pulumi; pulumi.ResourceOptions(); from pulumi.runtime.proto import provider_pb2"
-        "; assert provider_pb2 is sys.modules['local.plugins.aws.protocol'].provider_pb2"
+        "; assert provider_pb2 is sys.modules['local.plugins.protocol'].provider_pb2"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

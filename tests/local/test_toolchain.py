@@ -186,7 +186,7 @@ class TestPlugins:
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "",
         }
 
-        done = project.run("make", "preview", "STACK=test", environment=environment)
+        done = project.with_own_plugins().run("make", "preview", "STACK=test", environment=environment)
 
         assert used.exists() == ("chosen" not in where)
         assert (f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr) == (where == "PATH")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from tools.adoption import (
@@ -71,19 +70,8 @@ def adopt(project: Project, *arguments: str, check: bool = True) -> CompletedPro
     return project.python("-m", "tools", "adopt", "--stack", "test", *arguments, check=check)
 
 
-def assume(project: Project, role_arn: str, key_id: str, secret: str) -> str:
-    sts = boto3.client(
-        "sts",
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        region_name="us-east-1",
-        endpoint_url=project.endpoint,
-    )
-    return sts.assume_role(RoleArn=role_arn, RoleSessionName="test")["AssumedRoleUser"]["Arn"]
-
-
 def test_what_was_made_by_hand_is_adopted_account_by_account_and_deployed_without_a_replacement(
-    project: Project, by_hand: ByHand
+    project: Project, by_hand: ByHand, aws_client: Callable[..., Any]
 ) -> None:
     by_hand.role(Path="/division/")
     role_id = by_hand.trusting.get_role(RoleName=ROLE)["Role"]["RoleId"]
@@ -124,7 +112,9 @@ def test_what_was_made_by_hand_is_adopted_account_by_account_and_deployed_withou
     outputs = project.outputs()
     new = (outputs["accessKeyId"], outputs["secretAccessKey"])
     for key_id, secret in (new, (old["AccessKeyId"], old["SecretAccessKey"])):
-        assert f"assumed-role/{ROLE}" in assume(project, outputs["roleArn"], key_id, secret)
+        sts = aws_client(key_id, "sts", secret)
+        assumed = sts.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="test")["AssumedRoleUser"]["Arn"]
+        assert f"assumed-role/{ROLE}" in assumed
 
     again = adopt(project, "--yes")
     assert "Nothing to adopt: stack test has the role" in again.stdout

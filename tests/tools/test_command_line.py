@@ -1,5 +1,7 @@
 """The one command line of the tools, and the one table from errors to sentences and exit codes."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ from botocore.exceptions import ClientError
 from tests.conftest import ROOT
 from tools import __main__ as command_line
 from tools.__main__ import COMMANDS, main, sentence
+from tools.engine import preview
 from tools.errors import Exit, FailedError, StackError, UnfinishedError
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
@@ -62,3 +65,18 @@ def test_the_old_way_to_call_a_command_is_refused(command):
     )
     assert done.returncode == 2
     assert f"python -m tools {command}" in done.stderr
+
+
+def test_why_a_run_of_the_engine_failed_is_said_without_the_document_that_it_printed(tmp_path, monkeypatch):
+    diagnostics = [
+        {"message": "error: no emulator answers\n", "severity": "error"},
+        {"message": "warning: an old provider\n", "severity": "warning"},
+        {"message": "1 setting is wrong\n", "severity": "info#err"},
+    ]
+    cli = tmp_path / "pulumi"
+    cli.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps({'steps': [], 'diagnostics': diagnostics})}\nEND\nexit 255\n")
+    cli.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(StackError) as failure:
+        preview("x")
+    assert str(failure.value) == "`pulumi preview --json --stack x` failed: no emulator answers\n1 setting is wrong"

@@ -279,13 +279,12 @@ def test_a_wrong_proof_is_refused_with_the_fix(tmp_path: Path, content: str | No
 def watched(
     tmp_path_factory: pytest.TempPathFactory,
     next_accounts: Callable[[], Accounts],
-    make_project: Callable[[Path, Accounts], Project],
+    make_standing: Callable[[Path, Accounts], Project],
 ) -> Iterator[tuple[Project, Proxy]]:
     """Yield a deployed and proven project, and the proxy that sees whatever asks its AWS."""
-    project = make_project(tmp_path_factory.mktemp("watched"), next_accounts())
+    project = make_standing(tmp_path_factory.mktemp("watched"), next_accounts())
     with proxy_before(project.endpoint) as proxy:
-        project.configure({"endpoint": proxy.url})
-        project.up()
+        project.stand_behind(proxy.url)
         project.python("-m", "tools", "verify", "--stack", "test", "--save", ".local/proof-test.json")
         yield project, proxy
 

@@ -44,11 +44,12 @@ class TestHandover:
         )
         project.up()
         by_hand, written = tmp_path / "by-hand", tmp_path / "home" / ".aws" / "config"
-        by_hand.write_text(project.outputs()["awsConfig"])
+        outputs = project.outputs()
+        by_hand.write_text(outputs["awsConfig"])
         done = project.run(
             "python", "-m", "tools", "profile", "--stack", "test", environment={"AWS_CONFIG_FILE": str(written)}
         )
-        secret = project.outputs()["secretAccessKey"]
+        secret = outputs["secretAccessKey"]
         assert secret not in done.stdout + done.stderr
         assert secret in written.read_text()
         assert (mode(written), mode(written.parent)) == (0o600, 0o700)

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from tests.factories import outputs
 from tools import proof, revoke
 from tools.__main__ import main
 from tools.callers import Caller
@@ -31,27 +32,7 @@ from tools.stack import Outputs
 from tools.witnesses import Witness, refused_after
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
-TERMS = {
-    "partition": "aws",
-    "trustingRegion": "us-east-1",
-    "trustedRegion": "us-east-1",
-    "maxSessionDuration": 3600,
-    "trustPolicy": {},
-    "permissionPolicy": {},
-    "assumePolicy": {},
-}
-OUTPUTS = Outputs.model_validate(
-    {
-        "roleArn": "arn:aws:iam::111122223333:role/role-1",
-        "roleName": "role-1",
-        "userArn": "arn:aws:iam::444455556666:user/user-1",
-        "userName": "user-1",
-        "trustingAccountId": "111122223333",
-        "trustedAccountId": "444455556666",
-        "switchRoleUrl": "https://example.com",
-        "terms": TERMS,
-    }
-)
+OUTPUTS = outputs(role="role-1")
 
 
 @pytest.fixture
@@ -274,44 +255,35 @@ def refused(call: Callable[[], object]) -> str:
     return caught.value.response["Error"]["Code"]
 
 
-def client(endpoint: str, service: str, credentials: dict[str, Any]) -> Any:
-    return boto3.client(
-        service,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials.get("SessionToken"),
-        region_name="us-east-1",
-        endpoint_url=endpoint,
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-    )
-
-
-def pair(key: dict[str, Any]) -> dict[str, str]:
-    return {"AccessKeyId": key["id"], "SecretAccessKey": key["secret"]}
-
-
-def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], Any]) -> None:
-    endpoint, outputs = deployed.endpoint, deployed.outputs()
+def test_revoked_and_back_again(deployed: Any, aws_client: Callable[..., Any]) -> None:
+    outputs = deployed.outputs()
     admin = aws_client(deployed.accounts.trusted, "iam")
     role_admin = aws_client(deployed.accounts.trusting, "iam")
     by_hand = admin.create_access_key(UserName="user-1")["AccessKey"]
-    sts = client(endpoint, "sts", pair(outputs["accessKeys"]["1"]))
+
+    def client(service: str, credentials: dict[str, Any]) -> Any:
+        secrets = credentials["SecretAccessKey"], credentials.get("SessionToken")
+        return aws_client(credentials["AccessKeyId"], service, *secrets)
+
+    def pair(key: dict[str, Any]) -> dict[str, str]:
+        return {"AccessKeyId": key["id"], "SecretAccessKey": key["secret"]}
 
     def begin(caller: Any) -> dict[str, Any]:
         return caller.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="session")["Credentials"]
 
+    sts = client("sts", pair(outputs["accessKeys"]["1"]))
     old_session = begin(sts)
     old_user_session = sts.get_session_token()["Credentials"]
-    client(endpoint, "s3", old_session).list_buckets()
-    begin(client(endpoint, "sts", old_user_session))
+    client("s3", old_session).list_buckets()
+    begin(client("sts", old_user_session))
 
     done = deployed.python("-m", "tools", "revoke", "--stack", "test", "--yes")
 
     # Everything that worked before is refused.
     assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
-    assert refused(client(endpoint, "sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
-    assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
-    assert refused(lambda: begin(client(endpoint, "sts", old_user_session))) == "AccessDenied"
+    assert refused(client("sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
+    assert refused(client("s3", old_session).list_buckets) == "AccessDenied"
+    assert refused(lambda: begin(client("sts", old_user_session))) == "AccessDenied"
     assert done.stdout.index("FIRST: whoever deploys with the Pulumi.test.yaml") < done.stdout.index("is refused after")
     assert "FAILED" not in done.stdout
     assert "UNPROVEN" not in done.stdout
@@ -322,7 +294,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     deployed.up()
     keys = admin.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
     assert {key["Status"] for key in keys} == {"Inactive"}
-    assert "accessKeyId" not in deployed.outputs()
+    assert "accessKeyId" not in deployed.recorded()
 
     # Back again: a new key beside the inactive one; its sessions work, the old one still does not.
     admin.delete_access_key(UserName="user-1", AccessKeyId=by_hand["AccessKeyId"])
@@ -331,16 +303,16 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[[str, str], 
     new = deployed.outputs()["accessKeys"]
     assert {label: key["status"] for label, key in new.items()} == {"1": "Inactive", "2": "Active"}
     issue_time_is_past_the_cut(role_admin)
-    new_session = begin(client(endpoint, "sts", pair(new["2"])))
-    client(endpoint, "s3", new_session).list_buckets()
-    assert refused(client(endpoint, "s3", old_session).list_buckets) == "AccessDenied"
+    new_session = begin(client("sts", pair(new["2"])))
+    client("s3", new_session).list_buckets()
+    assert refused(client("s3", old_session).list_buckets) == "AccessDenied"
 
     # As it says: without the refusals, which it names, the old session works again.
     for line in ("aws iam delete-role-policy --role-name", "aws iam delete-user-policy --user-name"):
         assert line in done.stdout
     role_admin.delete_role_policy(RoleName=outputs["roleName"], PolicyName=POLICY_NAME)
     admin.delete_user_policy(UserName="user-1", PolicyName=POLICY_NAME)
-    client(endpoint, "s3", old_session).list_buckets()
+    client("s3", old_session).list_buckets()
 
 
 def issue_time_is_past_the_cut(iam: Any) -> None:

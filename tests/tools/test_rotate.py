@@ -644,10 +644,10 @@ def proxy(emulator: str) -> Iterator[Proxy]:
 
 
 def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
-    project: Any, proxy: Proxy, aws_client: Callable[[str, str], Any]
+    standing: Any, proxy: Proxy, aws_client: Callable[[str, str], Any]
 ) -> None:
-    project.configure({"endpoint": proxy.url})
-    project.up()
+    project = standing
+    project.stand_behind(proxy.url)
     before = project.outputs()
     iam = aws_client(project.accounts.trusted, "iam")
     user_id = iam.get_user(UserName="user-1")["User"]["UserId"]
@@ -670,9 +670,9 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
         run.wait()
         proxy.release()
 
-    with Consumer(proxy.url, before["roleArn"]) as consumer:
-        consumer.use(before["awsConfig"])
-
+    consumer = Consumer(proxy.url, before["roleArn"])
+    consumer.use(before["awsConfig"])
+    with consumer:
         # The secret is lost with the process. AWS has no room for a third key, so it goes before another is made. But
         # while that deployment may still be at work, nobody may delete it.
         killed_at("CreateAccessKey")
@@ -721,7 +721,7 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
     assert consumer.failures == []
     assert consumer.calls > 50
     assert keys() == ["Active"]
-    assert project.outputs()["accessKeyId"] == new["accessKeyId"]
+    assert project.recorded()["accessKeyId"] == new["accessKeyId"]
     assert iam.get_user(UserName="user-1")["User"]["UserId"] == user_id
     assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]
 
@@ -796,7 +796,7 @@ def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project:
     asked = project.python(*command, check=False)
     assert asked.returncode == 3
     assert "encryptedSecretAccessKey --stack test | base64 -d | gpg --decrypt" in asked.stderr
-    message = base64.b64decode(project.outputs()["encryptedSecretAccessKey"])
+    message = base64.b64decode(project.recorded()["encryptedSecretAccessKey"])
     secret = pysequoia.decrypt(bytes=message, decryptor=private_key.decryptor()).bytes.decode()
     tried = project.python(*command, "--secret-stdin", input=f"{secret}\n", check=False)
     assert tried.returncode == 3
@@ -814,4 +814,4 @@ def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project: Any) -> N
     assert tried.returncode == 3
     assert "Key 2: declared, not deployed yet" in tried.stdout
     assert "It works." in tried.stdout
-    assert project.outputs()["secretLocation"] in tried.stdout
+    assert project.recorded()["secretLocation"] in tried.stdout

@@ -7,7 +7,7 @@ import pty
 import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tools import stack, verify
+from tools import verify
 from tools.__main__ import main
 from tools.callers import Caller
 from tools.engine import last_change
@@ -23,7 +23,7 @@ from tools.patience import Patience
 from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.refused import refusal_checks
 from tools.rounds import prove, run_check
-from tools.stack import Outputs, read_outputs
+from tools.stack import Outputs, read_stack
 from tools.works import ASSUME, key_checks, session_checks
 
 EXTERNAL_ID = "for-verify-1"
@@ -64,12 +64,45 @@ def relation(tmp_path_factory: pytest.TempPathFactory, next_accounts, make_proje
     return project
 
 
+def enter(relation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process call the CLI as a command in the project does."""
+    monkeypatch.chdir(relation.path)
+    for name, value in relation.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def relation_as_read(relation) -> tuple[Outputs, Mapping[str, Any]]:
+    """Return what verify reads of the relation: its outputs, and its configuration."""
+    with pytest.MonkeyPatch.context() as patch:
+        enter(relation, patch)
+        return read_stack("test")
+
+
+@pytest.fixture
+def verify_here(relation_as_read, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that runs verify in this process, on the outputs as read once or on others.
+
+    For proofs that differ in what AWS says. It returns the exit code and what was printed.
+    """
+    as_read, config = relation_as_read
+
+    def run(*options: str, outputs: Outputs = as_read) -> tuple[int, Any]:
+        monkeypatch.setattr(verify, "read_stack", lambda _: (outputs, config))
+        return main(["verify", "--stack", "test", *options]), capsys.readouterr()
+
+    return run
+
+
 def proof(project, *options: str, **given: Any) -> tuple[int, dict[str, dict[str, Any]], str]:
     """Return the exit code, the rows by check, and all that was printed."""
     done = project.python("-m", "tools", "verify", "--stack", "test", "--json", *options, check=False, **given)
     assert done.stdout, done.stderr
-    rows = {row["check"]: row for row in json.loads(done.stdout)["rows"]}
-    return done.returncode, rows, done.stdout + done.stderr
+    return done.returncode, rows_by_check(done.stdout), done.stdout + done.stderr
+
+
+def rows_by_check(report: str) -> dict[str, dict[str, Any]]:
+    return {row["check"]: row for row in json.loads(report)["rows"]}
 
 
 # --- A relationship that is right ---
@@ -232,12 +265,13 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize("broken", BREAKAGES, ids=lambda broken: broken.__name__)
-def test_what_is_broken_is_named(broken, relation, aws_client) -> None:
+def test_what_is_broken_is_named(broken, relation, verify_here, aws_client) -> None:
     trusting, trusted = (
         aws_client(account, "iam") for account in (relation.accounts.trusting, relation.accounts.trusted)
     )
-    with broken(trusting, trusted, relation.outputs()):
-        code, rows, _ = proof(relation, "--timeout", "0")
+    with broken(trusting, trusted, relation.recorded()):
+        code, printed = verify_here("--json", "--timeout", "0")
+    rows = rows_by_check(printed.out)
     disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
     assert disproven == BREAKAGES[broken], rows
     assert code == 1
@@ -257,9 +291,9 @@ def test_a_policy_that_only_denies_and_a_tag_are_warnings(relation, aws_client) 
     assert (code, rows["role's policies"]["verdict"]) == (0, "warning"), rows  # and all breakages are repaired
 
 
-def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_client) -> None:
+def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation_as_read, aws_client) -> None:
     iam = aws_client(relation.accounts.trusted, "iam")
-    with key_inactive(None, iam, relation.outputs()):
+    with key_inactive(None, iam, relation.recorded()):
         process = subprocess.Popen(
             ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
             cwd=relation.path,
@@ -276,13 +310,15 @@ def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, aws_clie
     assert process.returncode == 0, printed
     assert printed.splitlines()[0].startswith("proven          key 1: ")
     assert re.fullmatch(r"Stack test is proven \(.*; \d+\.\d s\)\.", printed.splitlines()[-1])
-    assert relation.outputs()["secretAccessKey"] not in printed
+    outputs, _ = relation_as_read
+    assert outputs.secret_access_key
+    assert outputs.secret_access_key.get_secret_value() not in printed
 
 
 def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_nothing_is_no_change(
     relation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs_of(relation, monkeypatch)
+    enter(relation, monkeypatch)
     deployed = last_change("test", since=NEVER)
     relation.pulumi("refresh", "--yes", "--skip-preview")
     assert deployed == last_change("test", since=NEVER)
@@ -380,17 +416,16 @@ def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
 
 
 def test_a_stopped_emulator_cannot_be_told_and_soon(
-    relation, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    relation_as_read, verify_here, free_port: Callable[[], int]
 ) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    outputs = outputs_of(relation, monkeypatch)
+    outputs, _ = relation_as_read
     terms = outputs.terms.model_copy(update={"endpoint": nobody})
-    monkeypatch.setattr(stack, "read_outputs", lambda _: outputs.model_copy(update={"terms": terms}))
     start = datetime.now(UTC)
-    assert main(["verify", "--stack", "test"]) == 2
+    code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))
+    assert code == 2
     assert datetime.now(UTC) - start < timedelta(seconds=15)
-    printed = capsys.readouterr().out
-    assert f"No AWS emulator answers at {nobody}. Start it and deploy: make up STACK=test" in printed
+    assert f"No AWS emulator answers at {nobody}. Start it and deploy: make up STACK=test" in printed.out
 
 
 def test_mfa_is_proven_as_far_as_an_emulator_can(project) -> None:
@@ -407,14 +442,6 @@ def test_mfa_is_proven_as_far_as_an_emulator_can(project) -> None:
 # --- Secrets that the stack does not have ---
 
 
-def outputs_of(relation, monkeypatch: pytest.MonkeyPatch) -> Outputs:
-    """Return the outputs, read in this process from here on, as the commands do."""
-    monkeypatch.chdir(relation.path)
-    for name, value in relation.environment.items():
-        monkeypatch.setenv(name, value)
-    return read_outputs("test")
-
-
 def without_secret(outputs: Outputs, **more: Any) -> Outputs:
     encrypted = more.get("encrypted_secret_access_key")
     update = {"secret": None, "encrypted_secret": encrypted}
@@ -423,32 +450,27 @@ def without_secret(outputs: Outputs, **more: Any) -> Outputs:
 
 
 def test_a_decrypted_secret_comes_on_standard_input(
-    relation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    relation_as_read, verify_here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = outputs_of(relation, monkeypatch)
-    monkeypatch.setattr(stack, "read_outputs", lambda _: without_secret(outputs, encrypted_secret_access_key="wcBMA0"))
-    assert main(["verify", "--stack", "test"]) == 2
-    assert "gpg --decrypt | python -m tools verify --stack test --secret-stdin" in capsys.readouterr().out
+    outputs, _ = relation_as_read
+    encrypted = without_secret(outputs, encrypted_secret_access_key="wcBMA0")
+    code, printed = verify_here(outputs=encrypted)
+    assert code == 2
+    assert "gpg --decrypt | python -m tools verify --stack test --secret-stdin" in printed.out
 
     assert outputs.secret_access_key
     given = outputs.secret_access_key.get_secret_value()
-    for text, code in ((f"{given}\n", 0), ("wrong-" + given, 1), ("", 2)):
+    for text, expected in ((f"{given}\n", 0), ("wrong-" + given, 1), ("", 2)):
         with subprocess.Popen(["printf", "%s", text], stdout=subprocess.PIPE, text=True) as source:
             monkeypatch.setattr("sys.stdin", source.stdout)
-            assert main(["verify", "--stack", "test", "--secret-stdin"]) == code
-        printed = capsys.readouterr()
+            code, printed = verify_here("--secret-stdin", outputs=encrypted)
+        assert code == expected
         assert given not in printed.out + printed.err
 
 
 @pytest.mark.parametrize("kind", ["secretsmanager", "ssm"])
-def test_a_stored_secret_is_read_from_its_store(
-    kind: str,
-    relation,
-    aws_client,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    outputs = outputs_of(relation, monkeypatch)
+def test_a_stored_secret_is_read_from_its_store(kind: str, relation, relation_as_read, verify_here, aws_client) -> None:
+    outputs, _ = relation_as_read
     assert outputs.secret_access_key
     given = outputs.secret_access_key.get_secret_value()
     store = aws_client(relation.accounts.trusted, kind)
@@ -460,11 +482,9 @@ def test_a_stored_secret_is_read_from_its_store(
         store.put_parameter(Name=f"/{name}", Value=text, Type="SecureString")
         return store.get_parameter(Name=f"/{name}")["Parameter"]["ARN"]
 
-    for name, key_id, code in (("right", outputs.access_key_id, 0), ("other", "AKIAOTHER", 1)):
-        stored = without_secret(outputs, secret_location=put(name, key_id))
-        monkeypatch.setattr(stack, "read_outputs", lambda _, stored=stored: stored)
-        assert main(["verify", "--stack", "test"]) == code
-        printed = capsys.readouterr()
+    for name, key_id, expected in (("right", outputs.access_key_id, 0), ("other", "AKIAOTHER", 1)):
+        code, printed = verify_here(outputs=without_secret(outputs, secret_location=put(name, key_id)))
+        assert code == expected
         assert "stored key" in printed.out
         assert given not in printed.out + printed.err
 

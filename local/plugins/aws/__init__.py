@@ -2,6 +2,6 @@
 
 `resource` says what a resource type is; `principals`, `policies`, `keys` and `stores` have the types, with property
 names as in pulumi-aws 7 and calls as the official plugin makes them; `shapes` goes between AWS's shapes and Pulumi's,
-and `errors` explains failures. `session` turns the provider's configuration into AWS clients, `protocol` and `wire`
-are the engine's messages and their values, and `service` answers the engine.
+and `errors` explains failures. `session` turns the provider's configuration into AWS clients, `wire` is the values in
+the engine's messages, and `service` answers the engine.
 """

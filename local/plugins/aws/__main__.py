@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Final
 
-from local.plugins.aws.protocol import provider_pb2_grpc
 from local.plugins.aws.service import AwsPlugin
 from local.plugins.process import serve
+from local.plugins.protocol import provider_pb2_grpc
 
 # The engine's default parallelism is higher, but an emulator on the same machine answers no faster for it.
 THREADS: Final = 16

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local.plugins.aws.protocol import provider_pb2 as proto
 from local.plugins.aws.session import Account, uncovered
 from local.plugins.aws.shapes import plain, policy_text, same_document, tag_list, tag_outputs
 from local.plugins.aws.wire import UNKNOWN, Properties
+from local.plugins.protocol import provider_pb2 as proto
 
 # Lists, among the inputs of a resource, those that the plugin filled in, as the official plugin does.
 DEFAULTS: Final = "__defaults"

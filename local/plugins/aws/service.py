@@ -16,8 +16,6 @@ from google.protobuf.empty_pb2 import Empty
 
 from local.plugins.aws import keys, policies, principals, stores
 from local.plugins.aws.errors import ABSENT, OperationError, explained
-from local.plugins.aws.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
-from local.plugins.aws.protocol import provider_pb2 as proto
 from local.plugins.aws.resource import (
     DEFAULTS,
     MissingError,
@@ -31,6 +29,8 @@ from local.plugins.aws.resource import (
 )
 from local.plugins.aws.session import Account, ConfigurationError, check, connect, uncovered
 from local.plugins.aws.wire import decode, encode
+from local.plugins.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
+from local.plugins.protocol import provider_pb2 as proto
 
 TYPES: Final[Mapping[str, Resource]] = principals.TYPES | policies.TYPES | keys.TYPES | stores.TYPES
 

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 # The marks of the protocol, as `pulumi.runtime.rpc` has them; importing that would load the whole SDK (see
-# `protocol`), so a test compares them instead.
+# `plugins.protocol`), so a test compares them instead.
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark, not a secret

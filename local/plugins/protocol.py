@@ -1,8 +1,8 @@
 """The generated code of Pulumi's provider protocol, taken out of the SDK without loading the SDK itself.
 
 Importing `pulumi.runtime.proto` as usual runs `pulumi/__init__.py` and with it the whole SDK: 0.15 s of CPU, a third
-of this plugin's start, in each of the four plugin processes of a `pulumi up`. The generated modules need only each
-other, so empty packages stand in for the SDK's while they are imported.
+of a plugin's start, in each of the three plugin processes of a `pulumi up` that run no program. The generated modules
+need only each other, so empty packages stand in for the SDK's while they are imported.
 """
 
 import sys
@@ -31,6 +31,13 @@ def _empty_packages() -> Generator[None]:
 
 
 with _empty_packages():
-    from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+    from pulumi.runtime.proto import (
+        language_pb2,
+        language_pb2_grpc,
+        plugin_pb2,
+        provider_pb2,
+        provider_pb2_grpc,
+        status_pb2,
+    )
 
-__all__ = ["plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]
+__all__ = ["language_pb2", "language_pb2_grpc", "plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]

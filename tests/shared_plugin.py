@@ -1,0 +1,45 @@
+"""One stand-in AWS plugin for all the engine runs of a test process: to start two for each was a third of their time.
+
+Where PULUMI_DEBUG_PROVIDERS names a port, the engine starts no process for a provider, but opens a connection to that
+port for each. Here each connection has a plugin of its own, so providers stay as far apart as processes would be.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from local.plugins.aws.service import AwsPlugin
+from local.plugins.protocol import provider_pb2_grpc
+
+VARIABLE = "PULUMI_DEBUG_PROVIDERS"
+THREADS = 32
+
+
+class PluginForEachConnection:
+    """Answers whoever calls with the plugin of that connection."""
+
+    def __init__(self) -> None:
+        self._plugins = defaultdict[str, AwsPlugin](AwsPlugin)
+
+    def Attach(self, _request: Any, _context: grpc.ServicerContext) -> Empty:  # noqa: N802 - the protocol's name
+        """Take in the engine's address, which this plugin does not need."""
+        return Empty()
+
+    def __getattr__(self, method: str) -> Any:
+        return lambda request, context: getattr(self._plugins[context.peer()], method)(request, context)
+
+
+@contextmanager
+def shared_plugin() -> Iterator[dict[str, str]]:
+    """Serve, and yield what to add to the environment of an engine."""
+    server = grpc.server(ThreadPoolExecutor(THREADS))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(PluginForEachConnection(), server)  # type: ignore[arg-type]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield {VARIABLE: f"aws:{port}"}
+    server.stop(grace=None).wait()
