@@ -8,8 +8,6 @@ a time; here they are known before anything is created.
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import cast
 
 from iam.arns import ARN
 from iam.endpoints import endpoint_fault
@@ -117,6 +115,11 @@ def path(value: object) -> str:
         raise ValueError(f"an IAM path has at most {MAX_PATH_LENGTH} characters, this has {len(text)}. Shorten it")
     if text.casefold().startswith("/aws-service-role/"):
         raise ValueError("AWS keeps the path /aws-service-role/ to the roles of its own services. Choose another")
+    if wildcard := re.search(r"[*?]|\$\{", text):
+        raise ValueError(
+            f"AWS takes this path, and in a policy that names its ARN {wildcard[0]} would stand for other names. "
+            "Choose another"
+        )
     return text
 
 
@@ -180,8 +183,10 @@ def profile(value: object) -> str:
 
 
 def role_arn(value: object) -> str:
-    """Return the ARN of a role."""
-    return _arn("role", r"role/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME", value)
+    """Return the ARN of a role, which a policy can name: without wildcards (see ``path``)."""
+    return _arn(
+        "role", r"role/(((?![*?]|\$\{)[\x21-\x7e])*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME", value
+    )
 
 
 def policy_arn(value: object) -> str:
@@ -191,19 +196,8 @@ def policy_arn(value: object) -> str:
     )
 
 
-def managed_policies(value: object) -> dict[str, str]:
+def managed_policies(entries: dict[str, str]) -> dict[str, str]:
     """Return further managed policies of a role, by label; one more is the role's own."""
-    if not isinstance(value, Mapping):
-        raise ValueError(
-            "this is an object of labels and policy ARNs. Set one with: pulumi config set --path "
-            "assume-role:role.managedPolicies.LABEL arn:aws:iam::aws:policy/NAME"
-        )
-    entries: dict[str, str] = {}
-    for name, arn in cast("Mapping[object, object]", value).items():
-        try:
-            entries[key_label(name)] = policy_arn(arn)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
     if len(set(entries.values())) < len(entries):
         raise ValueError("a policy is attached once. Remove the label that repeats one")
     if len(entries) > MAX_ROLE_POLICIES - 1:
@@ -244,6 +238,8 @@ def secret_name(kind: object, value: object) -> str:
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
     """
     text = _text(value)
+    if kind is None:
+        return text  # wrong by itself, so nothing is known of the name
     if kind == "ssm":
         if not re.fullmatch(r"[A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+){1,15}", text):
             raise ValueError(
@@ -303,6 +299,8 @@ def source_ip(value: object) -> str:
         raise ValueError("IAM takes no net masks. Write the length of the prefix, like 203.0.113.0/24")
     try:
         network = ipaddress.ip_network(text)
+        if "%" in text or re.search(r"/0\d", text):  # what Python takes and IAM does not: a zone, and zeros before
+            raise ValueError("it is written otherwise")  # noqa: TRY301 - said as Python's own
     except ValueError as error:
         raise ValueError(f"this is not an address or a CIDR range ({error}). Write it like 203.0.113.0/24") from None
     ends = (network.network_address, network.broadcast_address)
@@ -314,41 +312,37 @@ def source_ip(value: object) -> str:
     return text
 
 
-def tags(value: object) -> dict[str, str]:
+def tags(entries: dict[str, str]) -> dict[str, str]:
     """Return tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules."""
-    if not isinstance(value, Mapping):
-        raise ValueError("tags are an object of names and values. Set one with: pulumi config set --path")
-    entries = {_text(name): _tag_value(name, entry) for name, entry in cast("Mapping[object, object]", value).items()}
     if len(entries) > MAX_TAGS:
         raise ValueError(f"AWS takes at most {MAX_TAGS} tags, these are {len(entries)}. Remove some")
     if len({name.casefold() for name in entries}) < len(entries):
         raise ValueError("IAM tag names differ by more than upper and lower case. Rename or remove one")
-    for name in entries:
-        if not 1 <= len(name) <= MAX_TAG_KEY_LENGTH or name.casefold().startswith("aws:"):
-            raise ValueError(
-                f"a tag name has 1 to {MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename {name!r}"
-            )
-        _tag_characters(name, name)
     return entries
 
 
-def _tag_value(name: object, value: object) -> str:
-    try:
-        text = _text(value)
-    except ValueError as error:
-        raise ValueError(f"tag {name!r}: {error}") from None
-    if len(text) > MAX_TAG_VALUE_LENGTH:
-        raise ValueError(f"a tag value has at most {MAX_TAG_VALUE_LENGTH} characters. Shorten that of {name!r}")
-    _tag_characters(name, text)
+def tag_name(value: object) -> str:
+    """Return the name of a tag."""
+    text = _tag_text(value)
+    if not 1 <= len(text) <= MAX_TAG_KEY_LENGTH or text.casefold().startswith("aws:"):
+        raise ValueError(f"a tag name has 1 to {MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename it")
     return text
 
 
-def _tag_characters(name: object, text: str) -> None:
+def tag_value(value: object) -> str:
+    """Return the value of a tag."""
+    text = _tag_text(value)
+    if len(text) > MAX_TAG_VALUE_LENGTH:
+        raise ValueError(f"a tag value has at most {MAX_TAG_VALUE_LENGTH} characters. Shorten it")
+    return text
+
+
+def _tag_text(value: object) -> str:
+    text = _text(value)
     strange = next((c for c in text if unicodedata.category(c)[0] not in "LNZ" and c not in "_.:/=+-@"), None)
     if strange is not None:
-        raise ValueError(
-            f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r} from the tag {name!r}"
-        )
+        raise ValueError(f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r}")
+    return text
 
 
 def loopback_endpoint(value: object) -> str:
