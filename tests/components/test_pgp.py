@@ -115,9 +115,9 @@ def test_a_missing_file(tmp_path):
         public_key_file(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("text", ["ключ", "a", "\ud800", ""])
+@pytest.mark.parametrize("text", ["ключ", "a", "\ud800"])
 def test_a_text_that_is_no_key(text):
-    with pytest.raises(ValueError, match="this is not a PGP public key .* Export the right one with"):
+    with pytest.raises(ValueError, match=r"this is not a PGP public key .* Export the right one with"):
         public_key(text)
 
 
