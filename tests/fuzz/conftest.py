@@ -1,4 +1,4 @@
-"""How much is tried: the same little at each `make test`, as much as wanted, and other things each time, by `make fuzz`."""
+"""How much is tried: the same little at each `make test`; as much as wanted, other each time, by `make fuzz`."""
 
 import os
 from pathlib import Path

@@ -95,9 +95,12 @@ WITHOUT = object()
 IN_STATEMENT = [
     *(("Effect", value, 'to be "Allow" or "Deny"') for value in ("allow", "", None, True, ["Allow"], {}, WITHOUT)),
     *((element, value, "names a principal") for element in ("Principal", "NotPrincipal") for value in ("*", None, {})),
-    *((element, "x", "has an unknown element") for element in ("Actions", "effect", "Comment", "", "Sid ", "Ａction")),
+    *(
+        (element, "x", "has an unknown element")
+        for element in ("Actions", "effect", "Comment", "", "Sid ", "\uff21ction")
+    ),
     *(("Sid", value, "is not a text") for value in (5, True, ["a"], {}, 0.5, None)),
-    *(("Sid", value, "letters and digits only") for value in ("a b", "a-b", "é", "a\n", "١")),
+    *(("Sid", value, "letters and digits only") for value in ("a b", "a-b", "é", "a\n", "\u0661")),
     *(("Condition", value, "is not a JSON object") for value in (None, [], "x", True, 0, [{}])),
 ]
 ACTIONS_THAT_ARE_NONE = (

@@ -1,4 +1,4 @@
-"""Settings that are right, with everything that AWS takes: limits, partitions, nulls, numbers as texts and texts as numbers."""
+"""Settings that are right, with all that AWS takes: limits, partitions, nulls, numbers as texts and the reverse."""
 
 from typing import Any
 

@@ -18,9 +18,37 @@ from tests.fuzz.policy_grammar import right_policies
 
 # What editors, copies and merges leave behind, and what YAML has of its own.
 PIECES = st.sampled_from(
-    [b"\xef\xbb\xbf", b"\t", b"\x00", b"\xff\xfe", b"\r", b"<<<<<<< HEAD\n", b"{", b"]", b"[" * 3000, b'"', b"\xc3"]
-    + [b"config:", b"&a ", b"*a", b"<<: *a", b"!!timestamp x", b"2026-13-01", b"0x_", b"!!bool x", b"? []", b"---\n"]
-    + [b"0777", b"yes", b"1e999", b"NaN", b"\\ud800", b"\xed\xa0\x80", b"1" * 5000, b"-----BEGIN PGP MESSAGE-----"]
+    [
+        b"\xef\xbb\xbf",
+        b"\t",
+        b"\x00",
+        b"\xff\xfe",
+        b"\r",
+        b"<<<<<<< HEAD\n",
+        b"{",
+        b"]",
+        b"[" * 3000,
+        b'"',
+        b"\xc3",
+        b"config:",
+        b"&a ",
+        b"*a",
+        b"<<: *a",
+        b"!!timestamp x",
+        b"2026-13-01",
+        b"0x_",
+        b"!!bool x",
+        b"? []",
+        b"---\n",
+        b"0777",
+        b"yes",
+        b"1e999",
+        b"NaN",
+        b"\\ud800",
+        b"\xed\xa0\x80",
+        b"1" * 5000,
+        b"-----BEGIN PGP MESSAGE-----",
+    ]
 )
 SPOILS = st.just([]) | st.lists(
     st.tuples(st.floats(0, 1), st.integers(0, 9), PIECES | st.binary(max_size=4)), max_size=3

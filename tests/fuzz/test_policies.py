@@ -21,7 +21,7 @@ def file(tmp_path_factory):
     return tmp_path_factory.mktemp("policies") / "policy.json"
 
 
-@tried(200, policy=POLICIES)
+@tried(150, policy=POLICIES)
 def test_a_policy_is_refused_for_its_fault_alone(policy, file):
     document, says = policy
     file.write_text(json.dumps(document, indent=1))

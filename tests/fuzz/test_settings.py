@@ -33,7 +33,7 @@ def load(values, pgp_key_file):
     return load_settings()
 
 
-@tried(200, made=made_settings())
+@tried(150, made=made_settings())
 def test_settings_are_refused_for_their_faults_alone(made, pgp_key_file):
     if not made.faults:
         args = load(made.settings, pgp_key_file)
@@ -82,7 +82,7 @@ def floating(value):
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-@tried(30, values=right_settings())
+@tried(20, values=right_settings())
 def test_what_is_accepted_is_built(values, pgp_key_file):
     args = load(values, pgp_key_file)
     recorded = record(lambda: runpy.run_path(str(ROOT / "__main__.py")), with_pgp_key(values, pgp_key_file))

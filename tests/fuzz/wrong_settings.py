@@ -33,7 +33,9 @@ class Wrong(NamedTuple):
 NEEDS_MFA = "this needs MFA"
 NO_TEXTS = st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.lists(st.integers())
 NO_OBJECTS = st.sampled_from(["x", "null", "2026-11-24", "[]x", ["x"], []])
-NO_NUMBERS = st.booleans() | st.sampled_from([3600.5, "1h", "0x1000", "1:00:00", "", "3_600", [3600], {}, "３６００"])
+NO_NUMBERS = st.booleans() | st.sampled_from(
+    [3600.5, "1h", "0x1000", "1:00:00", "", "3_600", [3600], {}, "\uff13\uff16\uff10\uff10"]
+)
 NO_BOOLEANS = st.sampled_from(["perhaps", "", "2", 2, -1, 0.5, [], {}, "\U0001f600"])
 
 
@@ -76,6 +78,11 @@ def _partition(settings: dict[str, Any]) -> str:
     return next(name for name, regions in PARTITIONS.items() if region in regions)
 
 
+def _policy_name(settings: dict[str, Any]) -> str:
+    policy = (settings.get("role") or {}).get("policy") or {}
+    return policy.get("name") or "Custom-Policy-For-Role-1"
+
+
 TEXTS = [
     *(f"{side}.{key}" for side in ("trusting", "trusted") for key in ("profile", "region", "assumeRoleArn")),
     *(f"role.{key}" for key in ("name", "path", "description", "permissionsBoundary", "policy.name")),
@@ -88,9 +95,7 @@ BY_ITSELF = [
         Wrong(
             f"{side}.accountId",
             _same(
-                st.sampled_from(
-                    ["", "1234", "1111-2222-3333", "111122223333 ", "１１１１２２２２３３３３", "11112222333x"]
-                )
+                st.sampled_from(["", "1234", "1111-2222-3333", "111122223333 ", "\uff11" * 12, "11112222333x"])
                 | st.sampled_from([12345678901, 1.2e11, True, [], {}, ["111122223333"], "1" * 100_000])
             ),
             "exactly 12 digits|without dashes",
@@ -105,7 +110,7 @@ BY_ITSELF = [
     *(
         Wrong(
             f"{side}.region",
-            _same(st.sampled_from(["", "moon", "us-east", "us-east-1a", "US-EAST-1", "us-east-1\n", "us-east-１"])),
+            _same(st.sampled_from(["", "moon", "us-east", "us-east-1a", "US-EAST-1", "us-east-1\n", "us-east-\uff11"])),
             "not the name of an AWS region",
         )
         for side in ("trusting", "trusted")
@@ -133,8 +138,12 @@ BY_ITSELF = [
             ),
             "not the ARN of an IAM",
         )
-        for key in ("trusting.assumeRoleArn", "trusted.assumeRoleArn", "role.permissionsBoundary")
-        + ("user.permissionsBoundary",)
+        for key in (
+            "trusting.assumeRoleArn",
+            "trusted.assumeRoleArn",
+            "role.permissionsBoundary",
+            "user.permissionsBoundary",
+        )
     ),
     *(
         Wrong(f"{section}.path", _same(values), says)
@@ -307,7 +316,7 @@ BETWEEN = [
             arn(
                 _partition(settings),
                 _id(settings, "trusting"),
-                f"policy/{((settings.get('role') or {}).get('policy') or {}).get('name') or 'Custom-Policy-For-Role-1'}",
+                f"policy/{_policy_name(settings)}",
             )
         ),
         "a policy is attached once",
