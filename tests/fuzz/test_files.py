@@ -77,7 +77,7 @@ def said(error):
     return "refused"
 
 
-@tried(60, least=0.05, policy=right_policies(), spoils=SPOILS)
+@tried(60, least=0.01, policy=right_policies(), spoils=SPOILS)
 def test_a_policy_file(policy, spoils, file):
     file.write_bytes(spoil(json.dumps(policy, ensure_ascii=False).encode(), spoils))
     try:
@@ -89,7 +89,7 @@ def test_a_policy_file(policy, spoils, file):
     return "accepted"
 
 
-@tried(60, least=0.05, spoils=SPOILS, armored=st.booleans(), in_code=st.booleans())
+@tried(60, least=0.01, spoils=SPOILS, armored=st.booleans(), in_code=st.booleans())
 def test_a_pgp_key(spoils, armored, in_code, pgp_key_file, file):
     armor = pgp_key_file.read_bytes()
     content = spoil(armor if armored else bytes(pysequoia.Cert.from_bytes(armor)), spoils)
@@ -106,7 +106,7 @@ def test_a_pgp_key(spoils, armored, in_code, pgp_key_file, file):
 STACK = {"config": {ENDPOINT_KEY: "http://127.0.0.1:4599", "assume-role:tags": {"team": "audit"}}}
 
 
-@tried(100, least=0.05, spoils=SPOILS)
+@tried(100, least=0.01, spoils=SPOILS)
 def test_a_file_of_a_stack(spoils, file):
     """Nobody is asked before a stack with an endpoint is changed: only one of this machine may come out."""
     file.write_bytes(spoil(yaml.safe_dump(STACK).encode(), spoils))
