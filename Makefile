@@ -104,6 +104,10 @@ test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PL
 trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
 	@$(PYTHON) -m pytest -q tests/trust/thousand.py
 
+.PHONY: fuzz
+fuzz: .venv/installed ## try settings, policies and files by chance, right and wrong (FUZZ=examples of each)
+	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed ## check style and types
 	@$(PYTHON) -m ruff check

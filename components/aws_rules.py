@@ -8,9 +8,8 @@ a time; here they are known before anything is created.
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 from iam import limits
 from iam.arns import ARN
@@ -95,6 +94,11 @@ def path(value: object) -> str:
     _no_longer("an IAM path has", limits.MAX_PATH_LENGTH, text)
     if text.casefold().startswith("/aws-service-role/"):
         raise ValueError("AWS keeps the path /aws-service-role/ to the roles of its own services. Choose another")
+    if wildcard := re.search(r"[*?]|\$\{", text):
+        raise ValueError(
+            f"AWS takes this path, and in a policy that names its ARN {wildcard[0]} would stand for other names. "
+            "Choose another"
+        )
     return text
 
 
@@ -180,7 +184,10 @@ def _arn(kind: str, resource: str, example: str, value: object) -> str:
     return text
 
 
-role_arn = partial(_arn, "role", r"role/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME")
+# A policy can name it: without wildcards (see ``path``).
+role_arn = partial(
+    _arn, "role", r"role/(((?![*?]|\$\{)[\x21-\x7e])*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:role/NAME"
+)
 # Managed policies, the customer's or AWS's.
 policy_arn = partial(
     _arn, "managed policy", r"policy/([\x21-\x7e]*/)?[A-Za-z0-9_+=,.@-]+", "arn:aws:iam::111122223333:policy/NAME"
@@ -189,19 +196,8 @@ policy_arn = partial(
 principal_arn = partial(_arn, "user or role", r"(user|role)/[\x21-\x7e]+", "arn:aws:iam::444455556666:user/NAME")
 
 
-def managed_policies(value: object) -> dict[str, str]:
+def managed_policies(entries: dict[str, str]) -> dict[str, str]:
     """Return further managed policies of a role, by label; one more is the role's own."""
-    if not isinstance(value, Mapping):
-        raise ValueError(
-            "this is an object of labels and policy ARNs. Set one with: pulumi config set --path "
-            "assume-role:role.managedPolicies.LABEL arn:aws:iam::aws:policy/NAME"
-        )
-    entries: dict[str, str] = {}
-    for name, arn in cast("Mapping[object, object]", value).items():
-        try:
-            entries[key_label(name)] = policy_arn(arn)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
     if len(set(entries.values())) < len(entries):
         raise ValueError("a policy is attached once. Remove the label that repeats one")
     if len(entries) > limits.MAX_ROLE_POLICIES - 1:
@@ -223,6 +219,8 @@ def secret_name(kind: object, value: object) -> str:
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
     """
     text = _text(value)
+    if kind is None:
+        return text  # wrong by itself, so nothing is known of the name
     if kind == "ssm":
         if not re.fullmatch(r"[A-Za-z0-9_.-]+|(/[A-Za-z0-9_.-]+){1,15}", text):
             raise ValueError(
@@ -247,6 +245,8 @@ def source_ip(value: object) -> str:
         raise ValueError("IAM takes no net masks. Write the length of the prefix, like 203.0.113.0/24")
     try:
         network = ipaddress.ip_network(text)
+        if "%" in text or re.search(r"/0\d", text):  # what Python takes and IAM does not: a zone, and zeros before
+            raise ValueError("it is written otherwise")  # noqa: TRY301 - said as Python's own
     except ValueError as error:
         raise ValueError(f"this is not an address or a CIDR range ({error}). Write it like 203.0.113.0/24") from None
     ends = (network.network_address, network.broadcast_address)
@@ -258,42 +258,39 @@ def source_ip(value: object) -> str:
     return text
 
 
-def tags(value: object) -> dict[str, str]:
+def tags(entries: dict[str, str]) -> dict[str, str]:
     """Return tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules."""
-    if not isinstance(value, Mapping):
-        raise ValueError("tags are an object of names and values. Set one with: pulumi config set --path")
-    entries = {_text(name): _tag_value(name, entry) for name, entry in cast("Mapping[object, object]", value).items()}
     if len(entries) > limits.MAX_TAGS:
         raise ValueError(f"AWS takes at most {limits.MAX_TAGS} tags, these are {len(entries)}. Remove some")
     if len({name.casefold() for name in entries}) < len(entries):
         raise ValueError("IAM tag names differ by more than upper and lower case. Rename or remove one")
-    for name in entries:
-        if not 1 <= len(name) <= limits.MAX_TAG_KEY_LENGTH or name.casefold().startswith("aws:"):
-            raise ValueError(
-                f"a tag name has 1 to {limits.MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. "
-                f"Rename {name!r}"
-            )
-        _tag_characters(name, name)
     return entries
 
 
-def _tag_value(name: object, value: object) -> str:
-    try:
-        text = _text(value)
-    except ValueError as error:
-        raise ValueError(f"tag {name!r}: {error}") from None
-    if len(text) > limits.MAX_TAG_VALUE_LENGTH:
-        raise ValueError(f"a tag value has at most {limits.MAX_TAG_VALUE_LENGTH} characters. Shorten that of {name!r}")
-    _tag_characters(name, text)
+def tag_name(value: object) -> str:
+    """Return the name of a tag."""
+    text = _tag_text(value)
+    if not 1 <= len(text) <= limits.MAX_TAG_KEY_LENGTH or text.casefold().startswith("aws:"):
+        raise ValueError(
+            f"a tag name has 1 to {limits.MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename it"
+        )
     return text
 
 
-def _tag_characters(name: object, text: str) -> None:
+def tag_value(value: object) -> str:
+    """Return the value of a tag."""
+    text = _tag_text(value)
+    if len(text) > limits.MAX_TAG_VALUE_LENGTH:
+        raise ValueError(f"a tag value has at most {limits.MAX_TAG_VALUE_LENGTH} characters. Shorten it")
+    return text
+
+
+def _tag_text(value: object) -> str:
+    text = _text(value)
     strange = next((c for c in text if unicodedata.category(c)[0] not in "LNZ" and c not in "_.:/=+-@"), None)
     if strange is not None:
-        raise ValueError(
-            f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r} from the tag {name!r}"
-        )
+        raise ValueError(f"tags take letters, digits, spaces and _.:/=+-@ only. Remove {strange!r}")
+    return text
 
 
 def loopback_endpoint(value: object) -> str:

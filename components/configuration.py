@@ -95,7 +95,7 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
         SettingsError: something is wrong with them; all faults are named at once.
     """
     args, unread = None, list[Fault]()
-    values = {"trusting": {}, "trusted": {}, **values}
+    values = {"trusting": {}, "trusted": {}, **{key: value for key, value in values.items() if value is not None}}
     for file in FILES:
         values, faults = _read(file, values)
         unread += faults
@@ -117,14 +117,18 @@ def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, ob
     copy, key = dict(values), ".".join((*file.section, file.setting))
     section: dict[str, object] = copy
     for name in file.section:
-        inner = section.get(name, {})
-        if not isinstance(inner, dict):
+        inner = section.get(name)
+        if not isinstance(inner, dict | None):
             return copy, []  # the model says what it should have been
-        section[name] = section = dict(cast("dict[str, object]", inner))
+        section[name] = section = dict(cast("dict[str, object]", inner or {}))
+    if file.inline and "Statement" in section:
+        return copy, []  # the content in place of the section: the model takes that
     faults = []
     if file.field in section:
         faults = [_no_such_setting((*file.section, file.field), section.pop(file.field))]
-    name = section.pop(file.setting, None) or file.default
+    name = section.pop(file.setting, None)
+    if name in (None, ""):
+        name = file.default
     if name is None:
         return copy, faults
     if file.inline and isinstance(name, dict):
@@ -192,6 +196,8 @@ def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whos
             return Fault(key, value, f"this must be {error['ctx']['expected']}. Choose one of them.")
         case "bool_type" | "bool_parsing":
             return Fault(key, value, "this must be true or false. Write it without quotes.")
+        case "dict_type":
+            return Fault(key, value, f"this must be an object of names and values. Add one as {NAMESPACE}:{key}.NAME.")
         case "list_type":
             return Fault(key, value, f"this must be a list. Add the first entry as {NAMESPACE}:{key}[0].")
         case "model_type" | "model_attributes_type":
@@ -210,7 +216,14 @@ def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
 
 def _key(location: tuple[str | int, ...]) -> str:
     """Return a place in the settings as ``pulumi config set --path`` takes it."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return "".join(map(_part, location)).removeprefix(".")
+
+
+def _part(part: str | int) -> str:
+    """Return one step of a key: a name with a dot or a space in it, for example, stands in brackets and quotes."""
+    if isinstance(part, str) and re.fullmatch(r"[\w-]+", part):
+        return f".{part}"
+    return f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

@@ -10,6 +10,14 @@ from components.small_file import read_small_file
 from iam.documents import items, size, statements
 from iam.limits import MAX_POLICY_CHARACTERS
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+OPERATOR = re.compile(
+    r"""(ForAllValues:|ForAnyValue:)? (
+        String(Not)?(Equals|EqualsIgnoreCase|Like) | Bool | BinaryEquals | (Not)?IpAddress | Arn(Not)?(Equals|Like)
+        | (Numeric|Date)(Equals|NotEquals|LessThan|LessThanEquals|GreaterThan|GreaterThanEquals)
+    )(IfExists)? | (ForAllValues:|ForAnyValue:)?Null""",
+    re.VERBOSE | re.IGNORECASE,
+)
 FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"
 
 
@@ -36,12 +44,7 @@ def identity_policy(document: object) -> dict[str, object]:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
     """
-    try:
-        json.dumps(document, allow_nan=False)
-    except RecursionError:
-        raise ValueError(f"this policy is nested too deep. {FLAT}") from None
-    except ValueError:
-        raise ValueError("JSON has no NaN and no Infinity. Write a number, or remove it") from None
+    document = _as_json(document)
     if fault := _policy_fault(document):
         raise ValueError(f"this is not an IAM identity policy: {fault}. Correct it in the policy's JSON")
     policy = cast("dict[str, object]", document)
@@ -51,6 +54,27 @@ def identity_policy(document: object) -> dict[str, object]:
             f"this has {characters:,}. Shorten it, for example with wildcards"
         )
     return policy
+
+
+def _as_json(document: object) -> object:
+    """Return a document as JSON has it, whole numbers as 7: other languages hand over 7.0, another text to AWS."""
+    try:
+        text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+        text.encode()
+        return json.loads(text, parse_float=_number)
+    except RecursionError:
+        raise ValueError(f"this policy is nested too deep. {FLAT}") from None
+    except UnicodeEncodeError:
+        raise ValueError("a text has half of a character, as \\ud83d alone is. Write the whole one") from None
+    except TypeError as error:
+        raise ValueError(f"this is not JSON: {error}. Write a text, a number or a boolean") from None
+    except ValueError:
+        raise ValueError("JSON has no NaN and no Infinity. Write a number, or remove it") from None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -87,13 +111,15 @@ def _policy_fault(document: object) -> str | None:
     policy = cast("dict[str, object]", document)
     if unknown := sorted(policy.keys() - {"Version", "Id", "Statement"}):
         return f"a policy has no element {unknown[0]!r}"
+    if not isinstance(policy.get("Id", ""), str):
+        return '"Id" is not a text'
     if policy.get("Version") != "2012-10-17":
         return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
     entries = items(policy.get("Statement"))
     if not entries:
         return '"Statement" is missing or empty'
     ids = [cast("dict[str, object]", entry).get("Sid") for entry in entries if isinstance(entry, dict)]
-    if repeated := next((sid for sid in ids if sid is not None and ids.count(sid) > 1), None):
+    if repeated := next((sid for sid in ids if sid and ids.count(sid) > 1), None):  # an empty one is none
         return f"the Sid {repeated!r} stands twice"
     return next((fault for number, entry in enumerate(entries, 1) if (fault := _statement_fault(number, entry))), None)
 
@@ -140,9 +166,13 @@ def _condition_fault(number: int, condition: object) -> str | None:
     if not isinstance(condition, dict):
         return f"{where} is not a JSON object"
     for operator, tests in cast("dict[str, object]", condition).items():
+        if not OPERATOR.fullmatch(operator):
+            return f"{where} has an operator {operator!r} that IAM does not know"
         if not isinstance(tests, dict) or not tests:
             return f"{where} has {operator!r} without an object of keys and values"
         for key, values in cast("dict[str, object]", tests).items():
+            if not key:
+                return f"{where} names no condition key for {operator!r}"
             if not items(values) or not all(isinstance(value, str | bool | int | float) for value in items(values)):
                 return f"{where} compares {key!r} with what is neither a text, a number nor a boolean"
     return None

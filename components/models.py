@@ -8,11 +8,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components import aws_rules, pgp
 from components.identity_policy import identity_policy
-from components.validation import Defaulted, Model, Refusal, each, refuse
+from components.validation import Defaulted, Model, Refusal, each, each_entry, refuse
 from iam import Side
 from iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
-from iam.documents import PolicyDocument, trust_policy
-from iam.limits import MAX_ACCESS_KEYS, MIN_SESSION_SECONDS
+from iam.documents import PolicyDocument, size, trust_policy
+from iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
 
 NAMESPACE = "assume-role"
 
@@ -92,7 +92,8 @@ class RoleArgs(Model):
     _description = field_validator("description", mode="before")(aws_rules.description)
     _duration = field_validator("max_session_duration", mode="before")(aws_rules.session_duration)
     _boundary = field_validator("permissions_boundary", mode="before")(aws_rules.policy_arn)
-    _managed = field_validator("managed_policies", mode="before")(aws_rules.managed_policies)
+    _managed = field_validator("managed_policies", mode="before")(each_entry(aws_rules.key_label, aws_rules.policy_arn))
+    _managed_together = field_validator("managed_policies")(aws_rules.managed_policies)
 
 
 class UserArgs(Model):
@@ -136,6 +137,21 @@ class TrustArgs(Model):
     _organization_id = field_validator("organization_id", mode="before")(aws_rules.organization_id)
     _principals = field_validator("principal_arns", mode="before")(each(aws_rules.principal_arn))
     _source_ips = field_validator("source_ips", mode="before")(each(aws_rules.source_ip))
+
+    def policy(self, partition: str, trusted_account_id: str) -> PolicyDocument:
+        """Return the document that says who may assume the role.
+
+        Raises:
+            ValueError: AWS takes none that is so long.
+        """
+        document = trust_policy(partition=partition, trusted_account_id=trusted_account_id, **self.model_dump())
+        if (characters := size(document)) > MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST:
+            raise ValueError(
+                f"this makes a trust policy of {characters:,} characters, and AWS takes at most "
+                f"{MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST:,}. Shorten principalArns or sourceIps, for example with "
+                "wildcards"
+            )
+        return document
 
     @field_validator("mfa_max_age")
     @classmethod
@@ -225,12 +241,15 @@ class TrustingRoleArgs(Model):
 
     _trusted_account_id = field_validator("trusted_account_id", mode="before")(aws_rules.account_id)
 
+    @model_validator(mode="after")
+    def _policy_that_fits(self) -> Self:
+        self.trust.policy(self.account.partition, self.trusted_account_id)
+        return self
+
     @property
     def trust_policy(self) -> PolicyDocument:
         """The document that says who may assume the role."""
-        return trust_policy(
-            partition=self.account.partition, trusted_account_id=self.trusted_account_id, **self.trust.model_dump()
-        )
+        return self.trust.policy(self.account.partition, self.trusted_account_id)
 
 
 class TrustedUserArgs(Model):

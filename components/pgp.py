@@ -5,7 +5,6 @@ nobody has. https://github.com/hashicorp/terraform-provider-aws/blob/main/intern
 """
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +55,10 @@ def public_key(value: object) -> str:
     if value.lstrip().startswith("-----"):
         return _checked(value.encode())
     try:
-        return _checked(base64.b64decode(value, validate=True))
-    except binascii.Error:
+        content = base64.b64decode(value, validate=True)
+    except ValueError:
         raise ValueError(f"this is not a PGP public key (neither armored nor base64). {FIX}") from None
+    return _checked(content)
 
 
 def _checked(content: bytes) -> str:

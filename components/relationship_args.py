@@ -27,7 +27,7 @@ from components.models import (
     one_key,
     one_key_or_two,
 )
-from components.validation import Defaulted, Model, Refusal, refuse
+from components.validation import Defaulted, Model, Refusal, each_entry, refuse
 from iam import Side
 from iam.documents import matches, size
 from iam.limits import MAX_TRUST_POLICY_CHARACTERS
@@ -58,7 +58,8 @@ class RelationshipArgs(Model):
     """An AWS emulator on a loopback address. Without one, real AWS."""
 
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
-    _tags = field_validator("tags", mode="before")(aws_rules.tags)
+    _tags = field_validator("tags", mode="before")(each_entry(aws_rules.tag_name, aws_rules.tag_value))
+    _tags_together = field_validator("tags")(aws_rules.tags)
     _endpoint = field_validator("endpoint", mode="before")(aws_rules.loopback_endpoint)
     _access_keys = field_validator("access_keys")(one_key_or_two)
 
@@ -86,7 +87,12 @@ class RelationshipArgs(Model):
     @classmethod
     def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
         further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
-        refuse(_foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further}))
+        refusals = _foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further})
+        if account := _account(info, "trusting"):
+            own = account.arn("policy", role.policy.name)
+            problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
+            refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
+        refuse(refusals)
         return role
 
     @field_validator("user")
@@ -107,6 +113,13 @@ class RelationshipArgs(Model):
                 problem = f"this leaves out the stack's own user, so nobody could use its key. Add {own}"
                 refusals.append(Refusal(("principalArns",), patterns, problem))
         refuse(refusals)
+        return trust
+
+    @field_validator("trust")
+    @classmethod
+    def _trust_policy_that_fits(cls, trust: TrustArgs, info: ValidationInfo) -> TrustArgs:
+        if account := _account(info, "trusted"):
+            trust.policy(account.partition, account.account_id)
         return trust
 
     @field_validator("secret_store")

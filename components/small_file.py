@@ -13,9 +13,9 @@ def read_small_file(file: Path) -> bytes:
             says which, to stand in brackets.
     """
     # Looked at before it is opened: opening a pipe waits for whoever writes into it.
-    if file.exists() and not (file.is_file() or file.is_dir()):
-        raise ValueError("it is not a regular file")
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise ValueError("it is not a regular file")
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:

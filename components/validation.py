@@ -8,6 +8,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails
 
 T = TypeVar("T")
+Name = TypeVar("Name")
+Place = TypeVar("Place", bound=str | int)
 if TYPE_CHECKING:
     Defaulted = Annotated[T, "None means the default"]
 else:
@@ -44,17 +46,35 @@ def each(rule: Callable[[object], str]) -> Callable[[object], object]:
     def check(values: object) -> object:
         if not isinstance(values, list):
             return values  # the model says that it must be a list
-        items: list[str] = []
-        refusals: list[Refusal] = []
-        for index, value in enumerate(cast("list[object]", values)):
-            try:
-                items.append(rule(value))
-            except ValueError as error:
-                refusals.append(Refusal((index,), value, str(error)))
-        refuse(refusals)
-        return items
+        return list(_obeying(enumerate(cast("list[object]", values)), int, rule).values())
 
     return check
+
+
+def each_entry(name: Callable[[object], str], rule: Callable[[object], str]) -> Callable[[object], object]:
+    """Return the rule for an object whose names must obey ``name`` and whose values must obey ``rule``."""
+
+    def check(values: object) -> object:
+        if not isinstance(values, Mapping):
+            return values  # as above
+        return _obeying(cast("Mapping[str, object]", values).items(), name, rule)
+
+    return check
+
+
+def _obeying(
+    entries: Iterable[tuple[Place, object]], name: Callable[[Place], Name], rule: Callable[[object], str]
+) -> dict[Name, str]:
+    """Return what the rules make of entries; refuse all that are wrong at once."""
+    obeying: dict[Name, str] = {}
+    refusals: list[Refusal] = []
+    for place, value in entries:
+        try:
+            obeying[name(place)] = rule(value)
+        except ValueError as error:
+            refusals.append(Refusal((place,), value, str(error)))
+    refuse(refusals)
+    return obeying
 
 
 class Model(BaseModel):

@@ -8,7 +8,7 @@ import re
 from urllib.parse import urlsplit
 
 # Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
-AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@]")
+AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@%]")
 
 
 def endpoint_fault(url: str) -> str | None:
@@ -24,7 +24,7 @@ def endpoint_fault(url: str) -> str | None:
         port = parts.port
     except ValueError:
         return "this is not a URL"
-    plain = not (parts.path or parts.query or parts.fragment)
+    plain = url.endswith(parts.netloc)  # and nothing behind it, not even a lone ? or #
     if parts.scheme not in ("http", "https") or not parts.hostname or not port or not plain:
         return "an endpoint is http://, a loopback address and a port"
     if not is_loopback(url):

@@ -13,6 +13,7 @@ from iam.endpoints import endpoint_fault
 from local import LocalError
 
 ENDPOINT_KEY = "assume-role:endpoint"
+MAX_BYTES = 1_000_000
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -67,20 +68,29 @@ class Checkout:
             )
         file = self.root / f"Pulumi.{stack}.yaml"
         try:
-            content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+            content: object = yaml.safe_load(_small_text(file))
         except FileNotFoundError:
             known = sorted(path.name.split(".")[1] for path in self.root.glob("Pulumi.*.yaml"))
             raise LocalError(
                 f"There is no {file.name}, so stack {stack} is not configured here. Configured are: "
                 f"{', '.join(known)}. Make a new one as the README says: pulumi stack init {stack}"
             ) from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except Exception as error:  # noqa: BLE001 - PyYAML lets out what it stumbles over, as the date 2026-13-01
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
         endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
         # Whatever else stands there (nothing, a space, another machine, a name before an @) is no pretend AWS. The
         # program then deploys to real AWS or refuses it; here such a stack counts as real either way.
         return endpoint if isinstance(endpoint, str) and endpoint_fault(endpoint.rstrip("/")) is None else None
+
+
+def _small_text(file: Path) -> str:
+    """Return the text of a stack's file, of which PyYAML reads a megabyte in some ten seconds."""
+    with file.open("rb") as stream:
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+    return content.decode("utf-8")
 
 
 def user_pulumi_home(environment: Mapping[str, str]) -> Path:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pysequoia
 import pytest
 
-from components.pgp import public_key_file
+from components.pgp import public_key, public_key_file
 
 # Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of these curves. Sequoia cannot make them.
 BRAINPOOL = (
@@ -113,6 +113,12 @@ def test_a_newer_key_needs_no_user_id(tmp_path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(ValueError, match=r"cannot be read \(No such file or directory\)"):
         public_key_file(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("text", ["ключ", "a", "\ud800"])
+def test_a_text_that_is_no_key(text):
+    with pytest.raises(ValueError, match=r"this is not a PGP public key .* Export the right one with"):
+        public_key(text)
 
 
 def test_a_revoked_key(private_key, tmp_path):

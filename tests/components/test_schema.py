@@ -1,6 +1,8 @@
 """The package's schema, as Pulumi's own component analyzer reads it off the components and their models."""
 
 import inspect
+import json
+from datetime import date
 from typing import get_args
 
 import pytest
@@ -8,7 +10,7 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from pydantic import ValidationError
 
 from components.configuration import load_settings
-from components.models import AccessKeyArgs
+from components.models import AccessKeyArgs, PolicyArgs, TrustedUserArgs, TrustingRoleArgs
 from components.relationship import Relationship
 from components.relationship_args import RelationshipArgs
 from components.trusted_user import TrustedUser
@@ -91,6 +93,36 @@ def test_none_is_the_default_and_a_document_alone_is_a_policy():
     assert (args.trusting.region, args.role.name, args.user.name) == ("us-east-1", "Assume-Role-1", "user-1")
     assert args.role.policy.document == POLICY
     assert args.access_keys == [AccessKeyArgs(label="1")]
+
+
+def test_whole_numbers_of_a_policy_stay_whole():
+    """AWS compares texts with 111122223333.0 as it is written, and would find none."""
+    tests = {"StringEquals": {"aws:SourceAccount": [111122223333.0]}, "NumericLessThan": {"s3:max-keys": 0.5}}
+    document = {**POLICY, "Statement": {**POLICY["Statement"], "Condition": tests}}
+    assert '"aws:SourceAccount": [111122223333]' in json.dumps(PolicyArgs(document=document).document)
+    assert PolicyArgs(document=document).document == document
+
+
+@pytest.mark.parametrize("value", [date(2012, 10, 17), {"a"}, b"2012-10-17"])
+def test_a_policy_of_what_json_does_not_have_is_refused(value):
+    with pytest.raises(ValidationError, match="this is not JSON: "):
+        PolicyArgs(document={**POLICY, "Version": value})
+
+
+@pytest.mark.parametrize("path", ["a*/", "?/", "${aws:username}/"])
+def test_the_one_role_of_a_user_has_no_wildcards(path):
+    with pytest.raises(ValidationError, match="this is not the ARN of an IAM role"):
+        TrustedUserArgs(account={"account_id": TRUSTED}, role_arn=f"arn:aws:iam::{TRUSTING}:role/{path}x")
+
+
+def test_a_half_whose_trust_policy_aws_never_takes_is_refused():
+    with pytest.raises(ValidationError, match="AWS takes at most 8,192"):
+        TrustingRoleArgs(
+            account={"account_id": TRUSTING},
+            trusted_account_id=TRUSTED,
+            role={"policy": POLICY},
+            trust={"source_ips": [f"203.0.{number}.0/24" for number in range(256)] * 2},
+        )
 
 
 def test_a_number_that_is_not_whole_is_refused():

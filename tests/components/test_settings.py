@@ -29,8 +29,8 @@ def faults_of(values, secret_keys=frozenset()) -> SettingsError:
 
 def at(key, value):
     """Return settings that hold a value under a key such as ``role.policy.name`` or ``accessKeys[0].label``."""
-    for part in reversed(re.findall(r"[^.\[\]]+", key)):
-        value = [value] if part.isdigit() else {part: value}
+    for quoted, part in reversed(re.findall(r'\["(.*?)"\]|([^.\[\]]+)', key)):
+        value = [value] if part.isdigit() else {part or quoted: value}
     for side in ACCOUNTS.keys() & value.keys():
         if isinstance(value[side], dict):
             value[side] = {**ACCOUNTS[side], **value[side]}
@@ -259,8 +259,12 @@ WRONG = [
         ]
     ),
     ("role", [], "[]", "this must be an object with the keys", "name, path, description, maxSessionDuration"),
-    ("tags", "x", '"x"', "tags are an object of names and values", "Set one with: pulumi config set --path"),
-    ("tags", {"a": 1}, '{"a": 1}', "tag 'a': this must be a text", ADVICE_ON_TEXTS),
+    *(
+        (key, value, json.dumps(value), "this must be an object of names and values", f"Add one as assume-role:{key}.")
+        for key in ("tags", "role.managedPolicies")
+        for value in ("x", ["x"])
+    ),
+    ("tags.a", 1, "1", "this must be a text", ADVICE_ON_TEXTS),
     ("tags", {str(n): "" for n in range(51)}, '{"0": ""', "AWS takes at most 50 tags, these are 51", "Remove some"),
     (
         "tags",
@@ -269,24 +273,29 @@ WRONG = [
         "differ by more than upper and lower case",
         "Rename or remove one",
     ),
-    ("tags", {"": "a"}, '{"": "a"}', "a tag name has 1 to 128 characters and does not begin with aws:", "Rename ''"),
-    ("tags", {"k" * 129: "a"}, "kkk...", "a tag name has 1 to 128 characters", "Rename 'kkk"),
-    ("tags", {"AWS:x": "a"}, '{"AWS:x": "a"}', "does not begin with aws:", "Rename 'AWS:x'"),
-    ("tags", {"a": "v" * 257}, "vvv...", "a tag value has at most 256 characters", "Shorten that of 'a'"),
-    ("tags", {"a": "b,c"}, '{"a": "b,c"}', "letters, digits, spaces and _.:/=+-@ only", "Remove ',' from the tag 'a'"),
+    ('tags[""]', "a", '"a"', "a tag name has 1 to 128 characters and does not begin with aws:", "Rename it"),
+    (f"tags.{'k' * 129}", "a", '"a"', "a tag name has 1 to 128 characters", "Rename it"),
+    ('tags["AWS:x"]', "a", '"a"', "does not begin with aws:", "Rename it"),
+    ("tags.a", "v" * 257, "vvv...", "a tag value has at most 256 characters", "Shorten it"),
+    ("tags.a", "b,c", '"b,c"', "letters, digits, spaces and _.:/=+-@ only", "Remove ','"),
+    ('tags["a;b"]', "c", '"c"', "letters, digits, spaces and _.:/=+-@ only", "Remove ';'"),
+    ("tags.a", "b\nc", '"b\\nc"', "letters, digits, spaces and _.:/=+-@ only", "Remove '\\n'"),
+    ("role.managedPolicies.a", "ReadOnlyAccess", '"ReadOnlyAccess"', "not the ARN of an IAM managed", "Write it like"),
     (
-        "tags",
-        {"a;b": "c"},
-        '{"a;b": "c"}',
-        "letters, digits, spaces and _.:/=+-@ only",
-        "Remove ';' from the tag 'a;b'",
+        'role.managedPolicies["a b"]',
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+        '"arn:aws:iam::aws:policy/ReadOnlyAccess"',
+        "a label is 1 to 64 letters, digits, _ or -",
+        "Choose a short word or a number",
     ),
-    (
-        "tags",
-        {"a": "b\nc"},
-        '{"a": "b\\nc"}',
-        "letters, digits, spaces and _.:/=+-@ only",
-        "Remove '\\n' from the tag 'a'",
+    *(
+        (f"{owner}.path", path, json.dumps(path), f"{wildcard} would stand for other names", "Choose another")
+        for owner in ("role", "user")
+        for path, wildcard in [("/a*/", "*"), ("/a?/", "?"), ("/${aws:username}/", "${")]
+    ),
+    *(
+        ("trust.sourceIps[0]", value, json.dumps(value), "this is not an address or a CIDR range", "Write it like")
+        for value in ("2600::1%eth0", "203.0.113.0/024")
     ),
     *(
         ("endpoint", url, json.dumps(url), f"and {host} is not a loopback address", ADVICE_ON_ENDPOINTS)
@@ -307,6 +316,9 @@ WRONG = [
             "ftp://127.0.0.1:4599",
             "http://127.0.0.1:4599/path",
             "http://127.0.0.1:4599?a=b",
+            "http://127.0.0.1:4599?",
+            "http://127.0.0.1:4599/#",
+            "http://[::1%25lo]:4599",
             "http://user:word@127.0.0.1:4599",
             "http://127.0.0.1:4599@192.0.2.1:80",
             "http://127.0.0.1\t.example.com:4599",
@@ -328,6 +340,16 @@ WRONG = [
         "5",
         "this is not the name of a file",
         "Name a JSON file, relative to the folder of Pulumi.yaml",
+    ),
+    *(
+        (key, value, json.dumps(value), "this is not the name of a file", "relative to the folder of Pulumi.yaml")
+        for key in ("role.policy.file", "pgpKeyFile")
+        for value in (False, 0, [])
+    ),
+    *(
+        (key, value, "nnn...", "file cannot be read (File name too long)", "relative to the folder of Pulumi.yaml")
+        for key in ("role.policy.file", "pgpKeyFile")
+        for value in ("n" * 300, "n" * 5000)
     ),
 ]
 
@@ -352,11 +374,44 @@ def test_one_wrong_setting_gives_one_message(key, value, shown, rule, fix):
     assert "pulumi config set --path" in closing
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"role": None},
+        {"role": {"policy": None}},
+        {"role": {"policy": {"file": None, "name": None}}},
+        {"role": {"policy": {"file": ""}}},
+        dict.fromkeys(("user", "trust", "accessKeys", "pgpKeyFile", "secretStore", "tags", "endpoint")),
+    ],
+)
+def test_null_is_the_default(values):
+    assert parse_settings({**ACCOUNTS, **values}) == parse_settings(ACCOUNTS)
+
+
+def test_a_store_of_no_kind_leaves_its_name_alone():
+    (fault,) = faults_of({"secretStore": {"kind": "SSM", "name": "/" + "n" * 600}}).faults
+    assert fault.key == "secretStore.kind"
+
+
+def test_every_wrong_tag_and_further_policy_is_named():
+    error = faults_of(
+        {"tags": {"a": 1, "b.c": "x", "d": None}, "role": {"managedPolicies": {"e": "x", "f.g": "x", "h": 5}}}
+    )
+    assert sorted(fault.key for fault in error.faults) == sorted(
+        ["tags.a", "tags.d", "role.managedPolicies.e", 'role.managedPolicies["f.g"]', "role.managedPolicies.h"]
+    )
+
+
+def test_a_name_with_a_dot_is_quoted_as_pulumi_takes_it():
+    (fault,) = faults_of({"role": {"a.b": 1}}).faults
+    assert fault.key == 'role["a.b"]'
+
+
 @pytest.mark.parametrize("side", ["trusting", "trusted"])
-@pytest.mark.parametrize("account", [{}, None])
+@pytest.mark.parametrize("account", [{}, None, "null"])
 def test_a_missing_account_id(side, account):
     values = {key: value for key, value in ACCOUNTS.items() if key != side} | (
-        {} if account is None else {side: account}
+        {} if account is None else {side: None if account == "null" else account}
     )
     with pytest.raises(SettingsError) as caught:
         parse_settings(values)
@@ -583,6 +638,12 @@ NOT_A_POLICY = [
         for value in (None, [], [None], {}, ["a", {}])
     ),
     (policy({**ALLOW, "Action": ["s3:*", "s3 :Get"]}), "statement 1 has an action 's3 :Get'"),
+    *((policy(ALLOW, Id=value), '"Id" is not a text') for value in (5, None, [])),
+    *(
+        (policy({**ALLOW, "Condition": {operator: {"aws:x": "y"}}}), f"an operator {operator!r} that IAM does not know")
+        for operator in ("StringEqual", "NullIfExists", "ForSomeValues:Bool", "")
+    ),
+    (policy({**ALLOW, "Condition": {"Bool": {"": True}}}), "names no condition key for 'Bool'"),
 ]
 
 
@@ -611,6 +672,7 @@ def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
         (b'{"Version": NaN}', "JSON has no NaN and no Infinity", "Write a number, or remove it"),
         (b"[" * 3000 + b"]" * 3000, "the policy file is nested too deep", "Correct it there"),
         (b" " * 1_000_001, "the policy file cannot be read (it has more than 1,000,000 bytes)", "Name a JSON file"),
+        (b'{"Version": "\\ud83d"}', "half of a character", "Write the whole one"),
         (b'{"Version": "1", "Version": "2"}', "the key 'Version' stands twice in one object", "Correct it there"),
     ],
 )
@@ -674,6 +736,10 @@ def test_a_document_in_the_place_of_a_file_is_checked_too():
     assert 'this is not an IAM identity policy: "Version" is None' in fault.problem
 
 
+def test_a_document_in_the_place_of_the_whole_policy_is_taken_too():
+    assert parse_settings({**ACCOUNTS, "role": {"policy": policy(ALLOW)}}).role.policy.document == policy(ALLOW)
+
+
 def test_policy_files_are_found_from_the_project(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     settings = parse_settings({**ACCOUNTS, **at("role.policy.file", "policies/s3-full-access.json")})
@@ -684,6 +750,10 @@ def test_policy_files_are_found_from_the_project(monkeypatch, tmp_path):
     "document",
     [
         policy(ALLOW, Id="x"),
+        policy({**ALLOW, "Sid": ""}, {**ALLOW, "Sid": ""}),  # as some tools write every statement
+        policy(
+            {**ALLOW, "Condition": {"ForAllValues:stringequalsIfExists": {"aws:x": ["y"]}, "Null": {"aws:x": True}}}
+        ),
         {**policy(), "Statement": ALLOW},  # a single statement needs no list
         policy(
             {
@@ -933,13 +1003,14 @@ def test_a_policy_that_allows_everything_is_a_warning(statement, warns):
 @pytest.mark.parametrize(
     ("managed", "problem"),
     [
-        (["arn:aws:iam::aws:policy/ReadOnlyAccess"], "this is an object of labels and policy ARNs"),
-        ({"a": "ReadOnlyAccess"}, r"role\.managedPolicies = .*: a: this is not the ARN of an IAM managed policy"),
-        ({"a b": "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "a b: a label is 1 to 64 letters"),
         (dict.fromkeys(("a", "b"), "arn:aws:iam::aws:policy/ReadOnlyAccess"), "a policy is attached once"),
         ({f"p{n}": f"arn:aws:iam::aws:policy/P{n}" for n in range(25)}, "its own among them, and these are 25"),
         ({"a": "arn:aws:iam::444455556666:policy/P"}, r"role\.managedPolicies\.a = .* must be in the trusting account"),
         ({"a": "arn:aws-cn:iam::aws:policy/P"}, r"role\.managedPolicies\.a = .* in the partition aws-cn"),
+        (
+            {"a": "arn:aws:iam::111122223333:policy/Custom-Policy-For-Role-1"},
+            r"role\.managedPolicies\.a = .*: this is the role's own policy, and a policy is attached once",
+        ),
     ],
 )
 def test_further_policies_that_will_not_do(load, managed, problem):
@@ -955,6 +1026,12 @@ def test_a_trust_policy_longer_than_aws_takes_by_default_is_a_warning(ranges, wa
     warnings = parse_settings(accounts | {"trust": trust}).warnings()
 
     assert [warning.startswith("the trust policy has 2,") for warning in warnings] == [True] * warns
+
+
+def test_a_trust_policy_longer_than_aws_ever_takes_is_refused():
+    (fault,) = faults_of({"trust": {"sourceIps": [f"203.0.{number}.0/24" for number in range(256)] * 2}}).faults
+    assert fault.key == "trust"
+    assert "characters, and AWS takes at most 8,192. Shorten principalArns or sourceIps" in fault.problem
 
 
 # Settings that are built in code

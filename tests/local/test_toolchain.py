@@ -289,6 +289,43 @@ class TestQuestions:
         assert Checkout(tmp_path).endpoint("test") is None
 
     @pytest.mark.parametrize(
+        ("content", "endpoint"),
+        [
+            (b"\xef\xbb\xbfconfig: {assume-role:endpoint: 'http://127.0.0.1:1'}", "http://127.0.0.1:1"),
+            (b"x: &x {assume-role:endpoint: 'http://127.0.0.1:1'}\nconfig: {<<: *x}", "http://127.0.0.1:1"),
+            (b"config: [assume-role:endpoint]", None),
+            (b"", None),
+            (b"--- text", None),
+        ],
+    )
+    def test_files_of_another_form(self, tmp_path, content, endpoint):
+        (tmp_path / "Pulumi.test.yaml").write_bytes(content)
+
+        assert Checkout(tmp_path).endpoint("test") == endpoint
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"config:\n\tassume-role:endpoint: x", "found character"),
+            (b"config: {a: 2026-13-01}", "month must be in 1..12"),
+            (b"config: {a: !!timestamp x}", ""),
+            (b"config: {a: !!bool x}", ""),
+            (b"config: {a: 0x_}", "invalid literal for int"),
+            (b"[" * 5000, "recursion"),
+            (b"config: *nowhere", "undefined alias"),
+            (b"config: {[]: 1}", "unhashable"),
+            (b"\xff\xfe\x00", "codec can't decode"),
+            (b"a\x00b", "special characters are not allowed"),
+            (b"# " + b"x" * 10_000_000, "it has more than 1,000,000 bytes"),
+        ],
+    )
+    def test_what_no_file_of_a_stack_is(self, tmp_path, content, reason):
+        (tmp_path / "Pulumi.test.yaml").write_bytes(content)
+
+        with pytest.raises(LocalError, match=rf"^Pulumi\.test\.yaml cannot be read: .*{reason}.*\. Correct it\.$"):
+            Checkout(tmp_path).endpoint("test")
+
+    @pytest.mark.parametrize(
         ("command", "arguments", "pretend", "yes", "flags"),
         [
             ("up", [], True, False, ["--yes", "--skip-preview", "--refresh"]),
