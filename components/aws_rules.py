@@ -143,8 +143,7 @@ def mfa_max_age(value: object) -> int:
 
 
 def _seconds(what: str, low: int, high: int, value: object) -> int:
-    # Other languages hand numbers over as floating-point ones.
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    text = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise ValueError(f"{what} is a whole number of seconds from {low} to {high}. Choose one in that range")
     return int(text)

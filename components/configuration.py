@@ -18,7 +18,7 @@ from components.identity_policy import identity_policy_file
 from components.models import NAMESPACE
 from components.pgp import public_key_file
 from components.relationship_args import RelationshipArgs
-from components.validation import Model
+from components.validation import Model, key_path
 
 PROJECT_FOLDER = Path(__file__).parent.parent
 
@@ -173,7 +173,7 @@ def _shorten(text: str, longest: int = 80) -> str:
 def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whose module is private
     location = cast("tuple[str | int, ...]", error["loc"])
     file = next((file for file in FILES if location == (*file.section, file.field)), None)
-    key = _key((*file.section, file.setting) if file else location)
+    key = key_path((*file.section, file.setting) if file else location)
     value = cast("object", error["input"])
     match error["type"]:
         case "value_error":
@@ -205,12 +205,7 @@ def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
     nearest = difflib.get_close_matches(str(location[-1]).casefold(), [k.casefold() for k in known], 1, 0.5)
     meant = [k for k in known if k.casefold() in nearest]
     advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
-    return Fault(_key(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
-
-
-def _key(location: tuple[str | int, ...]) -> str:
-    """Return a place in the settings as ``pulumi config set --path`` takes it."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return Fault(key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

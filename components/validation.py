@@ -24,6 +24,11 @@ class Refusal(NamedTuple):
     problem: str  # the rule and the fix
 
 
+def key_path(place: tuple[str | int, ...]) -> str:
+    """Return a place in the arguments as Pulumi writes it, as ``trust.sourceIps[0]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+
+
 def refuse(refusals: Iterable[Refusal]) -> None:
     """Raise everything that a rule refuses, at once, where there is something.
 

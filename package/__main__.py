@@ -1,0 +1,10 @@
+"""What the engine starts for a program that uses the package. The `__main__.py` beside Pulumi.yaml is the program."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from components.package import serve
+
+serve()
