@@ -4,13 +4,12 @@ https://www.pulumi.com/docs/iac/using-pulumi/extending-pulumi/build-a-component/
 """
 
 import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from typing import cast
 
 import pulumi
 from pulumi.errors import InputPropertiesError, InputPropertyErrorDetails
-from pulumi.provider import ConstructResult, main
+from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.analyzer import ComponentDefinition
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
@@ -68,11 +67,6 @@ class Package(ComponentProvider):
                     raise InputPropertiesError(str(fault), []) from error
                 case _:
                     raise
-
-
-def serve() -> None:
-    """Serve the engine whose address is this process's first argument, until it ends."""
-    main(Package(), sys.argv[1:])
 
 
 def _hidden(value: object, place: Place = ()) -> Iterator[Place]:

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
+from pulumi.provider import main
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from components.package import serve
+from components.package import Package
 
-serve()
+main(Package(), sys.argv[1:])
