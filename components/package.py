@@ -23,7 +23,6 @@ from components.trusting_role import TrustingRole
 from components.validation import key_path
 
 Place = tuple[str | int, ...]
-
 COMPONENTS: list[type[pulumi.ComponentResource]] = [Relationship, TrustingRole, TrustedUser]
 
 
@@ -34,8 +33,8 @@ class Package(ComponentProvider):
     """
 
     def __init__(self) -> None:
-        for component in COMPONENTS:
-            component.__doc__ = inspect.getdoc(component)  # or the schema has Python's indentation in it
+        for component in COMPONENTS:  # the schema takes what they say, but not Python's indentation and exceptions
+            component.__doc__ = (inspect.getdoc(component) or "").partition("\n\nRaises:")[0]
         super().__init__(COMPONENTS, NAMESPACE)
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:  # noqa: ARG002
