@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import partial
 
+from components.validation import whole
 from iam import limits
 from iam.arns import ARN
 from iam.endpoints import endpoint_fault
@@ -111,8 +112,7 @@ def description(value: object) -> str:
 
 
 def _seconds(what: str, low: int, high: int, value: object) -> int:
-    # Other languages hand numbers over as floating-point ones.
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    text = str(whole(value))
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise ValueError(f"{what} is a whole number of seconds from {low} to {high}. Choose one in that range")
     return int(text)

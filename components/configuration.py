@@ -18,7 +18,7 @@ from components.identity_policy import identity_policy_file
 from components.models import NAMESPACE
 from components.pgp import public_key_file
 from components.relationship_args import RelationshipArgs
-from components.validation import Model
+from components.validation import Model, key_path
 
 PROJECT_FOLDER = Path(__file__).parent.parent
 
@@ -177,7 +177,7 @@ def _shorten(text: str, longest: int = 80) -> str:
 def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whose module is private
     location = cast("tuple[str | int, ...]", error["loc"])
     file = next((file for file in FILES if location == (*file.section, file.field)), None)
-    key = _key((*file.section, file.setting) if file else location)
+    key = key_path((*file.section, file.setting) if file else location)
     value = cast("object", error["input"])
     match error["type"]:
         case "value_error":
@@ -211,19 +211,7 @@ def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
     nearest = difflib.get_close_matches(str(location[-1]).casefold(), [k.casefold() for k in known], 1, 0.5)
     meant = [k for k in known if k.casefold() in nearest]
     advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
-    return Fault(_key(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
-
-
-def _key(location: tuple[str | int, ...]) -> str:
-    """Return a place in the settings as ``pulumi config set --path`` takes it."""
-    return "".join(map(_part, location)).removeprefix(".")
-
-
-def _part(part: str | int) -> str:
-    """Return one step of a key: a name with a dot or a space in it, for example, stands in brackets and quotes."""
-    if isinstance(part, str) and re.fullmatch(r"[\w-]+", part):
-        return f".{part}"
-    return f"[{json.dumps(part, ensure_ascii=False)}]"
+    return Fault(key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from components.small_file import read_small_file
+from components.validation import whole
 from iam.documents import items, size, statements
 from iam.limits import MAX_POLICY_CHARACTERS
 
@@ -57,11 +58,11 @@ def identity_policy(document: object) -> dict[str, object]:
 
 
 def _as_json(document: object) -> object:
-    """Return a document as JSON has it, whole numbers as 7: other languages hand over 7.0, another text to AWS."""
+    """Return a document as JSON has it, with whole numbers as 7: AWS takes 7.0 for another text."""
     try:
         text = json.dumps(document, allow_nan=False, ensure_ascii=False)
         text.encode()
-        return json.loads(text, parse_float=_number)
+        return whole(json.loads(text))
     except RecursionError:
         raise ValueError(f"this policy is nested too deep. {FLAT}") from None
     except UnicodeEncodeError:
@@ -70,11 +71,6 @@ def _as_json(document: object) -> object:
         raise ValueError(f"this is not JSON: {error}. Write a text, a number or a boolean") from None
     except ValueError:
         raise ValueError("JSON has no NaN and no Infinity. Write a number, or remove it") from None
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """What all models share: one way to check, to refuse several things at once, and to fall back on a default."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional, TypeVar, cast
 
@@ -24,6 +26,18 @@ class Refusal(NamedTuple):
     place: tuple[str | int, ...]  # from there, with the keys of the configuration
     value: object
     problem: str  # the rule and the fix
+
+
+def key_path(place: tuple[str | int, ...]) -> str:
+    """Return a place in the arguments as Pulumi writes it, as ``trust.sourceIps[0]`` or ``tags["cost centre"]``."""
+    return "".join(map(_step, place)).removeprefix(".")
+
+
+def _step(part: str | int) -> str:
+    """Return one step of a path: a name with a dot or a space in it, for example, stands in brackets and quotes."""
+    if isinstance(part, str) and re.fullmatch(r"[\w-]+", part):
+        return f".{part}"
+    return f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -75,6 +89,17 @@ def _obeying(
             refusals.append(Refusal((place,), value, str(error)))
     refuse(refusals)
     return obeying
+
+
+def whole(value: object) -> object:
+    """Return a value with whole numbers as such: on the way from other languages all become floating-point ones."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: whole(inner) for key, inner in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in cast("list[object]", value)]
+    return value
 
 
 class Model(BaseModel):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [ROOT / "__main__.py", *sorted((ROOT / "components").rglob("*.py"))]
 LAYERS = {
     "iam": (sorted((ROOT / "iam").rglob("*.py")), {"components", "tools", "local"}),
-    "program": (PROGRAM, {"tools", "local"}),
+    "program": ([*PROGRAM, ROOT / "package/__main__.py"], {"tools", "local"}),
     "tools": (sorted((ROOT / "tools").rglob("*.py")), {"components", "local"}),
     "local": (sorted((ROOT / "local").rglob("*.py")), {"components", "tools"}),
 }

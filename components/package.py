@@ -1,0 +1,84 @@
+"""The three components as a Pulumi package, for programs in every language: the models of the house are its schema.
+
+https://www.pulumi.com/docs/iac/using-pulumi/extending-pulumi/build-a-component/
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import pulumi
+from pulumi.errors import InputPropertiesError, InputPropertyErrorDetails
+from pulumi.provider import ConstructResult
+from pulumi.provider.experimental.analyzer import ComponentDefinition
+from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ComponentInitError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from components.models import NAMESPACE
+from components.relationship import Relationship
+from components.trusted_user import TrustedUser
+from components.trusting_role import TrustingRole
+from components.validation import key_path, whole
+
+Place = tuple[str | int, ...]
+COMPONENTS: list[type[pulumi.ComponentResource]] = [Relationship, TrustingRole, TrustedUser]
+
+
+class Package(ComponentProvider):
+    """Makes the components on behalf of a program, and says what is wrong with their arguments by its names for them.
+
+    Namespace and version are not said here: Pulumi takes them from the address and the tag of the repository.
+    """
+
+    def __init__(self) -> None:
+        for component in COMPONENTS:  # the schema takes what they say, but not Python's indentation and exceptions
+            component.__doc__ = (inspect.getdoc(component) or "").partition("\n\nRaises:")[0]
+        super().__init__(COMPONENTS, NAMESPACE)
+
+    def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:  # noqa: ARG002
+        """Leave the names of the arguments as they are: the models take the schema's, and then speak of those."""
+        return inputs
+
+    def construct(
+        self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        """Make a component.
+
+        Raises:
+            InputPropertiesError: the arguments or the providers are wrong; it names every fault.
+        """
+        if hidden := [key_path(place) for place in _hidden(inputs)]:
+            # As text, not as properties: of those, the engine shows the values.
+            raise InputPropertiesError(
+                f"{', '.join(hidden)}: secrets and outputs of other resources cannot be taken, since a preview shows "
+                "every document whole. Give a plain value",
+                [],
+            )
+        try:
+            return super().construct(name, resource_type, cast("pulumi.Inputs", whole(inputs)), options)
+        except ComponentInitError as error:
+            match error.inner:
+                case ValidationError() as faults:
+                    raise InputPropertiesError("", [_problem(fault) for fault in faults.errors()]) from error
+                case pulumi.RunError() as fault:
+                    raise InputPropertiesError(str(fault), []) from error
+                case _:
+                    raise
+
+
+def _hidden(value: object, place: Place = ()) -> Iterator[Place]:
+    """Yield the places, inside the arguments, of what is not known yet or not to be shown."""
+    if isinstance(value, pulumi.Output):
+        yield place
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, object]", value).items():
+            yield from _hidden(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(cast("list[object]", value)):
+            yield from _hidden(inner, (*place, index))
+
+
+def _problem(fault: ErrorDetails) -> InputPropertyErrorDetails:
+    return {"property_path": key_path(fault["loc"]), "reason": fault["msg"].removeprefix("Value error, ")}
