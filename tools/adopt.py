@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> Exit:
     """Look, show, ask and import."""
     stack: str = options.stack
     config = read_config(stack)
-    steps, import_file = _preview(stack)
+    steps, import_file = preview_to_import(stack)
     if lost := losses(steps):
         raise StackError(
             f"Other changes of stack {stack} are pending: {'; '.join(map(str, lost))}. Nothing was imported. "
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> Exit:
             "Then run this again."
         )
     planned = planned_resources(steps)
-    accounts = {side: _account(side, config, steps) for side in SIDES}
+    accounts = {side: open_account(side, config, steps) for side in SIDES}
     existing = [there for item in planned if (there := accounts[item.side].find(item))]
     advice = _advice_on_keys(stack, config, steps, accounts["trusted"])
     if not existing:
@@ -82,13 +82,13 @@ def run(options: argparse.Namespace) -> Exit:
     if not agreed(f"Import these {len(existing)} into stack {stack}?", yes=options.yes):
         say(f"Nothing was imported. To do so: python -m tools adopt --stack {stack} --yes")
         return Exit.DONE
-    _import(stack, import_document(import_file, existing))
+    import_resources(stack, import_document(import_file, existing))
     _tell_what_is_left(stack, len(existing))
     say(*advice)
     return Exit.DONE
 
 
-def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
+def preview_to_import(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
     """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads.
 
     Raises:
@@ -100,7 +100,7 @@ def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
         return steps, json.loads(file.read_text(encoding="utf-8"))
 
 
-def _import(stack: str, document: Mapping[str, Any]) -> None:
+def import_resources(stack: str, document: Mapping[str, Any]) -> None:
     """Import resources into the stack.
 
     Raises:
@@ -213,7 +213,7 @@ class Account:
             return []
 
 
-def _account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
+def open_account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
     """Return one of the two accounts, open to whoever administers the stack.
 
     Raises:

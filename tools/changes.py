@@ -20,6 +20,8 @@ class Update:
     start: datetime
     end: datetime
     changed: bool
+    failed: bool = False
+    deployed: bool = True  # it ran the program: an update, and no refresh, import or destroy
 
     def explains(self, moment: datetime) -> bool:
         """Return whether the state was written at that moment by this run."""
@@ -32,10 +34,28 @@ def last_change(stack: str, *, since: datetime) -> datetime | None:
     Raises:
         StackError: the state or the history cannot be read.
     """
-    written = state_times(_printed(stack, "export"))
+    written = state_times(read_export(stack))
     if max(written) < since:
         return None  # and nobody has to wait for the history
-    return change_time(written, updates(_printed(stack, "history", "--json", "--page-size", str(UPDATES))))
+    return change_time(written, read_updates(stack))
+
+
+def read_export(stack: str) -> Mapping[str, Any]:
+    """Return the state of a stack as ``pulumi stack export`` prints it; secrets in it stay encrypted.
+
+    Raises:
+        StackError: it cannot be read.
+    """
+    return _printed(stack, "export")
+
+
+def read_updates(stack: str) -> list[Update]:
+    """Return the last runs that came to their end, the newest first.
+
+    Raises:
+        StackError: the history cannot be read.
+    """
+    return updates(_printed(stack, "history", "--json", "--page-size", str(UPDATES)))
 
 
 def change_time(written: Sequence[datetime], runs: Sequence[Update]) -> datetime | None:
@@ -65,6 +85,8 @@ def updates(history: list[Mapping[str, Any]]) -> list[Update]:
         Update(
             start=datetime.fromisoformat(entry["startTime"]),
             end=datetime.fromisoformat(entry.get("endTime") or entry["startTime"]),
+            failed=entry["result"] != "succeeded",
+            deployed=entry.get("kind") == "update",
             changed=entry["result"] != "succeeded" or not NO_CHANGE.issuperset(entry.get("resourceChanges") or ()),
         )
         for entry in history
