@@ -64,6 +64,10 @@ class Broken:
         """Return whether the answer is yes."""
         return self.pretend or agreed(question, yes=self.yes)
 
+    def agreed_to_delete(self, question: str) -> bool:
+        """Return whether a key may be deleted: of a real account only where a person says so."""
+        return self.pretend or by_person(question)
+
 
 def by_person(question: str) -> bool:
     """Return whether a person says yes; ``--yes`` is none."""
@@ -184,10 +188,7 @@ def _orphans(broken: Broken, steps: Sequence[PulumiStep], record: Record, ahead:
     left = orphans(strange, names, record, handed_over=handed_over, ahead=ahead)
     for key in left:
         say(f"A run of stack {broken.stack} made a key of {broken.user_name} and lost its secret: {described(key)}.")
-    if left and not broken.pretend and not by_person("Delete it?"):
-        say("No key was deleted. A key of a real account is deleted by a person alone: make mend on a terminal.")
-        return []
-    return left
+    return left if left and broken.agreed_to_delete("Delete it?") else []
 
 
 def _delete(broken: Broken, keys: Sequence[AccessKey]) -> None:
