@@ -35,6 +35,7 @@ class Record:
     begun: frozenset[str] = frozenset()  # what a killed run was about to make: nobody knows how that ended
     locked: datetime | None = None  # since when a killed run has held the stack's lock
     now: datetime
+    ahead: timedelta = timedelta(0)  # how much further AWS's clock is than the one that all of this was recorded by
 
     @property
     def unfinished(self) -> bool:
@@ -50,21 +51,29 @@ class Record:
         end = self.made.get(name, self.now)
         deployments = [run for run in self.runs if run.deployed]
         if end is None or any(run.start > end and run.changed and not run.failed for run in deployments):
-            return []  # nobody knows when; or a later deployment changed something, and what is left became something
+            return []  # nobody knows when; or a later deployment was there to notice it
         makers = [run for run in deployments if name in self.made and run.explains(end)]
-        done = [run.end for run in deployments if not run.failed and run not in makers and run.end <= end]
-        dates = [date for date in self.made.values() if date]
-        # After the last deployment that made all there was to make; the first one began before anything was recorded.
-        since = max(done) + SECOND if done else min(dates, default=end).replace(microsecond=0)
-        failed = [run for run in deployments if run.failed and run.start <= end and run.end >= since]
+        done = max(
+            (run.end for run in deployments if not run.failed and run not in makers and run.end <= end), default=None
+        )
+        failed = [run for run in deployments if run.failed and run.start <= end and (done is None or run.end > done)]
         spans = [Span(run.start + SECOND, min(run.end, end)) for run in {*failed, *makers}]
-        if name in self.begun:  # by a run that the history does not have
+        if name in self.begun:
+            # By a run that the history does not have: after the last deployment that made all there was to make. The
+            # first one began before anything was recorded.
+            dates = [date for date in self.made.values() if date]
+            since = done + SECOND if done else min(dates, default=end).replace(microsecond=0)
             spans.append(Span(max(since, self.locked + SECOND) if self.locked else since, end))
         return spans
 
 
 def record_of(
-    export: Mapping[str, Any], runs: Sequence[Update], *, now: datetime, locked: datetime | None = None
+    export: Mapping[str, Any],
+    runs: Sequence[Update],
+    *,
+    now: datetime,
+    locked: datetime | None = None,
+    ahead: timedelta = timedelta(0),
 ) -> Record:
     """Return what a stack's export and its last runs say."""
     deployment: Mapping[str, Any] = export.get("deployment") or {}
@@ -79,26 +88,26 @@ def record_of(
         begun=frozenset(logical_name(each["resource"]) for each in pending if each["type"] == "creating"),
         locked=locked,
         now=now,
+        ahead=ahead,
     )
 
 
-def stranger(existing: Existing, record: Record, *, ahead: timedelta) -> str | None:
+def stranger(existing: Existing, record: Record) -> str | None:
     """Return why what exists in a planned resource's place is not provably the stack's own; None: it is.
 
     Args:
         existing: what exists.
         record: of the stack's runs.
-        ahead: by how much AWS's clock is ahead of the one that the runs were recorded by.
     """
     if existing.obstacles or existing.changes or existing.extras:
         return "it is not what the program makes"
-    if existing.created is None or not _within(existing.created - ahead, record.spans(existing.planned.name)):
+    if existing.created is None or not _within(existing.created - record.ahead, record.spans(existing.planned.name)):
         return f"it was made at {existing.created}, when no failed or killed run of this stack was at work"
     return None
 
 
 def orphans(
-    strange: Sequence[AccessKey], names: Iterable[str], record: Record, *, handed_over: frozenset[str], ahead: timedelta
+    strange: Sequence[AccessKey], names: Iterable[str], record: Record, *, handed_over: frozenset[str]
 ) -> list[AccessKey]:
     """Return the keys of the stack's user that its own runs made and did not record: nobody has their secret.
 
@@ -107,10 +116,9 @@ def orphans(
         names: the logical names of the keys that the stack has or wants.
         record: of the stack's runs.
         handed_over: ids of the keys in the stack's outputs.
-        ahead: as for ``stranger``.
     """
     spans = [spans for name in names if (spans := record.spans(name))]
-    born = {key.id: key.created - ahead for key in strange if key.created}
+    born = {key.id: key.created - record.ahead for key in strange if key.created}
     fits = all(
         key.actual == "Active"
         and key.last_used is None

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from iam.endpoints import endpoint_fault
 from tools.adopt import SIDES, import_resources, open_account, preview_to_import
 from tools.adoption import USER, Existing, import_document, planned_resources, report
-from tools.callers import administrator, aws_time
-from tools.changes import read_export, read_updates
+from tools.callers import Caller, administrator, aws_time
+from tools.changes import Update, read_export, read_updates
 from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, PulumiStep, logical_name
 from tools.errors import Exit, StackError
@@ -84,32 +84,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Exit:
     """Look, show, ask and mend."""
+    broken, export, updates = _look(options)
+    if lock := find_lock(broken.stack, broken.root):
+        _free(broken, lock)
+    trusted = administrator("trusted", broken.config)
+    record = record_of(
+        export, updates, now=datetime.now(UTC), locked=lock.since if lock else None, ahead=_clock_ahead(trusted)
+    )
+    iam: IAMClient = trusted.client("iam")
+    steps, taken = _take_over(broken, iam, record) if record.unfinished else ([], [])
+    user_name = next((there.id for there in taken if there.planned.type == USER), broken.user_name)
+    keys = _orphans(broken, iam, user_name, steps, record)[0] if user_name else []
+    for key in keys:
+        say(f"A run of stack {broken.stack} made a key of {user_name} and lost its secret: {described(key)}.")
+    delete = bool(keys) and broken.agreed_to_delete("Delete it?")
+    forgotten = bool(record.begun) and (bool(lock or taken or delete) or record.begun <= record.made.keys())
+    if forgotten or delete:  # this fails while a deployment is at work, which may be about to record this very key
+        refresh_root(broken.stack, broken.root, "--clear-pending-creates")
+    if user_name and delete:
+        _delete(broken, iam, user_name, keys)
+    if not (lock or taken or delete or forgotten):
+        complain(f"Nothing to mend: no failed or killed run of stack {broken.stack} provably left anything.")
+        return Exit.CANNOT_TELL
+    say("Mended.")
+    return Exit.DONE
+
+
+def _look(options: argparse.Namespace) -> tuple[Broken, Mapping[str, Any], list[Update]]:
+    """Return the stack, its export and its last runs: three calls of Pulumi's CLI, side by side.
+
+    Raises:
+        StackError: the stack cannot be read.
+    """
     stack: str = options.stack
     with ThreadPoolExecutor() as side_by_side:
         updates, config = side_by_side.submit(read_updates, stack), side_by_side.submit(read_config, stack)
         export = read_export(stack)
-        broken = Broken(
-            stack=stack,
-            config=config.result(),
-            resources=cast("Mapping[str, Any]", export.get("deployment") or {}).get("resources") or [],
-            yes=options.yes,
-        )
-    if lock := find_lock(stack, broken.root):
-        _free(broken, lock)
-    record = record_of(export, updates.result(), now=datetime.now(UTC), locked=lock.since if lock else None)
-    ahead = _clock_ahead(broken.config)
-    steps, taken = _take_over(broken, record, ahead) if record.unfinished else ([], [])
-    keys = _orphans(broken, steps, record, ahead)
-    forgotten = bool(record.begun) and (bool(lock or taken or keys) or record.begun <= record.made.keys())
-    if forgotten or keys:  # which fails while a deployment is at work, that may be about to record this very key
-        refresh_root(stack, broken.root, "--clear-pending-creates")
-    if keys:
-        _delete(broken, keys)
-    if not (lock or taken or keys or forgotten):
-        complain(f"Nothing to mend: no failed or killed run of stack {stack} provably left anything.")
-        return Exit.CANNOT_TELL
-    say("Mended.")
-    return Exit.DONE
+        deployment: Mapping[str, Any] = export.get("deployment") or {}
+        resources: list[Mapping[str, Any]] = deployment.get("resources") or []
+        broken = Broken(stack=stack, config=config.result(), resources=resources, yes=options.yes)
+        return broken, export, updates.result()
 
 
 def _free(broken: Broken, lock: Lock) -> None:
@@ -130,15 +144,14 @@ def _free(broken: Broken, lock: Lock) -> None:
     pulumi(broken.stack, "cancel", "--yes")
 
 
-def _clock_ahead(config: Mapping[str, Any]) -> timedelta:
+def _clock_ahead(caller: Caller) -> timedelta:
     """Return by how much AWS's clock is ahead of this machine's."""
-    sts = administrator("trusted", config).client("sts")
     before = datetime.now(UTC)
-    answer = sts.get_caller_identity()
+    answer = caller.client("sts").get_caller_identity()
     return clock_ahead(aws_time(answer), before, datetime.now(UTC))
 
 
-def _take_over(broken: Broken, record: Record, ahead: timedelta) -> tuple[list[PulumiStep], list[Existing]]:
+def _take_over(broken: Broken, iam: "IAMClient", record: Record) -> tuple[list[PulumiStep], list[Existing]]:
     """Import what a run left; return the steps of the next deployment as they were before, and what was imported.
 
     Raises:
@@ -151,8 +164,9 @@ def _take_over(broken: Broken, record: Record, ahead: timedelta) -> tuple[list[P
     existing = [there for item in planned if (there := accounts[item.side].find(item)) and there.created]
     left: list[Existing] = []
     for there in existing:
-        keys = accounts["trusted"].keys(there.id) if there.planned.type == USER else []
-        why = stranger(replace(there, extras=[*there.extras, *map(str, keys)]), record, ahead=ahead)
+        own, keys = _orphans(broken, iam, there.id, steps, record) if there.planned.type == USER else ([], [])
+        unknown = [str(key) for key in keys if key not in own]
+        why = stranger(replace(there, extras=[*there.extras, *unknown]), record)
         if why is None:
             left.append(there)
         else:
@@ -170,37 +184,34 @@ def _take_over(broken: Broken, record: Record, ahead: timedelta) -> tuple[list[P
     return steps, left
 
 
-def _orphans(broken: Broken, steps: Sequence[PulumiStep], record: Record, ahead: timedelta) -> list[AccessKey]:
-    """Return the keys that the stack's runs left with its user, if they are to be deleted."""
-    if broken.user_name is None:
-        return []
+def _orphans(
+    broken: Broken, iam: "IAMClient", user_name: str, steps: Sequence[PulumiStep], record: Record
+) -> tuple[list[AccessKey], list[AccessKey]]:
+    """Return the keys of the stack's user that the state does not know: those that its runs left, and all."""
     own = [each for each in broken.resources if each["type"] == ACCESS_KEY]
-    iam: IAMClient = administrator("trusted", broken.config).client("iam")
     known = {each["id"] for each in own}
-    strange = [key for key in read_keys(iam, broken.user_name, with_use=True) if key.id not in known]
+    try:
+        strange = [key for key in read_keys(iam, user_name, with_use=True) if key.id not in known]
+    except iam.exceptions.NoSuchEntityException:
+        strange = []
     if not strange:
-        return []
+        return [], []
     wanted = [item.name for item in planned_resources(steps) if item.type == ACCESS_KEY]
-    names = {*map(logical_name, own), *wanted}
     # Without outputs none was ever handed over.
-    outputs = read_outputs(broken.stack) if broken.resources[0].get("outputs") else None
+    outputs = read_outputs(broken.stack) if broken.resources and broken.resources[0].get("outputs") else None
     handed_over = frozenset(key.id for key in outputs.access_keys.values()) if outputs else frozenset[str]()
-    left = orphans(strange, names, record, handed_over=handed_over, ahead=ahead)
-    for key in left:
-        say(f"A run of stack {broken.stack} made a key of {broken.user_name} and lost its secret: {described(key)}.")
-    return left if left and broken.agreed_to_delete("Delete it?") else []
+    names = {*map(logical_name, own), *wanted}
+    return orphans(strange, names, record, handed_over=handed_over), strange
 
 
-def _delete(broken: Broken, keys: Sequence[AccessKey]) -> None:
+def _delete(broken: Broken, iam: "IAMClient", user_name: str, keys: Sequence[AccessKey]) -> None:
     """Delete keys that are still as they were shown, and that the state still does not know.
 
     Raises:
         StackError: the stack cannot be read.
         ClientError: AWS refused it.
     """
-    user_name = str(broken.user_name)
     resources: Sequence[Mapping[str, Any]] = read_export(broken.stack)["deployment"]["resources"]
-    iam: IAMClient = administrator("trusted", broken.config).client("iam")
     there = read_keys(iam, user_name, with_use=True)
     for key in keys:
         if key in there and key.id not in {each.get("id") for each in resources}:
