@@ -19,6 +19,8 @@ RUN = settings="$$($(PYTHON) -m local env --stack="$$STACK"$(1))"; eval "$$setti
 RUN_ASKING = $(call RUN, --flags=$(1) $(if $(YES),--yes) -- $(ARGS))
 # The last proof is kept for the diagram.
 VERIFY = $(PYTHON) -m tools verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
+# It ends with 0 where it mended something, so that what failed before it is worth another try.
+MEND = $(PYTHON) -m tools mend --stack="$$STACK"$(if $(YES), --yes)
 # The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
 # always be: then a faulty configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
 SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
@@ -40,8 +42,11 @@ help: ## list the commands
 
 .PHONY: up
 up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
-	@$(call RUN_ASKING,up) pulumi up --stack "$$STACK" $$flags --suppress-outputs $(ARGS); \
+	@$(call RUN_ASKING,up) trap 'exit 130' INT; \
+		deploy() { pulumi up --stack "$$STACK" $$flags --suppress-outputs $(ARGS); }; \
+		deploy || { status=$$?; $(MEND) && deploy || exit $$status; }; \
 		status=0; $(VERIFY) || status=$$?; \
+		if test $$status -eq 1 && $(MEND); then status=0; $(VERIFY) || status=$$?; fi; \
 		pulumi stack output --stack "$$STACK"; \
 		test $$status -ne 2 || exit 0; exit $$status # 2: it stands, but its proof needs a PGP key's owner or MFA
 
@@ -64,6 +69,10 @@ profile: .venv/installed ## write the stack's two AWS profiles to your AWS confi
 .PHONY: adopt
 adopt: .venv/installed ## take over a relationship that was made by hand, under the configured names
 	@$(RUN) $(PYTHON) -m tools adopt --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
+
+.PHONY: mend
+mend: .venv/installed ## put right what a failed or killed run made and did not record; make up does it by itself
+	@$(RUN) $(MEND) $(ARGS)
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)

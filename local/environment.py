@@ -103,9 +103,7 @@ def _make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) 
     """Make the stack in the file backend, if it is not there yet, and mend what a full disk or a power cut left."""
     checkout.stacks.mkdir(parents=True, exist_ok=True)
     state = _state_file(checkout, stack)
-    if state.exists():
-        if _content(state) is None:
-            _restore(stack, state)
+    if state.exists() and (_content(state) is not None or _restore(checkout, stack, state)):
         return
     done = subprocess.run(
         [str(checkout.bin / "pulumi"), "stack", "init", stack, "--non-interactive"],
@@ -127,21 +125,26 @@ def _content(file: Path) -> dict[str, Any] | None:
         return None
 
 
-def _restore(stack: str, state: Path) -> None:
-    """Take the copy that the backend made before it last wrote the state of the stack."""
-    copy = state.with_name(f"{state.name}.bak")
-    if _content(copy) is None:
-        raise LocalError(
-            f"The state of stack {stack} is broken, and so is its copy ({copy}), as after a full disk. "
-            "Start anew: make down; rm -rf .local"
-        )
-    unfinished = state.with_name(f"{state.name}.{os.getpid()}")
-    shutil.copy2(copy, unfinished)
-    unfinished.replace(state)
+def _restore(checkout: Checkout, stack: str, state: Path) -> bool:
+    """Put a whole copy in the place of a broken state; return whether there is one. Without one there is none at all.
+
+    The backend makes a copy before it writes the state, which a full disk breaks as well, and one at each run's end.
+    """
+    ends = (checkout.stacks / ".pulumi" / "history" / PROJECT / stack).glob("*.checkpoint.json")
+    copies = [state.with_name(f"{state.name}.bak"), *sorted(ends, reverse=True)]
+    copy = next((copy for copy in copies if _content(copy) is not None), None)
+    what = f"the copy before it ({copy})" if copy else "an empty one: no copy is whole"
+    if copy:
+        unfinished = state.with_name(f"{state.name}.{os.getpid()}")
+        shutil.copy2(copy, unfinished)
+        unfinished.replace(state)
+    else:
+        state.unlink()
     say(
-        f"The state of stack {stack} was broken, as after a full disk: going on from the copy before it ({copy}). "
-        "If something exists already that it does not know, start anew: make down; rm -rf .local"
+        f"The state of stack {stack} was broken, as after a full disk: going on from {what}. `make up` takes over what "
+        "the broken run made. If anything else exists that it does not know, start anew: make down; rm -rf .local"
     )
+    return copy is not None
 
 
 def _drop_stale_locks(checkout: Checkout, stack: str) -> None:

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> Exit:
     """Look, show, ask and import."""
     stack: str = options.stack
     config = read_config(stack)
-    steps, import_file = _preview(stack)
+    steps, import_file = preview_to_import(stack)
     if lost := losses(steps):
         raise StackError(
             f"Other changes of stack {stack} are pending: {'; '.join(map(str, lost))}. Nothing was imported. "
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> Exit:
             "Then run this again."
         )
     planned = planned_resources(steps)
-    accounts = {side: _account(side, config, steps) for side in SIDES}
+    accounts = {side: open_account(side, config, steps) for side in SIDES}
     existing = [there for item in planned if (there := accounts[item.side].find(item))]
     advice = _advice_on_keys(stack, config, steps, accounts["trusted"])
     if not existing:
@@ -81,22 +81,30 @@ def run(options: argparse.Namespace) -> Exit:
     if not agreed(f"Import these {len(existing)} into stack {stack}?", yes=options.yes):
         say(f"Nothing was imported. To do so: python -m tools adopt --stack {stack} --yes")
         return Exit.DONE
-    _import(stack, import_document(import_file, existing))
+    import_resources(stack, import_document(import_file, existing))
     _tell_what_is_left(stack, len(existing))
     say(*advice)
     return Exit.DONE
 
 
-def _preview(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
-    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads."""
+def preview_to_import(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
+    """Return the steps of the next ``pulumi up``, and what it creates in the form that ``pulumi import`` reads.
+
+    Raises:
+        StackError: the preview failed; the message has its words.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         steps = preview(stack, "--show-sames", "--import-file", str(file))
         return steps, json.loads(file.read_text(encoding="utf-8"))
 
 
-def _import(stack: str, document: Mapping[str, Any]) -> None:
-    """Import resources into the stack."""
+def import_resources(stack: str, document: Mapping[str, Any]) -> None:
+    """Import resources into the stack.
+
+    Raises:
+        FailedError: Pulumi refused some.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "import.json"
         file.write_text(json.dumps(document), encoding="utf-8")
@@ -190,8 +198,12 @@ class Account:
             return []
 
 
-def _account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
-    """Return one of the two accounts, open to whoever administers the stack."""
+def open_account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiStep]) -> Account:
+    """Return one of the two accounts, open to whoever administers the stack.
+
+    Raises:
+        StackError: there are no credentials for it.
+    """
     return Account(
         iam=administrator(side, config).client("iam"),
         tags=cast("Mapping[str, str]", config.get("tags") or {}),

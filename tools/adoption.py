@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from iam import Side
@@ -44,6 +45,7 @@ class Existing:
     planned: Planned
     title: str  # as "role Assume-Role-1"
     id: str  # as Pulumi imports it
+    created: datetime | None = None  # AWS has no date for an attachment
     changes: Sequence[str] = ()  # what the next `pulumi up` will change
     extras: Sequence[str] = ()  # what stays as it is, outside the stack
     obstacles: Sequence[str] = ()  # why it cannot be adopted as it is, each with the fix
@@ -122,6 +124,7 @@ def existing_role(planned: Planned, role: Resource, *, tags: Mapping[str, str], 
         planned=planned,
         title=f"role {ours['name']}",
         id=str(ours["name"]),
+        created=role.get("CreateDate"),
         obstacles=[*_path_obstacle("role", role, ours)],
         changes=[
             *_document_change("trust policy", "trust", role["AssumeRolePolicyDocument"], ours["assumeRolePolicy"]),
@@ -141,6 +144,7 @@ def existing_user(planned: Planned, user: Resource, *, tags: Mapping[str, str], 
         planned=planned,
         title=f"user {ours['name']}",
         id=str(ours["name"]),
+        created=user.get("CreateDate"),
         obstacles=[*_path_obstacle("user", user, ours)],
         changes=[*_boundary_change("user", user, ours), *_tag_change(user, tags)],
         extras=extras,
@@ -154,6 +158,7 @@ def existing_policy(planned: Planned, policy: Resource, document: Document, *, t
         planned=planned,
         title=f"policy {ours['name']}",
         id=str(policy["Arn"]),
+        created=policy.get("CreateDate"),
         obstacles=[*_policy_obstacle(policy, planned)],
         changes=[*_document_change("document", setting, document, ours["policy"]), *_tag_change(policy, tags)],
     )

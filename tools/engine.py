@@ -3,11 +3,9 @@
 import json
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from tools.errors import FailedError, StackError
@@ -52,6 +50,8 @@ class Update:
     start: datetime
     end: datetime
     changed: bool
+    failed: bool = False
+    deployed: bool = True  # it ran the program: an update, and no refresh, import or destroy
 
     def explains(self, moment: datetime) -> bool:
         """Return whether the state was written at that moment by this run."""
@@ -97,11 +97,7 @@ def read_state(stack: str) -> State:
     Raises:
         StackError: it cannot be read, or a deployment has to be finished first.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        # Into a file, so that no message can quote it: what is secret is encrypted in it, but there it is.
-        file = Path(folder) / "state.json"
-        pulumi(stack, "stack", "export", "--file", str(file))
-        return state_of(json.loads(file.read_text(encoding="utf-8")))
+    return state_of(read_export(stack))
 
 
 def state_of(export: Mapping[str, Any]) -> State:
@@ -151,10 +147,28 @@ def last_change(stack: str, *, since: datetime) -> datetime | None:
     Raises:
         StackError: the state or the history cannot be read.
     """
-    written = state_times(printed(stack, "stack", "export"))
+    written = state_times(read_export(stack))
     if max(written) < since:
         return None  # and nobody has to wait for the history
-    return change_time(written, updates(printed(stack, "stack", "history", "--json", "--page-size", str(UPDATES))))
+    return change_time(written, read_updates(stack))
+
+
+def read_export(stack: str) -> Mapping[str, Any]:
+    """Return the state of a stack as ``pulumi stack export`` prints it; secrets in it stay encrypted.
+
+    Raises:
+        StackError: it cannot be read.
+    """
+    return printed(stack, "stack", "export")
+
+
+def read_updates(stack: str) -> list[Update]:
+    """Return the last runs that came to their end, the newest first.
+
+    Raises:
+        StackError: the history cannot be read.
+    """
+    return updates(printed(stack, "stack", "history", "--json", "--page-size", str(UPDATES)))
 
 
 def change_time(written: Sequence[datetime], runs: Sequence[Update]) -> datetime | None:
@@ -184,6 +198,8 @@ def updates(history: list[Mapping[str, Any]]) -> list[Update]:
         Update(
             start=datetime.fromisoformat(entry["startTime"]),
             end=datetime.fromisoformat(entry.get("endTime") or entry["startTime"]),
+            failed=entry["result"] != "succeeded",
+            deployed=entry.get("kind") == "update",
             changed=entry["result"] != "succeeded" or not NO_CHANGE.issuperset(entry.get("resourceChanges") or ()),
         )
         for entry in history

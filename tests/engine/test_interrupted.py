@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 
+from tests.proxy import Fault, proxy_before
+
 
 def kill_an_up(project, wait_until, condition):
     """Start `pulumi up` and kill the engine, which cannot clean up, as soon as the condition holds."""
@@ -62,11 +64,36 @@ def test_a_disk_that_was_full(standing):
     assert "Stack test is proven" in done.stdout
     assert "checkpoint" in json.loads(state.with_name("test.json.bak").read_text())  # the engine has made the next one
 
+    # Where the copy was cut off, too, the state at the end of the last run is left.
+    key = project.outputs()["accessKeyId"]
     state.write_text("")
     state.with_name("test.json.bak").write_text("{")
-    done = project.run("make", "up", "STACK=test", check=False)
-    assert "error: The state of stack test is broken, and so is its copy" in done.stderr
-    assert "Traceback" not in done.stderr
+
+    project.run("make", "-s", "env", "STACK=test")
+
+    assert project.outputs()["accessKeyId"] == key
+
+
+def test_a_disk_that_was_full_in_the_first_run(project, aws_client):
+    """What it leaves: two states that are cut off, a run that failed, and all that it had made by then."""
+    with proxy_before(project.endpoint) as proxy:
+        project.configure({"endpoint": proxy.url})
+        proxy.plan("AttachRolePolicy", Fault.WEB_PAGE)
+        project.up(check=False)
+    project.configure({"endpoint": project.endpoint})
+    project.state_file.write_text("")
+    project.state_file.with_name("test.json.bak").write_text("{")
+    for copy in project.path.rglob("*.checkpoint.json"):
+        copy.unlink()
+
+    done = project.run("make", "mend", "STACK=test")
+    project.up()
+
+    assert "going on from an empty one: no copy is whole" in done.stderr
+    assert "adopt role Assume-Role-1" in done.stdout
+    assert "adopt policy Custom-Policy-For-Role-1" in done.stdout
+    keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in keys] == [project.outputs()["accessKeyId"]]
 
 
 def test_an_embedded_aws_that_lost_everything(standing, aws_client):

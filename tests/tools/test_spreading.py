@@ -214,8 +214,8 @@ def at(second: float) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-def update(start: float, end: float, *, changed: bool) -> Update:
-    return Update(start=at(start), end=at(end), changed=changed)
+def update(start: float, end: float, *, changed: bool, failed: bool = False, deployed: bool = True) -> Update:
+    return Update(start=at(start), end=at(end), changed=changed, failed=failed, deployed=deployed)
 
 
 QUIET, BUSY, FAILED = update(500, 502, changed=False), update(100, 105, changed=True), update(300, 301, changed=True)
@@ -243,10 +243,14 @@ def test_updates_and_state_are_read_as_the_cli_prints_them() -> None:
     entry = {"kind": "update", "startTime": "2026-01-01T00:00:05.000Z", "endTime": "2026-01-01T00:00:07.000Z"}
     results = [({"same": 13}, "succeeded"), ({"same": 12, "delete": 1}, "succeeded"), ({"same": 3}, "failed")]
     printed = [entry | {"resourceChanges": changes, "result": result} for changes, result in results]
-    assert updates(printed) == [update(5, 7, changed=changed) for changed in (False, True, True)]
-    assert updates([{**entry, "result": "failed"}, {"startTime": entry["startTime"], "result": "in-progress"}]) == [
-        update(5, 7, changed=True),
-        update(5, 5, changed=True),
+    assert updates(printed) == [
+        update(5, 7, changed=changed, failed=failed)
+        for changed, failed in ((False, False), (True, False), (True, True))
+    ]
+    refresh = {"kind": "refresh", "startTime": entry["startTime"], "result": "in-progress"}
+    assert updates([{**entry, "result": "failed"}, refresh]) == [
+        update(5, 7, changed=True, failed=True),
+        update(5, 5, changed=True, failed=True, deployed=False),
     ]
     resources = [{"urn": "a", "modified": "2026-01-01T00:00:06.123456789Z"}, {"urn": "made by an old CLI"}]
     state = {"deployment": {"manifest": {"time": "2026-01-01T00:00:07Z"}, "resources": resources}}

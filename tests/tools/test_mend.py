@@ -1,0 +1,359 @@
+"""Mending: what the stack's own runs left becomes its own, and what anybody else made is never touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.proxy import Fault, Proxy, proxy_before
+from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document
+from tools import adoption
+from tools.adoption import Existing, Planned, existing_policy, existing_role, existing_user
+from tools.engine import Update
+from tools.keys import AccessKey
+from tools.leftovers import Record, clock_ahead, orphans, record_of, stranger
+from tools.mend import Broken
+from tools.stack_lock import read_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from subprocess import CompletedProcess
+
+    from tests.conftest import Project
+
+NO_SKEW = timedelta(0)
+KEY_NAME = "assume-role-trusted-key-1"
+
+
+def at(seconds: float) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def ran(start: int, end: int, *, failed: bool = False, changed: bool = True, deployed: bool = True) -> Update:
+    return Update(start=at(start), end=at(end), changed=changed, failed=failed, deployed=deployed)
+
+
+def record(*runs: Update, begun: str | None = None, made: Mapping[str, float | None] | None = None) -> Record:
+    """Return what is recorded of a stack, whose root was made at 2.5 s, at 1000 s."""
+    return Record(
+        runs=runs,
+        made={name: None if when is None else at(when) for name, when in {"root": 2.5, **(made or {})}.items()},
+        begun=frozenset([begun] if begun else []),
+        now=at(1000),
+    )
+
+
+# Whose is it?
+
+TRUST = document(Principal={"AWS": "arn:aws:iam::444455556666:root"}, Action="sts:AssumeRole")
+INPUTS: dict[str, dict[str, Any]] = {
+    adoption.ROLE: {"name": "R", "path": "/", "assumeRolePolicy": TRUST, "maxSessionDuration": 3600},
+    adoption.USER: {"name": "U", "path": "/"},
+    adoption.POLICY: {"name": "P", "path": "/", "policy": document(Action="s3:*", Resource="*")},
+}
+
+
+def in_aws(kind: str, created: float, extras: tuple[str, ...] = (), **other: object) -> Existing:
+    """Return what is exactly as planned, but for what is told otherwise."""
+    planned = Planned(name="it", type=kind, side="trusting", inputs=INPUTS[kind])
+    there = {"Arn": "arn:aws:iam::111122223333:policy/P", "Path": "/", "CreateDate": at(created), **other}
+    if kind == adoption.POLICY:
+        said = other.get("Document", INPUTS[kind]["policy"])
+        return existing_policy(planned, there, json.loads(str(said)), tags={})
+    if kind == adoption.USER:
+        return existing_user(planned, there, tags={}, extras=extras)
+    return existing_role(planned, {"AssumeRolePolicyDocument": json.loads(TRUST), **there}, tags={}, extras=extras)
+
+
+KINDS = (adoption.ROLE, adoption.USER, adoption.POLICY)
+FAILED_ONCE = record(ran(20, 30, failed=True), ran(0, 10))
+KILLED = record(ran(20, 30, failed=True, changed=False), ran(0, 10), begun="it")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("created", "known", "own"),
+    [
+        pytest.param(25, FAILED_ONCE, True, id="while a run was at work that failed"),
+        pytest.param(30, FAILED_ONCE, True, id="in its last second"),
+        pytest.param(19, FAILED_ONCE, False, id="before it"),
+        pytest.param(20, FAILED_ONCE, False, id="in its first second, so perhaps before it"),
+        pytest.param(31, FAILED_ONCE, False, id="after it"),
+        pytest.param(5, FAILED_ONCE, False, id="while one was at work that succeeded"),
+        pytest.param(25, record(ran(20, 30)), False, id="and no run failed"),
+        pytest.param(25, record(ran(40, 50), ran(20, 30, failed=True)), False, id="and a later run made all"),
+        pytest.param(25, record(ran(20, 30, failed=True, deployed=False)), False, id="while a refresh failed"),
+        pytest.param(15, KILLED, True, id="between two runs, where one was killed that was making it"),
+        pytest.param(15, replace(KILLED, begun=frozenset()), False, id="between two runs, and none was killed"),
+        pytest.param(15, replace(KILLED, begun=frozenset(["other"])), False, id="where one was killed at another"),
+        pytest.param(10, KILLED, False, id="before the one that was killed, perhaps"),
+        pytest.param(3, record(begun="it"), True, id="in the first run of all, that was killed"),
+        pytest.param(1, record(begun="it"), False, id="before the first run of all"),
+        pytest.param(16, replace(KILLED, locked=at(15)), True, id="since a killed run has held the lock"),
+        pytest.param(15, replace(KILLED, locked=at(15)), False, id="before it held the lock, perhaps"),
+    ],
+)
+def test_what_aws_made_while_a_run_was_at_work_is_the_stacks_own(
+    kind: str, created: float, known: Record, *, own: bool
+) -> None:
+    why = stranger(in_aws(kind, created), known)
+    assert (why is None) == own
+    assert own or "when no failed or killed run of this stack was at work" in str(why)
+
+
+@pytest.mark.parametrize(
+    "existing",
+    [
+        in_aws(adoption.ROLE, 25, Path="/x/"),
+        in_aws(adoption.ROLE, 25, Description="By hand"),
+        in_aws(adoption.ROLE, 25, MaxSessionDuration=7200),
+        in_aws(adoption.ROLE, 25, Tags=[{"Key": "a", "Value": "b"}]),
+        in_aws(adoption.ROLE, 25, PermissionsBoundary={"PermissionsBoundaryArn": "arn:aws:iam::aws:policy/X"}),
+        in_aws(adoption.ROLE, 25, AssumeRolePolicyDocument=json.loads(document(Principal="*", Action="*"))),
+        in_aws(adoption.ROLE, 25, extras=("inline policy x",)),
+        in_aws(adoption.USER, 25, Path="/x/"),
+        in_aws(adoption.USER, 25, Tags=[{"Key": "a", "Value": "b"}]),
+        in_aws(adoption.USER, 25, extras=("key AKIA",)),
+        in_aws(adoption.POLICY, 25, Description="By hand"),
+        in_aws(adoption.POLICY, 25, Document=document(Action="*", Resource="*")),
+    ],
+)
+def test_what_differs_in_anything_is_somebody_elses(existing: Existing) -> None:
+    assert stranger(existing, FAILED_ONCE) == "it is not what the program makes"
+
+
+def test_an_attachment_which_has_no_date_is_never_taken_over() -> None:
+    planned = Planned(name="it", type=adoption.ROLE_ATTACHMENT, side="trusting", inputs={})
+    assert stranger(Existing(planned=planned, title="", id="R/arn"), FAILED_ONCE)
+
+
+def test_the_clocks_need_not_agree() -> None:
+    hour = timedelta(hours=1)
+    assert stranger(in_aws(adoption.ROLE, 25 + 3600), replace(FAILED_ONCE, ahead=hour)) is None
+    assert stranger(in_aws(adoption.ROLE, 25), replace(FAILED_ONCE, ahead=hour))
+    assert clock_ahead(at(3600), at(0.3), at(0.5)) == hour
+    assert clock_ahead(at(0), at(0.9), at(1.1)) == NO_SKEW  # whole seconds
+    assert clock_ahead(None, at(0), at(1)) == NO_SKEW
+
+
+# Whose key is it?
+
+LOST = AccessKey(id="AKIALOST", actual="Active", created=at(5))
+MADE_TWICE = record(ran(0, 9), made={KEY_NAME: 7.5})
+
+
+@pytest.mark.parametrize(
+    ("strange", "known"),
+    [
+        pytest.param([LOST], MADE_TWICE, id="made twice by a run that succeeded"),
+        pytest.param(
+            [LOST], record(ran(11, 12, changed=False), ran(0, 9), made={KEY_NAME: 7.5}), id="and one after it"
+        ),
+        pytest.param([LOST], record(ran(0, 9, failed=True)), id="by a run that failed"),
+        pytest.param([LOST], record(ran(20, 30), ran(0, 9, failed=True), made={KEY_NAME: 25.5}), id="and made again"),
+        pytest.param([LOST], record(begun=KEY_NAME), id="by a run that was killed"),
+        pytest.param([LOST], record(ran(20, 30), begun=KEY_NAME, made={KEY_NAME: 25.5}), id="killed, and made again"),
+    ],
+)
+def test_a_key_that_a_run_lost_is_an_orphan(strange: list[AccessKey], known: Record) -> None:
+    assert orphans(strange, [KEY_NAME], known, handed_over=frozenset()) == strange
+
+
+@pytest.mark.parametrize(
+    ("strange", "known"),
+    [
+        pytest.param([LOST.model_copy(update={"created": at(15)})], MADE_TWICE, id="made by hand after the run"),
+        pytest.param([LOST.model_copy(update={"created": at(0)})], MADE_TWICE, id="made before it, perhaps"),
+        pytest.param([LOST.model_copy(update={"created": at(9)})], MADE_TWICE, id="made after the run's own"),
+        pytest.param([LOST.model_copy(update={"created": None})], MADE_TWICE, id="of no known age"),
+        pytest.param([LOST.model_copy(update={"last_used": at(6)})], MADE_TWICE, id="used"),
+        pytest.param([LOST.model_copy(update={"actual": "Inactive"})], MADE_TWICE, id="made inactive by somebody"),
+        pytest.param([LOST, LOST.model_copy(update={"id": "AKIATWO"})], MADE_TWICE, id="more than the run can leave"),
+        pytest.param(
+            [LOST, LOST.model_copy(update={"created": at(15)})], MADE_TWICE, id="beside one of unknown origin"
+        ),
+        pytest.param([LOST], record(ran(0, 9), made={KEY_NAME: None}), id="where the state knows no dates"),
+        pytest.param([LOST], record(ran(20, 30), ran(0, 9), made={KEY_NAME: 7.5}), id="before a later deployment"),
+        pytest.param(
+            [LOST], record(ran(3, 9, failed=True), ran(-9, 1), made={KEY_NAME: 0.5}), id="by hand in a failed run"
+        ),
+    ],
+)
+def test_any_other_key_is_somebody_elses(strange: list[AccessKey], known: Record) -> None:
+    assert orphans(strange, [KEY_NAME], known, handed_over=frozenset()) == []
+
+
+def test_a_key_that_was_handed_over_is_no_orphan() -> None:
+    assert orphans([LOST], [KEY_NAME], MADE_TWICE, handed_over=frozenset([LOST.id])) == []
+
+
+# What Pulumi tells
+
+
+def test_the_record_is_read_from_the_export() -> None:
+    urn = "urn:pulumi:s::p::t::"
+    export = {
+        "deployment": {
+            "resources": [
+                {"urn": f"{urn}root", "created": "2026-01-01T00:00:02.5Z"},
+                {"urn": f"{urn}old"},
+                {"urn": f"{urn}root", "created": "2026-01-01T00:00:01Z", "delete": True},
+            ],
+            "pending_operations": [
+                {"type": "creating", "resource": {"urn": f"{urn}it"}},
+                {"type": "updating", "resource": {"urn": f"{urn}other"}},
+            ],
+        }
+    }
+    assert record_of(export, (), now=at(1000)) == record(begun="it", made={"old": None})
+    assert record_of({"deployment": {}}, (), now=at(1000)).spans("it") == []
+
+
+HERE = socket.gethostname()
+ENDED, RUNNING = 2**22, os.getpid()  # Linux numbers processes below the first
+
+
+@pytest.mark.parametrize(
+    ("holders", "killed", "at_work"),
+    [
+        ([(HERE, ENDED)], True, False),
+        ([(HERE, RUNNING)], False, True),
+        ([("elsewhere", ENDED)], False, False),
+        ([(HERE, ENDED), ("elsewhere", ENDED)], False, False),
+        ([(HERE, ENDED), (HERE, RUNNING)], False, True),
+    ],
+)
+def test_a_lock_is_a_killed_runs_only_if_that_is_provable(
+    holders: list[tuple[str, int]], *, killed: bool, at_work: bool
+) -> None:
+    lines = [
+        f"  file:///l.json: created by me@{host} (pid {pid}) at 2026-01-01T00:00:0{host == HERE:d}Z"
+        for host, pid in holders
+    ]
+    lock = read_lock("\n".join(["error: the stack is currently locked by 1 lock(s).", *lines]))
+    assert (lock.killed, lock.at_work) == (killed, at_work)
+    assert f"me@{holders[0][0]}, process {holders[0][1]}" in lock.holder
+    assert lock.since in (at(0), at(1))
+
+
+def test_a_lock_that_names_nobody_proves_nothing() -> None:
+    lock = read_lock("error: [409] Conflict: Another update is currently in progress.")
+    assert (lock.killed, lock.at_work, lock.since) == (False, False, None)
+
+
+# Who decides
+
+
+def broken(*, yes: bool, endpoint: str | None = None) -> Broken:
+    return Broken(stack="s", config={"endpoint": endpoint}, resources=[], yes=yes)
+
+
+@pytest.mark.parametrize(
+    ("found", "import_it", "delete_it"),
+    [
+        (broken(yes=False, endpoint="http://127.0.0.1:4599/"), True, True),
+        (broken(yes=False), False, False),
+        (broken(yes=True), True, False),
+        (broken(yes=True, endpoint="https://iam.amazonaws.com:443"), True, False),
+        (broken(yes=False, endpoint=" "), False, False),
+    ],
+)
+def test_without_a_person_a_key_of_a_real_account_is_never_deleted(
+    found: Broken, capsys: pytest.CaptureFixture[str], *, import_it: bool, delete_it: bool
+) -> None:
+    assert found.agreed("Import?") == import_it
+    assert found.agreed_to_delete("Delete?") == delete_it
+    assert delete_it or "(only a person can say yes to this, on a terminal)" in capsys.readouterr().out
+
+
+# Through make
+
+
+@pytest.fixture
+def proxy(project: Project) -> Iterator[Proxy]:
+    with proxy_before(project.endpoint) as running:
+        project.configure({"endpoint": running.url})
+        yield running
+
+
+def make_up(project: Project, *, check: bool = True) -> CompletedProcess[str]:
+    return project.run("make", "up", "STACK=test", check=check)
+
+
+def user_keys(project: Project, aws_client: Callable[..., Any]) -> list[str]:
+    keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    return [key["AccessKeyId"] for key in keys]
+
+
+def test_a_lost_answer_is_mended_by_the_same_make_up(project: Project, proxy: Proxy) -> None:
+    proxy.plan("CreateRole", Fault.LOSE)
+
+    done = make_up(project)
+
+    assert f"adopt role {ROLE}" in done.stdout
+    assert done.stdout.index("EntityAlreadyExists") < done.stdout.index("Mended.") < done.stdout.index("is proven")
+    project.preview("--expect-no-changes")
+
+
+def test_a_key_that_was_made_twice_is_mended_after_the_proof(
+    project: Project, proxy: Proxy, aws_client: Callable[..., Any]
+) -> None:
+    proxy.plan("CreateAccessKey", Fault.LOSE)
+
+    done = make_up(project)
+
+    assert "Stack test is not what it says" in done.stdout
+    assert done.stdout.index("Deleted key ") < done.stdout.index("Stack test is proven")
+    assert user_keys(project, aws_client) == [project.outputs()["accessKeyId"]]
+
+
+def test_what_a_killed_run_was_making_is_mended_by_the_next_make_up(
+    project: Project, proxy: Proxy, aws_client: Callable[..., Any]
+) -> None:
+    proxy.plan("CreateUser", Fault.HOLD)
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test"],
+        cwd=project.path,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as run:
+        assert proxy.reached.wait(30)
+        os.killpg(run.pid, signal.SIGKILL)
+    proxy.release()
+
+    # As on a real stack, where nothing else takes the lock away.
+    mended = project.python("-m", "tools", "mend", "--stack", "test")
+    pending = "pending_operations" in project.state()
+    project.up()
+
+    assert f"adopt user {USER}" in mended.stdout
+    assert not pending
+    assert user_keys(project, aws_client) == [project.outputs()["accessKeyId"]]
+
+
+def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_client: Callable[..., Any]) -> None:
+    """A twin of everything, down to the last property, and a key."""
+    by_hand = ByHand(project.accounts, aws_client)
+    by_hand.role()
+    by_hand.user()
+    key = by_hand.key()["AccessKeyId"]
+
+    failed = make_up(project, check=False)
+
+    assert failed.returncode != 0
+    for title in (f"role {ROLE}", f"policy {ROLE_POLICY}", f"user {USER}", f"policy {USER_POLICY}"):
+        assert f"There is a {title}, and it is not provably this stack's" in failed.stderr
+    assert "make adopt STACK=test" in failed.stderr
+    assert "Nothing to mend" in failed.stderr
+    assert not [each for each in (ROLE_POLICY, USER_POLICY, key) if each in project.state()]
+    assert user_keys(project, aws_client) == [key]

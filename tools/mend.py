@@ -1,0 +1,218 @@
+"""`python -m tools mend --stack NAME`: what a failed or killed run made and did not record is put right.
+
+`make up` runs it where the deployment or the proof failed. It takes the lock of a killed run away, imports the role,
+user and policies that the stack's own runs provably left, and deletes the access keys that they left: nobody has their
+secret. About real accounts it asks. What is not provably the stack's own stays as it is.
+
+Exit code 0: it mended something, so deploy or prove again; 1: it failed; 2: nothing to mend, or it could not tell.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from iam.endpoints import endpoint_fault
+from tools.adopt import SIDES, import_resources, open_account, preview_to_import
+from tools.adoption import USER, Existing, import_document, planned_resources, report
+from tools.callers import Caller, administrator, aws_time
+from tools.console import agreed, complain, say
+from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates
+from tools.errors import Exit, StackError
+from tools.keys import AccessKey, read_keys
+from tools.leftovers import Record, clock_ahead, orphans, record_of, stranger
+from tools.rotation import stranger as described
+from tools.stack import pulumi, read_config, read_outputs
+from tools.stack_lock import Lock, find_lock, refresh_root
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+    from iam import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """The stack that is to be mended, as it was found, and what the user said."""
+
+    stack: str
+    config: Mapping[str, Any]
+    resources: Sequence[Mapping[str, Any]]  # of the state
+    yes: bool
+
+    @property
+    def root(self) -> str | None:
+        """The URN of the stack itself; None while the state has nothing."""
+        return self.resources[0]["urn"] if self.resources else None
+
+    @property
+    def pretend(self) -> bool:
+        """Whether its accounts are an emulator's: then nobody is asked."""
+        endpoint = self.config.get("endpoint")
+        return isinstance(endpoint, str) and bool(endpoint) and endpoint_fault(endpoint.rstrip("/")) is None
+
+    @property
+    def user_name(self) -> str | None:
+        """The name of the user that the state has, if it has one."""
+        return next((each["id"] for each in self.resources if each["type"] == USER and "id" in each), None)
+
+    def agreed(self, question: str) -> bool:
+        """Return whether the answer is yes."""
+        return self.pretend or agreed(question, yes=self.yes)
+
+    def agreed_to_delete(self, question: str) -> bool:
+        """Return whether a key may be deleted: of a real account only where a person says so."""
+        return self.pretend or by_person(question)
+
+
+def by_person(question: str) -> bool:
+    """Return whether a person says yes; ``--yes`` is none."""
+    if sys.stdin.isatty():
+        return agreed(question, yes=False)
+    say(f"{question} [y/N] n (only a person can say yes to this, on a terminal)")
+    return False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and delete no key of a real account")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Look, show, ask and mend."""
+    broken, export, updates = _look(options)
+    if lock := find_lock(broken.stack, broken.root):
+        _free(broken, lock)
+    trusted = administrator("trusted", broken.config)
+    record = record_of(
+        export, updates, now=datetime.now(UTC), locked=lock.since if lock else None, ahead=_clock_ahead(trusted)
+    )
+    iam: IAMClient = trusted.client("iam")
+    steps, taken = _take_over(broken, iam, record) if record.unfinished else ([], [])
+    user_name = next((there.id for there in taken if there.planned.type == USER), broken.user_name)
+    keys = _orphans(broken, iam, user_name, steps, record)[0] if user_name else []
+    for key in keys:
+        say(f"A run of stack {broken.stack} made a key of {user_name} and lost its secret: {described(key)}.")
+    delete = bool(keys) and broken.agreed_to_delete("Delete it?")
+    forgotten = bool(record.begun) and (bool(lock or taken or delete) or record.begun <= record.made.keys())
+    if forgotten or delete:  # this fails while a deployment is at work, which may be about to record this very key
+        refresh_root(broken.stack, broken.root, "--clear-pending-creates")
+    if user_name and delete:
+        _delete(broken, iam, user_name, keys)
+    if not (lock or taken or delete or forgotten):
+        complain(f"Nothing to mend: no failed or killed run of stack {broken.stack} provably left anything.")
+        return Exit.CANNOT_TELL
+    say("Mended.")
+    return Exit.DONE
+
+
+def _look(options: argparse.Namespace) -> tuple[Broken, Mapping[str, Any], list[Update]]:
+    """Return the stack, its export and its last runs: three calls of Pulumi's CLI, side by side.
+
+    Raises:
+        StackError: the stack cannot be read.
+    """
+    stack: str = options.stack
+    with ThreadPoolExecutor() as side_by_side:
+        updates, config = side_by_side.submit(read_updates, stack), side_by_side.submit(read_config, stack)
+        export = read_export(stack)
+        deployment: Mapping[str, Any] = export.get("deployment") or {}
+        resources: list[Mapping[str, Any]] = deployment.get("resources") or []
+        broken = Broken(stack=stack, config=config.result(), resources=resources, yes=options.yes)
+        return broken, export, updates.result()
+
+
+def _free(broken: Broken, lock: Lock) -> None:
+    """Take away the lock of a killed run.
+
+    Raises:
+        StackError: it is at work, or a person did not say that it is not.
+    """
+    what = f"Stack {broken.stack} is locked by {lock.holder}."
+    if lock.at_work:
+        raise StackError(f"{what} It is at work on this machine: wait until it ends, then run this again.")
+    if lock.killed:
+        sure = broken.agreed(f"{what} That process is gone. Take its lock away?")
+    else:
+        sure = by_person(f"{what} Is it no longer at work, so that its lock may go?")
+    if not sure:
+        raise StackError(f"{what} If it was killed, take its lock away: pulumi cancel --yes --stack {broken.stack}")
+    pulumi(broken.stack, "cancel", "--yes")
+
+
+def _clock_ahead(caller: Caller) -> timedelta:
+    """Return by how much AWS's clock is ahead of this machine's."""
+    before = datetime.now(UTC)
+    answer = caller.client("sts").get_caller_identity()
+    return clock_ahead(aws_time(answer), before, datetime.now(UTC))
+
+
+def _take_over(broken: Broken, iam: "IAMClient", record: Record) -> tuple[list[PulumiStep], list[Existing]]:
+    """Import what a run left; return the steps of the next deployment as they were before, and what was imported.
+
+    Raises:
+        StackError: the user said no, or the stack cannot be previewed.
+        FailedError: Pulumi refused some.
+    """
+    steps, import_file = preview_to_import(broken.stack)
+    planned = planned_resources(steps)
+    accounts = {side: open_account(side, broken.config, steps) for side in SIDES}
+    existing = [there for item in planned if (there := accounts[item.side].find(item)) and there.created]
+    left: list[Existing] = []
+    for there in existing:
+        own, keys = _orphans(broken, iam, there.id, steps, record) if there.planned.type == USER else ([], [])
+        unknown = [str(key) for key in keys if key not in own]
+        why = stranger(replace(there, extras=[*there.extras, *unknown]), record)
+        if why is None:
+            left.append(there)
+        else:
+            complain(
+                f"There is a {there.title}, and it is not provably this stack's: {why}. If it is the same relationship "
+                f"made by hand, take it over: make adopt STACK={broken.stack}. Otherwise choose another name."
+            )
+    if not left:
+        return steps, []
+    ids: dict[Side, str] = {side: str(broken.config[side]["accountId"]) for side in SIDES}
+    say(f"A failed or killed run of stack {broken.stack} made these:", *report([], left, ids))
+    if not broken.agreed(f"Import these {len(left)} into the stack?"):
+        raise StackError(f"Nothing was imported. To do so: make mend STACK={broken.stack}")
+    import_resources(broken.stack, import_document(import_file, left))
+    return steps, left
+
+
+def _orphans(
+    broken: Broken, iam: "IAMClient", user_name: str, steps: Sequence[PulumiStep], record: Record
+) -> tuple[list[AccessKey], list[AccessKey]]:
+    """Return the keys of the stack's user that the state does not know: those that its runs left, and all."""
+    own = [each for each in broken.resources if each["type"] == ACCESS_KEY]
+    known = {each["id"] for each in own}
+    try:
+        strange = [key for key in read_keys(iam, user_name, with_use=True) if key.id not in known]
+    except iam.exceptions.NoSuchEntityException:
+        strange = []
+    if not strange:
+        return [], []
+    wanted = [item.name for item in planned_resources(steps) if item.type == ACCESS_KEY]
+    # Without outputs none was ever handed over.
+    outputs = read_outputs(broken.stack) if broken.resources and broken.resources[0].get("outputs") else None
+    handed_over = frozenset(key.id for key in outputs.access_keys.values()) if outputs else frozenset[str]()
+    names = {*map(logical_name, own), *wanted}
+    return orphans(strange, names, record, handed_over=handed_over), strange
+
+
+def _delete(broken: Broken, iam: "IAMClient", user_name: str, keys: Sequence[AccessKey]) -> None:
+    """Delete keys that are still as they were shown, and that the state still does not know.
+
+    Raises:
+        StackError: the stack cannot be read.
+        ClientError: AWS refused it.
+    """
+    resources: Sequence[Mapping[str, Any]] = read_export(broken.stack)["deployment"]["resources"]
+    there = read_keys(iam, user_name, with_use=True)
+    for key in keys:
+        if key in there and key.id not in {each.get("id") for each in resources}:
+            iam.delete_access_key(UserName=user_name, AccessKeyId=key.id)
+            say(f"Deleted {key}.")
