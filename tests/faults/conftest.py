@@ -14,6 +14,7 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(scope="session")
-def stage(emulator, tmp_path_factory, next_accounts, make_project, make_standing, aws_client):
-    folder = tmp_path_factory.mktemp("faults")
-    return Stage(emulator, folder, next_accounts, make_project, make_standing, aws_client)
+def stage(tmp_path_factory, request):
+    names = ("emulator", "next_accounts", "make_project", "make_standing", "aws_client")
+    shared = {name: request.getfixturevalue(name) for name in names}
+    return Stage(folder=tmp_path_factory.mktemp("faults"), **shared)

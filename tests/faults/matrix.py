@@ -13,7 +13,8 @@ from tests.faults.operations import OPERATIONS
 from tests.faults.trial import Verdict
 
 # One more than the cores: a case that waits for an answer needs none.
-AT_ONCE = (os.cpu_count() or 1) + 1
+WORKERS = (os.cpu_count() or 1) + 1
+BAD = (Verdict.NOT, Verdict.NOT_MET)
 
 
 @pytest.mark.timeout(3 * 3600)
@@ -21,12 +22,14 @@ def test_one_more_run_heals(stage, pytestconfig, capsys):
     chosen = [case for operation in _operations(pytestconfig) for case in _chosen(stage, operation, pytestconfig)]
     assert chosen, "no case is left: see the options"
     outcomes, began = [], time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as pool, capsys.disabled():
+    with ThreadPoolExecutor(WORKERS) as pool, capsys.disabled():
         for future in as_completed([pool.submit(stage.attempt, case) for case in chosen]):
-            outcomes.append(future.result())
-            print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201 - its purpose
+            outcomes.append(outcome := future.result())
+            if outcome.verdict in BAD:
+                print(f"\r{outcome}\n")  # noqa: T201 - its purpose
+            print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201 - as above
         print("\n" + "\n".join(_report(outcomes, time.monotonic() - began)))  # noqa: T201 - as above
-    assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in (Verdict.NOT, Verdict.NOT_MET)]
+    assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in BAD]
 
 
 def _operations(config):
@@ -60,8 +63,6 @@ def _progress(outcomes, count, seconds):
 
 
 def _report(outcomes, seconds):
-    bad = [outcome for outcome in outcomes if outcome.verdict in (Verdict.NOT, Verdict.NOT_MET)]
-    yield from (f"\n{outcome}" for outcome in sorted(bad, key=lambda outcome: str(outcome.case)))
     yield f"\n{'operation':10}{'fault':14}{'tried':>7}" + "".join(f"{verdict:>17}" for verdict in Verdict)
     kinds = [(outcome.case.operation.name, str(outcome.case.fault)) for outcome in outcomes]
     for kind in dict.fromkeys(sorted(kinds, key=lambda kind: (list(OPERATIONS).index(kind[0]), kind[1]))):

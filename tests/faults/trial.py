@@ -66,7 +66,7 @@ class Stage:
                 project = make(self.folder / accounts.trusting, accounts)
             operation.configure(project, proxy.url)
             yield project, proxy
-        shutil.rmtree(project.path)
+        shutil.rmtree(project.path, ignore_errors=True)  # somebody may end just now
 
     def client(self, *arguments: str) -> Any:
         with self.lock:
