@@ -104,6 +104,11 @@ test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PL
 trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
 	@$(PYTHON) -m pytest -q tests/trust/thousand.py
 
+.PHONY: faults
+faults: .venv/installed ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")
+	@$(PYTHON) -m local setup
+	@$(PYTHON) -m pytest -q tests/faults/matrix.py tests/faults/kills.py tests/faults/troubles.py $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed ## check style and types
 	@$(PYTHON) -m ruff check

@@ -21,18 +21,19 @@ def resources(project: Project) -> list[dict[str, Any]]:
     return [resource for resource in latest.get("resources") or [] if resource["type"].startswith("aws:")]
 
 
-def differences(project: Project, client: Callable[..., Any], wanted: set[str]) -> Iterator[str]:
+def differences(project: Project, client: Callable[..., Any], wanted: set[str] | None) -> Iterator[str]:
     """Yield where state and AWS are not as they must be.
 
     Args:
         project: whose state.
         client: makes the clients of both accounts.
-        wanted: the URNs of all that the state must know.
+        wanted: the URNs of all that the state must know; None for whatever it knows.
     """
     latest = json.loads(project.state())["checkpoint"]["latest"] or {}
     for operation in latest.get("pending_operations") or []:
         yield f"the state holds a pending {operation['type']} of {operation['resource']['urn']}"
     urns = [resource["urn"] for resource in resources(project)]
+    wanted = set(urns) if wanted is None else wanted
     yield from (f"the state lacks {urn}" for urn in sorted(wanted - set(urns)))
     yield from (f"the state has too much: {urn}" for urn in sorted(set(urns) - wanted))
     yield from (f"the state has it more than once: {urn}" for urn in sorted(set(urns)) if urns.count(urn) > 1)

@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.faults.operations import run
 from tests.proxy import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.faults.operations import Operation
+    from tests.conftest import Project
+    from tests.faults.operations import Done, Operation
+    from tests.proxy import Proxy
 
 # Where nothing is done, it makes no difference whether the fault comes before it or after.
 OF_WRITES = (Fault.ERROR_AFTER, Fault.LOSE)
@@ -30,6 +33,11 @@ class Step:
     def reads(self) -> bool:
         return self.action.startswith(("Get", "List"))
 
+    def plan(self, project: Project, proxy: Proxy, fault: Fault) -> None:
+        """Plan that a fault happens here."""
+        before = [Fault.NONE] * (self.number - 1)
+        proxy.plan(self.action, *before, fault, key_id=getattr(project.accounts, self.side))
+
     def __str__(self) -> str:
         return f"{self.action} in the {self.side} account" + (f", no. {self.number}" if self.number > 1 else "")
 
@@ -41,6 +49,11 @@ class Case:
     operation: Operation
     step: Step
     fault: Fault
+
+    def happen(self, project: Project, proxy: Proxy) -> Done:
+        """Run the operation with the fault."""
+        self.step.plan(project, proxy, self.fault)
+        return run(project, *self.operation.command)
 
     def __str__(self) -> str:
         return f"{self.operation.name}: {self.fault} at {self.step}"

@@ -2,15 +2,25 @@
 
 import pytest
 
+from tests.faults.cases import FAULTS
+from tests.faults.operations import OPERATIONS
 from tests.faults.trial import Stage
+
+NARROW = ("operation", "fault", "call")
 
 
 def pytest_addoption(parser):
     group = parser.getgroup("faults")
-    group.addoption("--operation", help="only this operation, as update")
-    group.addoption("--fault", help="only this fault, as 'cut short'")
-    group.addoption("--call", help="only this call, as CreateRole")
+    group.addoption("--operation", choices=list(OPERATIONS), help="only this operation, and no kills and troubles")
+    group.addoption("--fault", choices=[str(fault) for fault in FAULTS], help="only this fault, and as above")
+    group.addoption("--call", help="only this call, as CreateRole, and as above")
     group.addoption("--each-once", action="store_true", help="each fault once an operation, over different calls")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the matrix alone where its cases are chosen."""
+    if any(config.getoption(name, None) for name in NARROW):
+        items[:] = [item for item in items if item.path.name == "matrix.py"]
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.aftermath import differences, doubts, resources
 from tests.faults.operations import UP, Done, Operation, run
-from tests.proxy import Fault, Proxy, proxy_before
+from tests.proxy import Proxy, proxy_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Accounts, Project
     from tests.faults.cases import Case
+    from tests.faults.kills import Kill
 
 
 class Verdict(StrEnum):
@@ -34,7 +36,7 @@ class Verdict(StrEnum):
 class Outcome:
     """How a case ended, and why."""
 
-    case: Case
+    case: Case | Kill
     verdict: Verdict
     runs: list[Done]
     faults: list[str]
@@ -53,7 +55,8 @@ class Stage:
     make_project: Callable[[Path, Accounts], Project]
     make_standing: Callable[[Path, Accounts], Project]
     aws_client: Callable[..., Any]
-    wanted: dict[str, set[str]] = field(default_factory=dict)  # URNs after an operation, by its name
+    # URNs after an operation, by its name.
+    wanted: dict[str, set[str]] = field(default_factory=lambda: {"destroy": set()})
     lock: threading.Lock = field(default_factory=threading.Lock)  # boto3 makes its clients one at a time
 
     @contextmanager
@@ -61,7 +64,7 @@ class Stage:
         """Yield a project that is ready for an operation, and the proxy before its AWS."""
         accounts = self.next_accounts()
         with proxy_before(self.emulator) as proxy:
-            with self.lock:
+            with self.lock, redirect_stderr(io.StringIO()):  # it says each time that an emulator runs already
                 make = self.make_standing if operation.stands else self.make_project
                 project = make(self.folder / accounts.trusting, accounts)
             operation.configure(project, proxy.url)
@@ -86,13 +89,10 @@ class Stage:
             self.wanted[operation.name] = {resource["urn"] for resource in resources(project)}
         return calls
 
-    def attempt(self, case: Case) -> Outcome:
+    def attempt(self, case: Case | Kill) -> Outcome:
         """Try a case."""
         with self.project(case.operation) as (project, proxy):
-            before = [Fault.NONE] * (case.step.number - 1)
-            key_id = getattr(project.accounts, case.step.side)
-            proxy.plan(case.step.action, *before, case.fault, key_id=key_id)
-            done = [run(project, *case.operation.command)]
+            done = [case.happen(project, proxy)]
             if proxy.is_due:
                 return Outcome(case, Verdict.NOT_MET, done, [])
             proxy.release()
