@@ -16,6 +16,7 @@ STACK = "STACK=test"
 UP = ("make", "up", STACK)
 DESTROY = ("make", "destroy", STACK)
 RUN_SECONDS = 180.0  # of a command; the slowest waits twice for an answer that comes too late
+TELLING = ("error", "disproven", "could not tell", "Traceback", "warning", "panic")  # how lines begin that say why
 CHANGED_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:ListAllMyBuckets", "s3:GetObject"], "Resource": "*"}],
@@ -71,9 +72,9 @@ class Done:
     def __str__(self) -> str:
         """Return what it was, how it ended, and the lines that say why."""
         ended = "took too long" if self.status is None else f"gave {self.status}"
-        words = ("error", "failed", "NOT proven", "not proven", "warning", "Traceback", "could not", "killed")
-        lines = [line.strip() for line in self.said.splitlines() if any(word in line for word in words)]
-        return "\n      ".join([f"{' '.join(self.command)} {ended}", *dict.fromkeys(lines[:12])])
+        lines = [line.strip() for line in self.said.splitlines()]
+        telling = dict.fromkeys(line[:400] for line in lines if line.startswith(TELLING))
+        return "\n      ".join([f"{' '.join(self.command)} {ended}", *list(telling)[:5]])
 
 
 def start(project: Project, *command: str) -> subprocess.Popen[str]:
