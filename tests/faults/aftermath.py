@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import Project
+    from tests.faults.operations import Done
 
 SIDES = ("trusting", "trusted")
 
@@ -44,10 +45,11 @@ def differences(project: Project, client: Callable[..., Any], wanted: set[str] |
         yield from (f"only the state has the {side} account's {what}" for what in sorted(known - there))
 
 
-def doubts(project: Project) -> Iterator[str]:
-    """Yield what the engine would still change, and what the proof says against it."""
+def doubts(project: Project, last: Done) -> Iterator[str]:
+    """Yield what the engine would still change after the last command, and what the proof says against it."""
     preview = ("pulumi", "preview", "--refresh", "--expect-no-changes", "--diff", "--stack", "test")
-    for command in (preview, ("python", "-m", "tools", "verify", "--stack", "test")):
+    proof = () if last.has_proven else (("python", "-m", "tools", "verify", "--stack", "test"),)
+    for command in (preview, *proof):
         done = run(project, *command)
         if not done.went_well:
             yield str(done)

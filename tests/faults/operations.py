@@ -69,6 +69,10 @@ class Done:
     def went_well(self) -> bool:
         return self.status == 0
 
+    @property
+    def has_proven(self) -> bool:
+        return self.went_well and "Stack test is proven" in self.said
+
     def __str__(self) -> str:
         """Return what it was, how it ended, and the lines that say why."""
         ended = "took too long" if self.status is None else f"gave {self.status}"

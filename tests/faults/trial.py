@@ -96,20 +96,23 @@ class Stage:
             if proxy.is_due:
                 return Outcome(case, Verdict.NOT_MET, done, [])
             proxy.release()
-            at_once = done[0].went_well and (case.operation.stands or case.operation.command == UP)
-            if at_once and not (faults := self.faults(project, case.operation)):
+            leaves_something = case.operation.name != "preview"
+            if done[0].went_well and leaves_something and not self.faults(project, case.operation, done[-1]):
                 return Outcome(case, Verdict.AT_ONCE, done, [])
             done.append(run(project, *case.operation.remedy))
             faults = [] if done[1].went_well else ["the next run did not end well"]
-            faults += self.faults(project, case.operation)
+            faults += self.faults(project, case.operation, done[-1])
             if faults:
                 return Outcome(case, Verdict.NOT, done, faults)
-            well = done[0].went_well and not at_once  # of a preview, which leaves nothing to look at
-            return Outcome(case, Verdict.AT_ONCE if well else Verdict.BY_THE_NEXT, done, [])
+            at_once = done[0].went_well and not leaves_something
+            return Outcome(case, Verdict.AT_ONCE if at_once else Verdict.BY_THE_NEXT, done, [])
 
-    def faults(self, project: Project, operation: Operation) -> list[str]:
-        """Return all that is not as it must be after an operation."""
-        found = list(differences(project, self.client, self.wanted[operation.name]))
+    def faults(self, project: Project, operation: Operation, last: Done) -> list[str]:
+        """Return all that is not as it must be after an operation whose last command was that."""
+        try:
+            found = list(differences(project, self.client, self.wanted[operation.name]))
+        except ValueError as error:
+            found = [f"the state cannot be read: {error}"]
         if operation.name != "destroy":
-            found += doubts(project)
+            found += doubts(project, last)
         return found

@@ -37,7 +37,7 @@ def heals(wanted, aws_client):
     def after_one_more(project, client=aws_client):
         done = run(project, *UP)
         assert done.went_well, done
-        assert [*differences(project, client, wanted), *doubts(project)] == []
+        assert [*differences(project, client, wanted), *doubts(project, done)] == []
 
     return after_one_more
 
@@ -93,7 +93,7 @@ def test_two_rotations_at_once(standing, aws_client):
     again = run(standing, *rotate)
     assert again.went_well or "nothing" in again.said.lower(), again
     wanted = {resource["urn"] for resource in resources(standing)}
-    assert [*differences(standing, aws_client, wanted), *doubts(standing)] == []
+    assert [*differences(standing, aws_client, wanted), *doubts(standing, again)] == []
 
 
 @pytest.mark.parametrize("objects", [1, 3, 5])
