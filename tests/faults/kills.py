@@ -68,7 +68,8 @@ def _is(victim: str, line: str) -> bool:
 
 def _started_by(pid: int) -> Iterator[tuple[int, str]]:
     """Yield the processes that a process started, and these in turn, with their command lines."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    every = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
+    listed = subprocess.run(every, capture_output=True, text=True, check=True).stdout
     processes = [line.split(maxsplit=2) for line in listed.splitlines()]
     parents = {pid}
     while found := [each for each in processes if int(each[1]) in parents and int(each[0]) not in parents]:
