@@ -87,7 +87,7 @@ class Stage:
                 done = run(project, *up)
             assert done.went_well, done.said
             self.wanted[operation.name] = {resource["urn"] for resource in resources(project)}
-        return calls
+        return sorted(calls)  # both accounts are built at once, in an order of their own each time
 
     def attempt(self, case: Case | Kill) -> Outcome:
         """Try a case."""
