@@ -22,13 +22,17 @@ def test_one_more_run_heals(stage, pytestconfig, capsys):
     chosen = [case for operation in _operations(pytestconfig) for case in _chosen(stage, operation, pytestconfig)]
     assert chosen, "no case is left: see the options"
     outcomes, began = [], time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool, capsys.disabled():
-        for future in as_completed([pool.submit(stage.attempt, case) for case in chosen]):
-            outcomes.append(outcome := future.result())
-            if outcome.verdict in BAD:
-                print(f"\r{outcome}\n")  # noqa: T201 - its purpose
-            print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201 - as above
-        print("\n" + "\n".join(_report(outcomes, time.monotonic() - began)))  # noqa: T201 - as above
+    pool = ThreadPoolExecutor(WORKERS)
+    with capsys.disabled():
+        try:
+            for future in as_completed([pool.submit(stage.attempt, case) for case in chosen]):
+                outcomes.append(outcome := future.result())
+                if outcome.verdict in BAD:
+                    print(f"\r{outcome}\n")  # noqa: T201 - its purpose
+                print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C ends it too, and what was found until then is told
+            print("\n" + "\n".join(_report(outcomes, time.monotonic() - began)))  # noqa: T201 - as above
     assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in BAD]
 
 

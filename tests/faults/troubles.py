@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
-from tests.faults.aftermath import differences, doubts, resources
+from tests.faults.aftermath import differences, doubts
 from tests.faults.operations import OPERATIONS, STACK, UP, finish, run, start
 
 # Where a user may have a file system of his own, without being root.
@@ -85,15 +86,15 @@ def test_two_ups_at_once(project, heals):
 
 
 def test_two_rotations_at_once(standing, aws_client):
+    """Whichever comes second says who is at work, and no key is lost."""
     rotate = ("make", "rotate", STACK, "YES=1", "ARGS=--quiet-hours 0")
     both = [start(standing, *rotate) for _ in range(2)]
     ended = [finish(process, rotate) for process in both]
     assert any(done.went_well for done in ended), [done.said for done in ended]
-    assert all("Traceback" not in done.said for done in ended), [done.said for done in ended]
-    again = run(standing, *rotate)
-    assert again.went_well or "nothing" in again.said.lower(), again
-    wanted = {resource["urn"] for resource in resources(standing)}
-    assert [*differences(standing, aws_client, wanted), *doubts(standing, again)] == []
+    for done in ended:
+        assert done.went_well or re.search(r"locked by 1 lock(.|\n)*created by .* \(pid \d+\)", done.said), done.said
+        assert "Traceback" not in done.said
+    assert [*differences(standing, aws_client, None), *doubts(standing, ended[0])] == []
 
 
 @pytest.mark.parametrize("objects", [1, 3, 5])
