@@ -117,6 +117,11 @@ trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
 fuzz: .venv/installed ## try settings, policies and files by chance, right and wrong (FUZZ=examples of each)
 	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz $(ARGS)
 
+.PHONY: faults
+faults: .venv/installed ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")
+	@$(PYTHON) -m local setup
+	@$(PYTHON) -m pytest -q tests/faults/matrix.py tests/faults/kills.py tests/faults/troubles.py $(ARGS)
+
 .PHONY: lint
 lint: .venv/installed ## check style and types
 	@$(PYTHON) -m ruff check

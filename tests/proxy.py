@@ -1,7 +1,7 @@
 """The one proxy of the tests: it stands between whoever calls AWS and the emulator, on a loopback address.
 
 It notes every call, does to the next calls of an action what a test has planned, and can sign the calls of an account's
-root anew as somebody with fewer permissions.
+root anew as somebody with fewer permissions. It keeps AWS's limit of two access keys a user: the emulator does not.
 """
 
 import threading
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,10 +18,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 BOUND_SECONDS = 30.0
-THROTTLED = (
-    b'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
-    b"<Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>1</RequestId></ErrorResponse>"
-)
+DELAY_SECONDS = 25.0  # longer than the stand-in plugin waits for an answer
+KEYS_A_USER = 2  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 WEB_PAGE = b"<html><body>Hello<br></body></html>"
 SIGNED_HEADERS = ("Content-Type", "X-Amz-Target", "X-Amz-Content-Sha256")
 
@@ -30,11 +28,38 @@ class Fault(StrEnum):
     """What may happen to a call."""
 
     NONE = "none"  # it passes
+    ERROR = "error"  # AWS says: 500; nothing is done
+    ERROR_AFTER = "error after"  # it is done, and AWS says: 500
     THROTTLE = "throttle"  # AWS says: too fast; nothing is done
+    DENY = "deny"  # AWS says: not allowed; nothing is done
     WEB_PAGE = "web page"  # somebody else answers; nothing is done
+    DROP = "drop"  # the connection ends; nothing is done
     LOSE = "lose"  # it is done, and the connection ends without an answer
+    TRUNCATE = "truncate"  # it is done, and the connection ends in the middle of the answer
+    CUT_SHORT = "cut short"  # it is done, and half of the answer comes as if it were the whole
+    DELAY = "delay"  # it is done, and the answer comes when nobody waits for it any more
     WAIT = "wait"  # it is held until `release`, then done
     HOLD = "hold"  # it is done, and the answer is held until `release`
+
+
+def refusal(status: int, code: str, message: str) -> tuple[int, bytes]:
+    """Return the status and the body with which IAM and STS refuse a call."""
+    body = (
+        '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    )
+    return status, body.encode()
+
+
+FAILURE = refusal(500, "ServiceFailure", "The request processing has failed because of an unknown error.")
+LIMIT = refusal(409, "LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {KEYS_A_USER}")
+# What answers in AWS's place.
+INSTEAD = {
+    Fault.ERROR: FAILURE,
+    Fault.THROTTLE: refusal(400, "Throttling", "Rate exceeded"),
+    Fault.DENY: refusal(403, "AccessDenied", "The caller is not authorized to perform this action"),
+    Fault.WEB_PAGE: (200, WEB_PAGE),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +78,24 @@ class Proxy:
 
     emulator: str
     url: str = ""
-    # By action; the first is for the next call. Bytes are the answer that it gets instead of AWS's.
+    # By action, or by key id and action; the first is for the next call. Bytes are the answer that it gets instead of
+    # AWS's.
     planned: dict[str, list[Fault | bytes]] = field(default_factory=dict)
     signers: Mapping[str, Credentials] = field(default_factory=dict)  # by key id: who signs its calls instead
     calls: list[Call] = field(default_factory=list)
     reached: threading.Event = field(default_factory=threading.Event)  # a call is held
     released: threading.Event = field(default_factory=threading.Event)
+    making_a_key: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def actions(self) -> list[str]:
         return [call.action for call in self.calls]
 
-    def plan(self, action: str, *faults: Fault | bytes) -> None:
+    def plan(self, action: str, *faults: Fault | bytes, key_id: str = "") -> None:
+        """Plan what happens to the next calls of an action: of everybody, or of one key id alone."""
         self.reached.clear()
         self.released.clear()
-        self.planned[action] = list(faults)
+        self.planned[f"{key_id} {action}".strip()] = list(faults)
 
     def release(self) -> None:
         self.planned.clear()
@@ -75,8 +103,13 @@ class Proxy:
 
     def fault(self, call: Call) -> Fault | bytes:
         self.calls.append(call)
-        faults = self.planned.get(call.action)
+        faults = self.planned.get(f"{call.key_id} {call.action}") or self.planned.get(call.action)
         return faults.pop(0) if faults else Fault.NONE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something that was planned has not happened yet."""
+        return any(self.planned.values())
 
     def wait(self) -> None:
         self.reached.set()
@@ -91,22 +124,36 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         call = self._call(body)
         fault = self.proxy.fault(call)
-        match fault:
-            case Fault.THROTTLE:
-                return self._answer(400, THROTTLED, {})
-            case Fault.WEB_PAGE:
-                return self._answer(200, WEB_PAGE, {})
-            case bytes():
-                return self._answer(200, fault, {})
-            case Fault.WAIT:
-                self.proxy.wait()
-        response, content = self._pass_on(call, body)
-        if fault is Fault.HOLD:
-            self.proxy.wait()
-        if fault is Fault.LOSE:
+        if isinstance(fault, bytes):
+            self._answer(200, fault, {})
+        elif fault in INSTEAD:
+            self._answer(*INSTEAD[fault], {})
+        elif fault is Fault.DROP:
             self.close_connection = True
-            return None
-        return self._answer(response.status, content, dict(response.headers))
+        else:
+            if fault is Fault.WAIT:
+                self.proxy.wait()
+            self._after(fault, *self._done(call, body))
+
+    def _after(self, fault: Fault, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        """Answer a call that was done, as the fault wants it."""
+        half = len(content) // 2
+        match fault:
+            case Fault.LOSE:
+                self.close_connection = True
+            case Fault.ERROR_AFTER:
+                self._answer(*FAILURE, {})
+            case Fault.TRUNCATE:
+                self._answer(status, content, headers, sent=half)
+                self.close_connection = True
+            case Fault.CUT_SHORT:
+                self._answer(status, content[:half], headers)
+            case _:
+                if fault is Fault.HOLD:
+                    self.proxy.wait()
+                if fault is Fault.DELAY:
+                    self.proxy.released.wait(DELAY_SECONDS)
+                self._answer(status, content, headers)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815 - the names of the standard library
 
@@ -118,9 +165,21 @@ class _Handler(BaseHTTPRequestHandler):
         action = target or named or f"{self.command} {self.path}"
         return Call(key_id=key_id, service=service, region=region, action=action)
 
-    def _pass_on(self, call: Call, body: bytes) -> tuple[HTTPResponse, bytes]:
+    def _done(self, call: Call, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        """Let AWS do it, within its limits; return the status, the body and the headers of its answer."""
+        if call.action != "CreateAccessKey":
+            return self._pass_on(call, body)
+        with self.proxy.making_a_key:
+            asked = body.replace(b"CreateAccessKey", b"ListAccessKeys")
+            _, keys, _ = self._pass_on(call, asked, Credentials(call.key_id, "any"))
+            return (*LIMIT, {}) if keys.count(b"<AccessKeyId>") >= KEYS_A_USER else self._pass_on(call, body)
+
+    def _pass_on(
+        self, call: Call, body: bytes, signer: Credentials | None = None
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """Hand a call to the emulator, signed anew if there is somebody to sign it."""
         headers = {name: value for name, value in self.headers.items() if name != "Accept-Encoding"}
-        if signer := self.proxy.signers.get(call.key_id):
+        if signer := signer or self.proxy.signers.get(call.key_id):
             headers = {name: value for name, value in headers.items() if name.title() in SIGNED_HEADERS}
             request = AWSRequest(self.command, f"{self.proxy.emulator}{self.path}", headers=headers, data=body)
             SigV4Auth(signer, call.service, call.region).add_auth(request)
@@ -129,11 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             upstream.request(self.command, self.path, body, headers)
             response = upstream.getresponse()
-            return response, response.read()
+            return response.status, response.read(), dict(response.headers)
         finally:
             upstream.close()
 
-    def _answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+    def _answer(self, status: int, content: bytes, headers: Mapping[str, str], *, sent: int | None = None) -> None:
         dropped = {"content-length", "transfer-encoding", "connection", "server"}
         with suppress(ConnectionError):  # whoever asked may have been killed
             self.send_response_only(status)  # the date is AWS's
@@ -143,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(content)
+                self.wfile.write(content[:sent])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

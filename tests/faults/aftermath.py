@@ -1,0 +1,88 @@
+"""What there is after all: in AWS, in the state, and in the eyes of the engine and of the proof."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.faults.operations import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Project
+    from tests.faults.operations import Done
+
+SIDES = ("trusting", "trusted")
+
+
+def resources(project: Project) -> list[dict[str, Any]]:
+    """Return the resources of AWS that the state knows."""
+    latest = json.loads(project.state())["checkpoint"]["latest"] or {}
+    return [resource for resource in latest.get("resources") or [] if resource["type"].startswith("aws:")]
+
+
+def differences(project: Project, client: Callable[..., Any], wanted: set[str] | None) -> Iterator[str]:
+    """Yield where state and AWS are not as they must be.
+
+    Args:
+        project: whose state.
+        client: makes the clients of both accounts.
+        wanted: the URNs of all that the state must know; None for whatever it knows.
+    """
+    latest = json.loads(project.state())["checkpoint"]["latest"] or {}
+    for operation in latest.get("pending_operations") or []:
+        yield f"the state holds a pending {operation['type']} of {operation['resource']['urn']}"
+    urns = [resource["urn"] for resource in resources(project)]
+    wanted = set(urns) if wanted is None else wanted
+    yield from (f"the state lacks {urn}" for urn in sorted(wanted - set(urns)))
+    yield from (f"the state has too much: {urn}" for urn in sorted(set(urns) - wanted))
+    yield from (f"the state has it more than once: {urn}" for urn in sorted(set(urns)) if urns.count(urn) > 1)
+    for side in SIDES:
+        known = {_known(resource) for resource in resources(project) if f"-{side}-provider::" in resource["provider"]}
+        there = set(_there(client(getattr(project.accounts, side), "iam")))
+        yield from (f"only the {side} account has the {what}" for what in sorted(there - known))
+        yield from (f"only the state has the {side} account's {what}" for what in sorted(known - there))
+
+
+def doubts(project: Project, last: Done) -> Iterator[str]:
+    """Yield what the engine would still change after the last command, and what the proof says against it."""
+    preview = ("pulumi", "preview", "--refresh", "--expect-no-changes", "--diff", "--stack", "test")
+    proof = () if last.has_proven else (("python", "-m", "tools", "verify", "--stack", "test"),)
+    for command in (preview, *proof):
+        done = run(project, *command)
+        if not done.went_well:
+            yield str(done)
+
+
+def _known(resource: dict[str, Any]) -> str:
+    """Return what a resource of the state is called below."""
+    inputs = resource["inputs"]
+    match kind := resource["type"].rpartition(":")[2]:
+        case "RolePolicyAttachment":
+            return f"attachment of {inputs['policyArn']} to role {inputs['role']}"
+        case "UserPolicyAttachment":
+            return f"attachment of {inputs['policyArn']} to user {inputs['user']}"
+        case "AccessKey":
+            return f"key {resource['id']} ({resource['outputs']['status']})"
+        case "Policy":
+            return f"policy {resource['outputs']['arn']}"
+        case _:
+            return f"{kind.lower()} {inputs['name']}"
+
+
+def _there(iam: Any) -> Iterator[str]:
+    """Yield what an account holds."""
+    details = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
+    yield from (f"policy {policy['Arn']}" for policy in details["Policies"])
+    for kind, entities in (("role", details["RoleDetailList"]), ("user", details["UserDetailList"])):
+        for entity in entities:
+            name = entity[f"{kind.title()}Name"]
+            yield f"{kind} {name}"
+            for policy in entity["AttachedManagedPolicies"]:
+                yield f"attachment of {policy['PolicyArn']} to {kind} {name}"
+            for policy in entity.get(f"{kind.title()}PolicyList", []):
+                yield f"policy {policy['PolicyName']} in {kind} {name}"
+    for user in details["UserDetailList"]:
+        for key in iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
+            yield f"key {key['AccessKeyId']} ({key['Status']})"

@@ -1,0 +1,104 @@
+"""`make faults` also kills: the CLI, the AWS plugin or the language host, while a call is on its way, by chance."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.cases import Step, steps
+from tests.faults.operations import OPERATIONS, Done, Operation, finish, start
+from tests.faults.trial import Verdict
+from tests.proxy import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Project
+    from tests.proxy import Proxy
+
+ROUNDS = 4  # of each victim
+SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
+# What stands in the command line of each: of a stand-in, or of the official part.
+VICTIMS = {
+    "CLI": ("bin/pulumi ", "pulumi "),
+    "AWS plugin": ("local.plugins.aws", "pulumi-resource-aws"),
+    "language host": ("local.plugins.language_host", "pulumi-language-python"),
+}
+MOMENTS = {Fault.WAIT: "before", Fault.HOLD: "after"}
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Somebody is killed while a call of an operation is on its way: before AWS did it, or after."""
+
+    operation: Operation
+    step: Step
+    moment: Fault
+    victim: str
+
+    def happen(self, project: Project, proxy: Proxy) -> Done:
+        """Run the operation, and kill when the call has arrived."""
+        self.step.plan(project, proxy, self.moment)
+        process = start(project, *self.operation.command)
+        while not proxy.reached.wait(POLL_SECONDS) and process.poll() is None:
+            pass
+        if proxy.reached.is_set():
+            victims = [pid for pid, line in _started_by(process.pid) if _is(self.victim, line)]
+            assert victims, f"no {self.victim} runs"
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+            proxy.release()
+        return finish(process, self.operation.command)
+
+    def __str__(self) -> str:
+        return f"{self.operation.name}: {self.victim} killed {MOMENTS[self.moment]} {self.step}"
+
+
+def _is(victim: str, line: str) -> bool:
+    words = VICTIMS[victim]
+    return line.startswith(words) if victim == "CLI" else any(word in line for word in words)
+
+
+def _started_by(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the processes that a process started, and these in turn, with their command lines."""
+    every = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
+    listed = subprocess.run(every, capture_output=True, text=True, check=True).stdout
+    processes = [line.split(maxsplit=2) for line in listed.splitlines()]
+    parents = {pid}
+    while found := [each for each in processes if int(each[1]) in parents and int(each[0]) not in parents]:
+        for child, _, *line in found:
+            parents.add(int(child))
+            yield int(child), " ".join(line)
+
+
+def kills(operation: Operation, calls: list[tuple[str, str]], chance: random.Random, victim: str) -> Kill:
+    """Return a kill by chance."""
+    return Kill(operation, chance.choice(sorted(steps(calls), key=str)), chance.choice(list(MOMENTS)), victim)
+
+
+@pytest.mark.timeout(3600)
+def test_one_more_run_heals_a_kill(stage, capsys):
+    chance = random.Random(SEED)  # noqa: S311 - no secret
+    recorded = {name: stage.record(OPERATIONS[name]) for name in OPERATIONS}
+    chosen = [
+        kills(OPERATIONS[name], recorded[name], chance, victim)
+        for victim in VICTIMS
+        for name in chance.choices(list(OPERATIONS), k=ROUNDS)
+        # The engine destroys and refreshes without the program.
+        if victim != "language host" or name not in ("refresh", "destroy")
+    ]
+    outcomes = []
+    with capsys.disabled():
+        print(f"\nKills of seed {SEED}. Once more: FAULTS_SEED={SEED} make faults")  # noqa: T201 - its purpose
+        for kill in chosen:
+            outcomes.append(stage.attempt(kill))
+            bad = outcomes[-1].verdict in (Verdict.NOT, Verdict.NOT_MET)
+            print(outcomes[-1] if bad else f"{kill}: {outcomes[-1].verdict}")  # noqa: T201 - its purpose
+    assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in (Verdict.NOT, Verdict.NOT_MET)]
