@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -43,6 +43,7 @@ class State:
 
     keys: tuple[AccessKey, ...]
     interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
+    written: datetime | None = None  # when it was; None where that does not matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,8 @@ def read_state(stack: str) -> State:
         # Into a file, so that no message can quote it: what is secret is encrypted in it, but there it is.
         file = Path(folder) / "state.json"
         pulumi(stack, "stack", "export", "--file", str(file))
-        return state_of(json.loads(file.read_text(encoding="utf-8")))
+        export = json.loads(file.read_text(encoding="utf-8"))
+        return replace(state_of(export), written=max(state_times(export)))
 
 
 def state_of(export: Mapping[str, Any]) -> State:
