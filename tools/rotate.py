@@ -166,7 +166,7 @@ def settled(stack: Stack, options: Options, iam: "IAMClient") -> Situation:
         situation = look(stack, iam)
         if window.left:
             if situation.interrupted & {*situation.undeployed} and not situation.strange:
-                raise FailedError("AWS may have made the key of an interrupted deployment, and does not tell of it yet.")
+                raise FailedError("AWS may have made the key of an interrupted deployment, and not told of it yet.")
             with suppress(UnfinishedError):
                 next_step(situation, options, now=datetime.now(UTC))
         return situation

@@ -62,28 +62,28 @@ FACTS: dict[str, tuple[Any, ...]] = {
 DATED = {"role": (True,), "role's policy": FACTS["role's policy"], "user's policy": FACTS["user's policy"]}
 RIGHT = {name: values[0] for name, values in FACTS.items()}
 PRINTED: dict[str, Any] = {
-        "roleArn": ROLE,
-        "roleName": "Assume-Role-1",
-        "userArn": USER,
-        "userName": "user-1",
-        "trustingAccountId": TRUSTING,
-        "trustedAccountId": TRUSTED,
-        "accessKeyId": KEY,
-        "accessKeys": {"1": {"id": KEY, "status": "Active"}},
-        "terms": {
-            "partition": "aws",
-            "trustingRegion": "eu-west-1",
-            "trustedRegion": "us-east-1",
-            "externalId": EXTERNAL_ID,
-            "maxSessionDuration": 3600,
-            "trustPolicy": DOCUMENTS["right trust"],
-            "permissionPolicy": DOCUMENTS["s3"],
-            "assumePolicy": DOCUMENTS["this role"],
-            "policyNames": {"role": "Role", "user": "User"},
-            "permissionsBoundaries": {},
-            "tags": {},
-        },
-    }
+    "roleArn": ROLE,
+    "roleName": "Assume-Role-1",
+    "userArn": USER,
+    "userName": "user-1",
+    "trustingAccountId": TRUSTING,
+    "trustedAccountId": TRUSTED,
+    "accessKeyId": KEY,
+    "accessKeys": {"1": {"id": KEY, "status": "Active"}},
+    "terms": {
+        "partition": "aws",
+        "trustingRegion": "eu-west-1",
+        "trustedRegion": "us-east-1",
+        "externalId": EXTERNAL_ID,
+        "maxSessionDuration": 3600,
+        "trustPolicy": DOCUMENTS["right trust"],
+        "permissionPolicy": DOCUMENTS["s3"],
+        "assumePolicy": DOCUMENTS["this role"],
+        "policyNames": {"role": "Role", "user": "User"},
+        "permissionsBoundaries": {},
+        "tags": {},
+    },
+}
 OUTPUTS = Outputs.model_validate(PRINTED)
 
 
@@ -275,7 +275,6 @@ class AdministratorClient(Client):
 
     def _known(self, name: str) -> Any:
         return self.aws.ask(administrator=True)(name)
-
 
     def get_role(self, **_: Any) -> Any:
         if not self._known("role"):

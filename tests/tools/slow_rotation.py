@@ -13,7 +13,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.tools.slow_aws import (
-    EPOCH,
     KEY,
     LONG_AGO,
     PRINTED,
@@ -81,10 +80,9 @@ class WitnessedAws(SlowAws):
         while (moment := self.calls * SECONDS_BETWEEN_CALLS) <= end:
             self.now = moment
             self.calls += 1
-            status = self.known(self.held, int(self.random.random() * SERVERS))
-            if status != "Active":
-                self.failures.append(f"second {moment:.2f}: {self.held} is {status}")
             self.uses[self.held] = (self.uses.get(self.held, (moment, 0))[0], moment)
+            if (status := self.known(self.held, int(self.random.random() * SERVERS))) != "Active":
+                self.failures.append(f"second {moment:.2f}: {self.held} is {status}")
         self.now = end
 
     def statuses(self) -> list[str]:
