@@ -94,9 +94,10 @@ def rotations(monkeypatch: pytest.MonkeyPatch) -> Rotations:
 def test_the_client_never_meets_a_key_that_does_not_work(
     rotations: Rotations, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shown = ""
     for _ in range(COUNT):
         rotations.rotate()
-        capsys.readouterr()
+        shown += capsys.readouterr().out
     aws, after = rotations.aws, rotations.killed_after
     with capsys.disabled():
         print(  # noqa: T201 - to be read; the suite's workers say nothing
@@ -107,6 +108,7 @@ def test_the_client_never_meets_a_key_that_does_not_work(
         )
     assert aws.failures == []
     assert aws.broken == []
+    assert "\n  no resource changes, only the outputs\n" in shown
     assert min(after[step] for step in STEPS) > COUNT * 0.8
     # What is not over by itself: the old key was used too lately, and a key was left whose traces a kill wiped out.
     ends = ("is deleted when nothing has used it for 0.01 hours", "no use known to AWS. There is no room for a new one")
