@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
@@ -41,6 +41,7 @@ class State:
 
     keys: tuple[AccessKey, ...]
     interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
+    written: datetime | None = None  # when it was; None where that does not matter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,8 @@ def read_state(stack: str) -> State:
     Raises:
         StackError: it cannot be read, or a deployment has to be finished first.
     """
-    return state_of(read_export(stack))
+    export = read_export(stack)
+    return replace(state_of(export), written=max(state_times(export)))
 
 
 def state_of(export: Mapping[str, Any]) -> State:

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from tools.answers import NO_SUCH_ENTITY, error_code
 from tools.errors import StackError
 
 if TYPE_CHECKING:
@@ -83,10 +85,17 @@ def read_keys(iam: "IAMClient", user_name: str, known: Iterable[AccessKey] = (),
 def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
     """Return when a key was last used, as far as AWS knows; it learns of a use with some delay, an emulator never.
 
+    A key that one server has just told of may be unknown to the next: made or deleted a moment ago.
+
     Raises:
-        ClientError: there is no such key, or AWS refused to say.
+        ClientError: AWS refused to say.
     """
-    return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+    try:
+        return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
+    except ClientError as error:
+        if error_code(error) != NO_SUCH_ENTITY:
+            raise
+        return None
 
 
 def stored_key(location: str, caller: "Caller") -> tuple[str, SecretStr]:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from tools.answers import MAY_SPREAD, MFA_FAILED, error_code
 from tools.callers import aws_time
+from tools.errors import FailedError
 
 Result = TypeVar("Result")
 
@@ -76,6 +77,27 @@ class Patience:
             self.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
+    def settle(self, call: Callable[[], Result], window: "Window") -> Result:
+        """Return what ``call`` returns, or its error, which is final only where it was made in a closed window.
+
+        Raises:
+            ClientError, FailedError: what AWS told does not go with what is to be, and it is no old news.
+        """
+        start, rounds = window.clock(), 0
+        while True:
+            rounds, is_final = rounds + 1, not window.left
+            try:
+                return call()
+            except (ClientError, FailedError):
+                pause = window.pause(rounds, start=start)
+                if is_final or pause is None:
+                    raise
+            self.tell(
+                "What AWS tells does not go with the last deployment. It may be old news until "
+                f"{window.closing_time}: looking again in {pause:.0f} s"
+            )
+            self.sleep(pause)
+
 
 @dataclass(kw_only=True)
 class Window:
@@ -110,9 +132,14 @@ class Window:
             self.closes = max(self.closes, self.clock() + self.seconds - max(age, 0.0))
 
     @property
+    def left(self) -> float:
+        """How many seconds it stays open; 0 where it is closed."""
+        return max(self.closes - self.clock(), 0.0)
+
+    @property
     def closing_time(self) -> str:
         """When it has closed, to the second, as this machine's clock will show it."""
-        end = self.today() + timedelta(seconds=max(self.closes - self.clock(), 0.0))
+        end = self.today() + timedelta(seconds=self.left)
         return f"{end + timedelta(seconds=1):%H:%M:%S} UTC"
 
     def pause(self, rounds: int, *, start: float) -> float | None:
@@ -124,6 +151,6 @@ class Window:
         """
         if self.closes > start + self.wait_seconds:
             return None
-        left = max(self.closes - self.clock(), 0.0)  # it may have closed since the round began
+        left = self.left  # it may have closed since the round began
         pause = FIRST_ROUND_PAUSE_SECONDS * 2.0 ** (rounds - 1)
         return pause if 2 * pause < left else left + ROUNDING_SECONDS  # a round shortly before the end would delay it

@@ -24,7 +24,7 @@ from tools.callers import aws_time
 from tools.console import agreed, say
 from tools.errors import Exit, FailedError, StackError
 from tools.keys import read_keys
-from tools.patience import Patience, spreading_seconds
+from tools.patience import Patience, spreading_seconds, window_seconds
 from tools.policies import has_password, holder
 from tools.proof import Case
 from tools.stack import NAMESPACE, Kind, Outputs, declare_keys, declared_keys, read_stack
@@ -62,16 +62,19 @@ def run(options: argparse.Namespace) -> Exit:
     if not sure:
         say("Nothing was revoked.")
         return Exit.CANNOT_TELL
-    patience = Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say)
+    endpoint = outputs.terms.endpoint
+    patience, spreading = Patience(seconds=spreading_seconds(endpoint), tell=say), window_seconds(endpoint)
     case = Case(stack=options.stack, outputs=outputs, config=config, patience=patience)
     working, unproven = witnesses(case)
     failed = _report(revoke(case))
     if failed:
-        patience = replace(patience, seconds=0)  # it may well go on working: once is enough to tell
-    say(first_thing(options.stack), "Trying what worked before ...")
+        patience, spreading = replace(patience, seconds=0), 0.0  # it may well go on working: once is enough to tell
+    long = f", for the {spreading:.0f} s that all of AWS may need to hear of it" if spreading else ""
+    say(first_thing(options.stack), f"Trying what worked before{long} ...")
     began = patience.clock()
     with ThreadPoolExecutor() as pool:
-        failed |= _report(pool.map(partial(refused_after, patience=patience, began=began), working))
+        ask = partial(refused_after, patience=patience, began=began, spreading=spreading)
+        failed |= _report(pool.map(ask, working))
     _report(iter(unproven))
     say(what_is_left(options.stack, outputs))
     if failed:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,7 @@ from tools.console import agreed, say
 from tools.engine import ACCESS_KEY, State, changes, preview, read_state, run_visibly
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.keys import AccessKey, read_keys
+from tools.patience import Patience, Window, spreading_seconds, window_seconds
 from tools.rotation import (
     QUIET_HOURS,
     Options,
@@ -107,7 +109,7 @@ def _rotate(options: Options) -> None:
     while True:
         stack = _read(options.stack)
         trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
-        situation = look(stack, trusted.client("iam"))
+        situation = settled(stack, options, trusted.client("iam"))
         say(*describe(situation))
         try_new_key(situation, stack.outputs, options, trusted)
         step = next_step(situation, options, now=datetime.now(UTC))
@@ -148,6 +150,30 @@ def look(stack: Stack, iam: "IAMClient") -> Situation:
     )
 
 
+def settled(stack: Stack, options: Options, iam: "IAMClient") -> Situation:
+    """Return where the rotation stands; what speaks against its next step counts once all news has spread.
+
+    For some seconds after a deployment AWS may answer as before it: a deleted key is there, an inactive one works.
+
+    Raises:
+        StackError, ClientError: as ``look``.
+    """
+    endpoint = stack.outputs.terms.endpoint
+    window = Window(seconds=window_seconds(endpoint))
+    window.changed(stack.state.written)
+
+    def once() -> Situation:
+        situation = look(stack, iam)
+        if window.left:
+            if situation.interrupted & {*situation.undeployed} and not situation.strange:
+                raise FailedError("AWS may have made the key of an interrupted deployment, and not told of it yet.")
+            with suppress(UnfinishedError):
+                next_step(situation, options, now=datetime.now(UTC))
+        return situation
+
+    return Patience(seconds=spreading_seconds(endpoint), tell=say).settle(once, window)
+
+
 def _hand_over(situation: Situation, options: Options) -> None:
     """Make sure that nobody needs the old key any more."""
     if options.until_hand_over:
@@ -180,7 +206,7 @@ def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: 
             if not agreed(f"{step.title}: deploy this?", yes=options.yes):
                 raise UnfinishedError("Nothing was changed. Run this again to go on.")  # noqa: TRY301 - one way back
             # What Pulumi knows may have changed too: the plan holds the deployment to what was shown.
-            if next_step(look(stack, iam), options, now=datetime.now(UTC)) != step:
+            if next_step(settled(stack, options, iam), options, now=datetime.now(UTC)) != step:
                 raise FailedError("Keys changed while the question stood open. Run this again.")  # noqa: TRY301
         except BaseException:  # an interruption, too
             if changed:
@@ -201,7 +227,7 @@ def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
             f"deploys its own change and no other. Deploy them first, or take them back: make up STACK={stack}. "
             "Then run this again."
         )
-    say(*(f"  {change}" for change in planned) if planned else "  no resource changes, only the outputs")
+    say(*[f"  {change}" for change in planned] or ["  no resource changes, only the outputs"])
 
 
 def _discard(strange: AccessKey, user_name: str, options: Options, iam: "IAMClient") -> None:
@@ -218,8 +244,9 @@ def _discard(strange: AccessKey, user_name: str, options: Options, iam: "IAMClie
     # This fails while a deployment is at work, which may be about to record this very key.
     keys_only = ("--target", f"**{ACCESS_KEY}**")
     run_visibly(options.stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", *keys_only)
-    if strange not in look(_read(options.stack), iam).strange:
-        return
+    seen = look(_read(options.stack), iam)
+    if next((key for key in (*seen.keys, *seen.strange) if key.id == strange.id), strange) != strange:
+        return  # the stack knows it after all, or it was used
     try:
         iam.delete_access_key(UserName=user_name, AccessKeyId=strange.id)
     except (BotoCoreError, ClientError) as error:

@@ -10,7 +10,7 @@ from tools.callers import Caller
 from tools.console import say
 from tools.errors import FailedError, UnfinishedError
 from tools.keys import AccessKey, stored_key
-from tools.patience import Patience, spreading_seconds
+from tools.patience import Patience, Window, spreading_seconds, window_seconds
 from tools.proof import Case
 from tools.rotation import Options, Situation
 from tools.stack import Outputs
@@ -43,11 +43,18 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
             "When it is handed over, the same without --until-hand-over."
         )
     say(f"\nTrying {staying}")
-    patience = Patience(seconds=spreading_seconds(outputs.terms.endpoint), tell=say)
+    endpoint = outputs.terms.endpoint
+    patience = Patience(seconds=spreading_seconds(endpoint), tell=say)
+    window = Window(seconds=window_seconds(endpoint))
     prove(
         staying,
-        Case(stack=options.stack, outputs=outputs, config={}, patience=patience, secrets={label: secret}),
+        Case(
+            stack=options.stack, outputs=outputs, config={}, patience=patience, window=window, secrets={label: secret}
+        ),
     )
+    if window.left:
+        say(f"It works already. All of AWS has heard of it at {window.closing_time}: waiting for that")
+        patience.sleep(window.left)
     say(f"It works. Whoever uses {leaving} can change to it now:", *_hand_over_advice(options.stack, outputs))
 
 
@@ -64,7 +71,8 @@ def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> S
 def prove(key: AccessKey, case: Case) -> None:
     """Show that a key is the user's and can assume the role; ask again until AWS has heard of it.
 
-    Where the role asks for MFA, only the first: the policies are the user's, so they hold for every key of it.
+    Where the role asks for MFA, only the first: the policies are the user's, so they hold for every key of it. The
+    case's window is open afterwards until all of AWS has heard of the key: one server's word is not that of all.
 
     Raises:
         FailedError: it is not so.
@@ -73,7 +81,9 @@ def prove(key: AccessKey, case: Case) -> None:
 
     assume = partial(case.assume_role, holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
     try:
-        arn = case.patience.insist(str(key), holder.client("sts").get_caller_identity)["Arn"]
+        identity = case.patience.insist(str(key), holder.client("sts").get_caller_identity)
+        case.window.hear(identity)
+        case.window.changed(key.created, by_aws=True)
         if not case.outputs.terms.require_mfa:
             case.patience.insist(f"{key}, assuming the role", assume)
     except (BotoCoreError, ClientError) as error:
@@ -81,7 +91,7 @@ def prove(key: AccessKey, case: Case) -> None:
             f"The new {key} does not work, so the other one is left alone: {error}. Look closer with: "
             f"make verify STACK={case.stack}"
         ) from None
-    if arn != user_arn:
+    if (arn := identity["Arn"]) != user_arn:
         raise FailedError(f"The new {key} belongs to {arn}, not to {user_arn}, so the other one is left alone.")
 
 

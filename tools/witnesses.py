@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from iam.permissions import surely_allowed
 from tools.answers import REFUSED, UNKNOWN_KEY, error_code
+from tools.callers import aws_time
 from tools.errors import StackError
 from tools.keys import stored_key
 from tools.patience import Patience
@@ -34,8 +37,9 @@ class Witness:
     """Something that worked before the revocation, and must be refused after it."""
 
     what: str
-    call: Callable[[], object]
+    call: Callable[[], Any]
     codes: frozenset[str]  # with which AWS refuses it
+    worked: datetime  # when it last did
 
 
 def witnesses(case: Case) -> tuple[list[Witness], list[Part]]:
@@ -56,9 +60,10 @@ def witnesses(case: Case) -> tuple[list[Witness], list[Part]]:
 
 
 def _try(what: str, begin: Callable[[], Callable[[], object]], *, codes: frozenset[str]) -> Witness | Part:
-    """Return a witness whose call ``begin`` has made once and returns, or why there is none."""
+    """Return a witness whose call ``begin`` returns and which works, or why there is none."""
     try:
-        return Witness(what=what, call=begin(), codes=codes)
+        call = begin()
+        return Witness(what=what, call=call, codes=codes, worked=_time_of(call()))
     except (StackError, BotoCoreError, ClientError) as error:
         known = isinstance(error, ClientError) and error_code(error) in UNKNOWN_KEY
         reason = "it was refused before already" if known else str(error)
@@ -75,9 +80,12 @@ def _key(case: Case, label: str) -> Callable[[], object]:
     if not secret:
         raise StackError("the stack does not have its secret in plain text")
     case.secrets[label] = secret
-    call = case.holder(label).client("sts").get_caller_identity
-    call()
-    return call
+    return case.holder(label).client("sts").get_caller_identity
+
+
+def _time_of(answer: Any) -> datetime:  # noqa: ANN401 - boto3 makes its answers at run time
+    """Return when AWS sent an answer; where it does not say, it is now."""
+    return aws_time(answer) or datetime.now(UTC)
 
 
 def _session(case: Case, holders: Sequence[str]) -> Callable[[], object]:
@@ -97,19 +105,23 @@ def _session(case: Case, holders: Sequence[str]) -> Callable[[], object]:
     raise StackError("the role's policy surely allows no harmless call to try it with")
 
 
-def refused_after(witness: Witness, patience: Patience, began: float) -> Part:
-    """Return that something is refused, and since when; it has to be refused several times in a row.
+def refused_after(witness: Witness, patience: Patience, began: float, spreading: float) -> Part:
+    """Return that something is refused, since when, and when it last worked.
+
+    It has to be refused several times in a row, and until all of AWS has heard of the revocation: one server that
+    refuses it may be the first that has.
 
     Args:
         witness: what worked before.
         patience: how long it may go on working; a deleted or inactive key does for some seconds, everywhere in AWS.
         began: when all was revoked, by the clock of ``patience``.
+        spreading: how many seconds that takes to be known in all of AWS.
     """
-    what, refusals, seconds = f"{witness.what} is refused", 0, 0.0
-    while refusals < REFUSALS:
+    what, worked, refusals, seconds = f"{witness.what} is refused", witness.worked, 0, 0.0
+    while refusals < REFUSALS or patience.clock() < began + spreading:
         elapsed = patience.clock() - began
         try:
-            witness.call()
+            worked = _time_of(witness.call())
         except (BotoCoreError, ClientError) as error:
             if not isinstance(error, ClientError) or error_code(error) not in witness.codes:
                 return Part(what=what, failure=str(error), unproven=True)
@@ -119,6 +131,6 @@ def refused_after(witness: Witness, patience: Patience, began: float) -> Part:
             refusals = 0
             if elapsed > patience.seconds:
                 return Part(what=what, failure=f"it still works after {elapsed:.0f} s")
-        if refusals < REFUSALS:
+        if refusals != REFUSALS or spreading:
             patience.sleep(patience.refusal_pause)
-    return Part(what=f"{what} after {seconds:.1f} s")
+    return Part(what=f"{what} after {seconds:.1f} s. It last worked at {worked:%Y-%m-%d %H:%M:%S} UTC")

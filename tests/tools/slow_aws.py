@@ -25,6 +25,7 @@ POLICIES = {"role": f"arn:aws:iam::{TRUSTING}:policy/Role", "user": f"arn:aws:ia
 EXTERNAL_ID = "for-verify-1"
 KEY, SESSION = "AKIAONE", "ASIAONE"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+LONG_AGO = -86_400.0  # seconds
 SERVERS = 3
 LONGEST_DELAY = 60.0  # seconds
 LONGEST_CALL = 0.2
@@ -55,36 +56,35 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "user's policy": ("this role", "any role", "another role"),
     "user's attachment": (True, False),
     "user's inline policy": (False, True),
-    "key": ("Active", "Inactive", "deleted"),
+    KEY: ("Active", "Inactive", "deleted"),
 }
 # What may be changed by hand, as AWS tells when it was: it has no date for a role that is gone.
 DATED = {"role": (True,), "role's policy": FACTS["role's policy"], "user's policy": FACTS["user's policy"]}
 RIGHT = {name: values[0] for name, values in FACTS.items()}
-OUTPUTS = Outputs.model_validate(
-    {
-        "roleArn": ROLE,
-        "roleName": "Assume-Role-1",
-        "userArn": USER,
-        "userName": "user-1",
-        "trustingAccountId": TRUSTING,
-        "trustedAccountId": TRUSTED,
-        "accessKeyId": KEY,
-        "accessKeys": {"1": {"id": KEY, "status": "Active"}},
-        "terms": {
-            "partition": "aws",
-            "trustingRegion": "eu-west-1",
-            "trustedRegion": "us-east-1",
-            "externalId": EXTERNAL_ID,
-            "maxSessionDuration": 3600,
-            "trustPolicy": DOCUMENTS["right trust"],
-            "permissionPolicy": DOCUMENTS["s3"],
-            "assumePolicy": DOCUMENTS["this role"],
-            "policyNames": {"role": "Role", "user": "User"},
-            "permissionsBoundaries": {},
-            "tags": {},
-        },
-    }
-)
+PRINTED: dict[str, Any] = {
+    "roleArn": ROLE,
+    "roleName": "Assume-Role-1",
+    "userArn": USER,
+    "userName": "user-1",
+    "trustingAccountId": TRUSTING,
+    "trustedAccountId": TRUSTED,
+    "accessKeyId": KEY,
+    "accessKeys": {"1": {"id": KEY, "status": "Active"}},
+    "terms": {
+        "partition": "aws",
+        "trustingRegion": "eu-west-1",
+        "trustedRegion": "us-east-1",
+        "externalId": EXTERNAL_ID,
+        "maxSessionDuration": 3600,
+        "trustPolicy": DOCUMENTS["right trust"],
+        "permissionPolicy": DOCUMENTS["s3"],
+        "assumePolicy": DOCUMENTS["this role"],
+        "policyNames": {"role": "Role", "user": "User"},
+        "permissionsBoundaries": {},
+        "tags": {},
+    },
+}
+OUTPUTS = Outputs.model_validate(PRINTED)
 
 
 def fails(code: str) -> ClientError:
@@ -106,11 +106,14 @@ class SlowAws:
 
     random: Random
     now: float = 0.0
+    longest_delay: float = LONGEST_DELAY
+    one_administrator: bool = True  # whether one server answers all administrators
+    keys: dict[str, float] = field(default_factory=lambda: {KEY: LONG_AGO})  # when each was made; deleted ones too
     facts: dict[str, list[Change]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     def change(self, name: str, value: Any, at: float, *, administrators_know: bool = False) -> None:
-        heard = [at + self.random.uniform(0, LONGEST_DELAY) for _ in range(SERVERS + 1)]
+        heard = [at + self.random.uniform(0, self.longest_delay) for _ in range(SERVERS + 1)]
         if administrators_know:
             heard[-1] = at
         self.facts.setdefault(name, []).append(Change(at, value, tuple(heard)))
@@ -132,24 +135,30 @@ class SlowAws:
         self.now += seconds
 
     def today(self) -> datetime:
-        return EPOCH + timedelta(seconds=self.now)
+        return self.date(self.now)
+
+    @staticmethod
+    def date(second: float) -> datetime:
+        """Return the date of a moment of the fake clock."""
+        return EPOCH + timedelta(seconds=second)
 
     def ask(self, *, administrator: bool = False) -> Callable[[str], Any]:
         """Begin a call, and return how its server sees each fact."""
-        self.now += self.random.random() * LONGEST_CALL
-        server = SERVERS if administrator else int(self.random.random() * SERVERS)
+        self.sleep(self.random.random() * LONGEST_CALL)
+        alone = administrator and self.one_administrator
+        server = SERVERS if alone else int(self.random.random() * SERVERS)
+        return lambda name: self.known(name, server)
 
-        def known(name: str) -> Any:
-            for change in reversed(self.facts[name]):
-                if change.heard[server] <= self.now:
-                    return change.value
-            raise AssertionError(name)
-
-        return known
+    def known(self, name: str, server: int) -> Any:
+        """Return a fact as a server sees it now."""
+        for change in reversed(self.facts[name]):
+            if change.heard[server] <= self.now:
+                return change.value
+        raise AssertionError(name)
 
     def changed(self, name: str) -> datetime:
         """Return when AWS says that a fact last changed."""
-        return EPOCH + timedelta(seconds=self.facts[name][-1].at)
+        return self.date(self.facts[name][-1].at)
 
 
 @dataclass(kw_only=True)
@@ -159,7 +168,7 @@ class SlowCase(Case):
     aws: SlowAws
 
     def caller(self, key_id: str, *_: Any, **__: Any) -> Any:
-        return ModelCaller(HolderClient(self.aws) if key_id == KEY else RoleClient(self.aws))
+        return ModelCaller(RoleClient(self.aws) if key_id == SESSION else HolderClient(self.aws, key=key_id))
 
     def administrator(self, _: Any) -> Any:
         return ModelCaller(AdministratorClient(self.aws))
@@ -204,12 +213,15 @@ class Client:
         return Paginator(getattr(self, operation))
 
 
+@dataclass
 class HolderClient(Client):
-    """What the holder of the key may do."""
+    """What the holder of a key may do."""
+
+    key: str = KEY
 
     def _known(self) -> Callable[[str], Any]:
         known = self.aws.ask()
-        if known("key") != "Active":
+        if known(self.key) != "Active":
             raise fails("InvalidAccessKeyId" if self.service == "s3" else "InvalidClientTokenId")
         return known
 
@@ -300,9 +312,12 @@ class AdministratorClient(Client):
         return {"Groups": []}
 
     def list_access_keys(self, **_: Any) -> Any:
-        status, made = self._known("key"), EPOCH - timedelta(days=1)
-        key = {"AccessKeyId": KEY, "Status": status, "CreateDate": made}
-        return {"AccessKeyMetadata": [] if status == "deleted" else [key]}
+        known = self.aws.ask(administrator=True)
+        keys = [
+            {"AccessKeyId": key, "Status": known(key), "CreateDate": self.aws.date(made)}
+            for key, made in self.aws.keys.items()
+        ]
+        return {"AccessKeyMetadata": [key for key in keys if key["Status"] != "deleted"]}
 
     def get_access_key_last_used(self, **_: Any) -> Any:
         return {"AccessKeyLastUsed": {}}

@@ -1,7 +1,12 @@
 """A user's access keys: what the stack knows and what the account says, as one list."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.tools.slow_aws import fails
 from tools.keys import AccessKey, read_keys
 
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,6 +52,18 @@ def test_their_last_use_is_asked_for_only_where_it_is_wanted() -> None:
     used = {key.id: key.last_used for key in read_keys(iam, "user-1", KNOWN, with_use=True)}
     assert used == {"AKIANEW": USE, "AKIAGONE": None, "AKIAZ": None}
     assert sorted(iam.asked) == ["AKIANEW", "AKIAZ"]
+
+
+@pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
+def test_a_key_that_the_next_server_does_not_know_was_not_used_as_far_as_is_known(code: str) -> None:
+    def fail(**_: str) -> None:
+        raise fails(code)
+
+    iam = Iam(AKIANEW="Active")
+    iam.get_access_key_last_used = fail
+    with nullcontext() if code == "NoSuchEntity" else pytest.raises(ClientError, match=code):
+        keys = read_keys(iam, "user-1", KNOWN, with_use=True)
+        assert (keys[0].id, keys[0].actual, keys[0].last_used) == ("AKIANEW", "Active", None)
 
 
 def test_the_age_is_in_whole_days() -> None:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from tests.factories import outputs
+from tests.tools.slow_aws import KEY, RIGHT, SERVERS, HolderClient, SlowAws
 from tools import proof, revoke
 from tools.__main__ import main
 from tools.callers import Caller
@@ -203,19 +204,27 @@ class Answers:
     def __init__(self, *codes: str) -> None:
         self.codes, self.now = list(codes), 100.0
 
-    def __call__(self) -> None:
+    def __call__(self) -> dict[str, Any]:
         self.now += 1
         if code := self.codes.pop(0):
             raise ClientError({"Error": {"Code": code}}, "X")
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": f"Fri, 02 Jan 2026 12:00:{self.now - 100:02.0f} GMT"}}}
+
+
+def witness(call: Callable[[], Any], *codes: str) -> Witness:
+    return Witness(what="it", call=call, codes=frozenset(codes), worked=NOON - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (["No", "No", "No"], "done     it is refused after 0.0 s"),
-        (["", "", "No", "No", "No"], "done     it is refused after 2.0 s"),
+        (["No", "No", "No"], "done     it is refused after 0.0 s. It last worked at 11:59:00"),
+        (["", "", "No", "No", "No"], "done     it is refused after 2.0 s. It last worked at 12:00:02"),
         # One that has heard is not all that have.
-        (["No", "No", "", "No", "No", "No"], "done     it is refused after 3.0 s"),
+        (
+            ["No", "No", "", "No", "No", "No"],
+            "done     it is refused after 3.0 s. It last worked at 12:00:03",
+        ),
         ([""] * 7, "FAILED   it is refused: it still works after 6 s"),
         (["No", "Throttling"], "UNPROVEN it is refused: An error"),
     ],
@@ -223,8 +232,33 @@ class Answers:
 def test_it_says_how_long_what_was_revoked_went_on_working(answers: list[str], said: str) -> None:
     call = Answers(*answers)
     patience = Patience(seconds=5, tell=lambda _: None, clock=lambda: call.now, sleep=lambda _: None)
-    part = refused_after(Witness(what="it", call=call, codes=frozenset({"No"})), patience, 100.0)
-    assert str(part).startswith(said)
+    part = refused_after(witness(call, "No"), patience, 100.0, 0.0)
+    assert str(part).replace("2026-01-02 ", "").startswith(said)
+
+
+def works_on(seed: int, spreading: float) -> str:
+    """Return what it says of a key that is revoked on an AWS whose news spread slowly, and what is not so."""
+    aws = SlowAws.settled(RIGHT)
+    aws.random.seed(seed)
+    successes: list[float] = []
+
+    def call() -> Any:
+        HolderClient(aws).get_caller_identity()
+        successes.append(aws.now)
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": f"{aws.today():%a, %d %b %Y %H:%M:%S} GMT"}}}
+
+    aws.change(KEY, "Inactive", aws.now)
+    patience = Patience(seconds=120, tell=aws.said.append, clock=lambda: aws.now, sleep=aws.sleep)
+    part = refused_after(witness(call, "InvalidClientTokenId"), patience, aws.now, spreading)
+    last = aws.date(successes[-1]) if successes else NOON - timedelta(minutes=1)
+    assert str(part).endswith(f"It last worked at {last:%Y-%m-%d %H:%M:%S} UTC")
+    works = any(aws.known(KEY, server) == "Active" for server in range(SERVERS))
+    return f"seed {seed}: it works: {part}" if works else ""
+
+
+def test_what_is_revoked_works_nowhere_once_it_says_so() -> None:
+    assert [said for seed in range(100) if (said := works_on(seed, 120.0))] == []
+    assert len([said for seed in range(100) if (said := works_on(seed, 0.0))]) > 10  # with three refusals alone
 
 
 @pytest.mark.parametrize(
@@ -289,6 +323,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[..., Any]) -
     assert "UNPROVEN" not in done.stdout
     assert f"key {outputs['accessKeyId']} is refused after " in done.stdout
     assert "a session of role Assume-Role-1 begun before is refused after " in done.stdout
+    assert done.stdout.count(" s. It last worked at 20") == 2
     assert outputs["accessKeys"]["1"]["secret"] not in done.stdout + done.stderr
     # The next deployment opens nothing.
     deployed.up()

@@ -3,17 +3,18 @@
 import functools
 import math
 import re
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.tools.slow_aws import DATED, EPOCH, FACTS, RIGHT, Change, SlowAws, SlowCase, case_of, in_text
+from tests.tools.slow_aws import DATED, EPOCH, FACTS, RIGHT, Change, SlowAws, SlowCase, case_of, fails, in_text
 from tools import stack, verify
 from tools.engine import Update, change_time, last_change, state_times, updates
-from tools.errors import StackError
-from tools.patience import Window
+from tools.errors import FailedError, StackError
+from tools.patience import Patience, Window
 from tools.proof import Check, Finding, Mfa, Row, Verdict, disproven, overall, proven, unknown
 from tools.rounds import SETTLED, judged, prove
 
@@ -205,6 +206,26 @@ def test_dates_of_aws_are_compared_with_its_own_clock() -> None:
     window.hear({"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 31 Dec 2025 23:57:00 GMT"}}})
     window.changed(EPOCH - timedelta(seconds=190), by_aws=True)
     assert window.closes == 110.0
+
+
+@pytest.mark.parametrize(("fits_at", "asked"), [(0, [0]), (16, [0, 5, 15, 35]), (1e6, [0, 5, 15, 35, 100.01])])
+@pytest.mark.parametrize("error", [fails("NoSuchEntity"), FailedError("gone")])
+def test_what_does_not_fit_is_final_only_after_the_window(fits_at: float, asked: list[float], error: Exception) -> None:
+    aws, moments = SlowAws(Random(0)), list[float]()  # noqa: S311 - no secret
+    window = Window(seconds=120.0, clock=lambda: aws.now, today=aws.today, closes=100.0)
+    patience = Patience(seconds=0.0, tell=aws.said.append, sleep=aws.sleep)
+
+    def call() -> str:
+        moments.append(aws.now)
+        if aws.now < fits_at:
+            raise error
+        return "fits"
+
+    with pytest.raises(type(error)) if fits_at > window.closes else nullcontext():
+        assert patience.settle(call, window) == "fits"
+    assert moments == pytest.approx(asked)
+    assert all("old news until 00:01:41 UTC" in text for text in aws.said)
+    assert len(aws.said) == len(asked) - 1
 
 
 # What the stack's updates tell
