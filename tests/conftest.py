@@ -21,6 +21,7 @@ from botocore.config import Config
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
+from tests.proxy import Proxy, proxy_before
 from tests.shared_plugin import VARIABLE, shared_plugin
 from tests.standing import readable_state, stand
 
@@ -191,6 +192,13 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     ensure_running(Checkout(folder), endpoint)
     yield endpoint
     stop(Checkout(folder))
+
+
+@pytest.fixture
+def proxy(emulator: str) -> Iterator[Proxy]:
+    """Return a proxy of the test's own before the emulator."""
+    with proxy_before(emulator) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

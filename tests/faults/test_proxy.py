@@ -6,7 +6,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from tests.proxy import Fault, proxy_before
+from tests.proxy import Fault
 
 DONE = {
     Fault.ERROR: (False, "ServiceFailure"),
@@ -20,12 +20,6 @@ DONE = {
     Fault.CUT_SHORT: (True, "Unable to parse response"),
     Fault.DELAY: (True, "Read timeout"),
 }
-
-
-@pytest.fixture
-def proxy(emulator):
-    with proxy_before(emulator) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from pydantic import SecretStr
 
-from tests.proxy import Fault, Proxy, proxy_before
+from tests.proxy import Fault, Proxy
 from tools import rotate, trial
 from tools.__main__ import main
 from tools.callers import Caller
@@ -635,12 +635,6 @@ class Terminal:
         code = self.process.wait(BOUND_SECONDS)
         os.close(self._master)
         return code
-
-
-@pytest.fixture
-def proxy(emulator: str) -> Iterator[Proxy]:
-    with proxy_before(emulator) as running:
-        yield running
 
 
 def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
