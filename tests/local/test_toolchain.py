@@ -1,7 +1,6 @@
-"""Commands find, download or build what they need, once; and leave stacks for real AWS alone."""
+"""Commands put the plugins where the engine finds them, and leave stacks for real AWS alone."""
 
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,93 +10,10 @@ import pytest
 from local import LocalError
 from local.__main__ import unasked
 from local.checkout import Checkout
-from local.cli import BUILT_VERSION, find_cli
+from local.cli import find_cli
 from local.launchers import place_aws_plugin, place_language_host
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def script(file, text):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"#!/bin/sh\n{text}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
-    return file
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    return Checkout(tmp_path / "checkout")
-
-
-@pytest.fixture
-def machine(tmp_path):
-    """Return the environment of a machine with nothing but a shell's commands and an empty Pulumi home."""
-    return {
-        "PATH": os.pathsep.join([str(tmp_path / "bin"), "/usr/bin", "/bin"]),
-        "HOME": str(tmp_path / "home"),
-        "PULUMI_HOME": str(tmp_path / "home" / "pulumi"),
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
-
-
-FAKE_GO = """
-case "$1 $2" in
-  "env GOVERSION") echo go1.25.1;;
-  "list -deps") echo "go: downloading example.com/module v1.0.0" >&2; echo one; echo two;;
-  "build -v") echo two; while [ "$1" != -o ]; do shift; done; echo "#!/bin/sh" > "$2"; chmod +x "$2";;
-esac
-"""
-
-
-class TestCli:
-    def test_the_users_own(self, checkout, machine, tmp_path):
-        own = script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
-
-        assert find_cli(checkout, machine) == own
-
-    def test_one_that_is_too_old_is_named_and_passed_over(self, checkout, machine, tmp_path, capsys):
-        old = script(tmp_path / "bin" / "pulumi", "echo v3.90.0")
-        script(tmp_path / "bin" / "go", FAKE_GO)
-
-        assert find_cli(checkout, machine) != old
-        assert f"Not using {old}: its version is v3.90.0, older than v3.200.0" in capsys.readouterr().err
-
-    def test_is_built_with_progress_and_then_found(self, checkout, machine, tmp_path, capsys):
-        go = script(tmp_path / "bin" / "go", FAKE_GO)
-
-        built = find_cli(checkout, machine)
-
-        assert built == tmp_path / "home" / "pulumi" / "built" / f"v{BUILT_VERSION}" / "pulumi"
-        shown = capsys.readouterr().err
-        assert "building it from its Go module" in shown
-        assert "Compiling 2 packages (3 to 6 minutes on 2 cores)" in shown
-        go.unlink()
-        assert find_cli(checkout, machine) == built
-        assert capsys.readouterr().err == ""
-
-    def test_a_failed_build_leaves_nothing_and_says_why(self, checkout, machine, tmp_path):
-        failing = FAKE_GO.replace("echo two; while", "echo 'dial tcp: no route to host'; exit 1; while")
-        script(tmp_path / "bin" / "go", failing)
-
-        with pytest.raises(
-            LocalError, match=r"(?s)Check that this machine reaches a Go module proxy.*no route to host"
-        ):
-            find_cli(checkout, machine)
-
-        script(tmp_path / "bin" / "go", FAKE_GO)
-        assert find_cli(checkout, machine).exists()
-
-    def test_without_go(self, checkout, machine):
-        with pytest.raises(
-            LocalError, match=r"there is no Go\. Install Pulumi \(https://www\.pulumi\.com/docs/install\)"
-        ):
-            find_cli(checkout, machine)
-
-    def test_with_a_go_that_is_too_old(self, checkout, machine, tmp_path):
-        script(tmp_path / "bin" / "go", FAKE_GO.replace("go1.25.1", "go1.19"))
-
-        with pytest.raises(LocalError, match=r"go is go1\.19, too old to build the Pulumi CLI\. Install Pulumi"):
-            find_cli(checkout, machine)
+from tests.conftest import ROOT
+from tests.local.conftest import script
 
 
 class TestPlugins:

