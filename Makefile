@@ -6,6 +6,9 @@
 STACK ?= dev
 override STACK := $(value STACK)
 export STACK
+# Of a fleet: which command, on which stacks.
+COMMAND ?= preview
+STACKS ?= *
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -76,6 +79,10 @@ rotate: .venv/installed ## replace the access key without a gap, a step at a tim
 .PHONY: revoke
 revoke: .venv/installed ## in an emergency: stop every key and every session at once
 	@$(RUN) $(PYTHON) -m tools revoke --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
+
+.PHONY: fleet
+fleet: .venv/installed ## run COMMAND (preview) on all stacks that match STACKS="customer-*", JOBS at once
+	@$(PYTHON) -m tools fleet $(COMMAND) --stacks='$(STACKS)' $(if $(JOBS),--jobs=$(JOBS)) $(if $(YES),--yes) --args='$(ARGS)'
 
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
