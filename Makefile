@@ -122,6 +122,6 @@ lint: .venv/installed ## check style and types
 	@.venv/bin/basedpyright
 
 .PHONY: bench
-bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS
+bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS (FLEET=100: of many)
 	@$(PYTHON) -m local setup
-	@$(PYTHON) -m pytest -q tests/bench.py
+	@FLEET=$(FLEET) $(PYTHON) -m pytest -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)

@@ -1,0 +1,142 @@
+"""`make bench FLEET=100`: what a stack costs as their number grows, and how many at once this machine takes.
+
+What is compared is the CPU time of all processes that a command starts, the engine and its plugins included: other work
+on the machine changes it little. The emulator's own is not in it. Where Terraform is installed, the same relationship by
+`bench/terraform/`, a workspace each; TF_PLUGINS names a folder of its providers, without it they come from the registry.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+FLEET = int(os.environ.get("FLEET") or 10)
+SIZES = [size for size in (1, 10, 100, 1000) if size <= FLEET]
+JOBS = (1, 2, 4)
+WORKSPACES = 2  # of Terraform: the second shows whether the cost grows
+SAMPLE_SECONDS = 0.2
+
+
+@dataclass
+class Cost:
+    """What a command took: seconds of CPU and by the clock, and the most memory at one time in MB."""
+
+    cpu: float
+    wall: float
+    memory: float
+
+
+def measured(command):
+    """Run a command; return its Cost."""
+    most, ended = [0.0], threading.Event()
+
+    def sample():
+        while not ended.wait(SAMPLE_SECONDS):
+            most[0] = max(most[0], memory_of_children())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    before, begin = cpu_seconds(), time.perf_counter()
+    try:
+        command()
+    finally:
+        ended.set()
+        sampler.join()
+    return Cost(cpu_seconds() - before, time.perf_counter() - begin, most[0])
+
+
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def memory_of_children():
+    """Return the memory of all that descends from this process, in MB; what they share counts for each."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
+    processes = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    mine, total, grew = {os.getpid()}, {}, True
+    while grew:
+        found = {pid: rss for pid, parent, rss in processes if parent in mine and pid not in mine}
+        total, grew = total | found, bool(found)
+        mine |= found.keys()
+    return sum(total.values()) / 1024
+
+
+@pytest.fixture
+def report(capsys):
+    def show(*cells):
+        with capsys.disabled():
+            print("".join(f"{cell:>12}" if n else f"\n{cell:<26}" for n, cell in enumerate(cells)), end="")  # noqa: T201 - its purpose
+
+    return show
+
+
+def numbers(cost, stacks):
+    return (f"{cost.cpu / stacks:.2f}", f"{cost.wall / stacks:.2f}", f"{cost.memory:.0f}")
+
+
+@pytest.mark.timeout(0)
+def test_bench_fleet(project, next_accounts, report):
+    project = project.with_own_plugins()
+
+    def fleet(command, pattern, jobs):
+        words = ["fleet", command, "--stacks", pattern, "--jobs", str(jobs)]
+        return measured(lambda: project.run("python", "-m", "tools", *words, timeout=None))
+
+    report("stacks, command, jobs", "CPU s each", "wall s each", "MB in all")
+    for size in SIZES:
+        for number in range(size):
+            add_stack(project, f"s{size}-{number:03}", next_accounts())
+        # The first makes the stack too.
+        for title, command in {
+            "preview, new": "preview",
+            "up, new": "up",
+            "up, no change": "up",
+            "verify": "verify",
+        }.items():
+            report(f"{size}, {title}, 2", *numbers(fleet(command, f"s{size}-*", 2), size))
+    if size := next((size for size in SIZES if size >= max(JOBS)), None):
+        for jobs in JOBS:
+            report(f"{size}, verify, {jobs}", *numbers(fleet("verify", f"s{size}-*", jobs), size))
+            report(f"{size}, preview, {jobs}", *numbers(fleet("preview", f"s{size}-*", jobs), size))
+
+
+def add_stack(project, name, accounts):
+    config = yaml.safe_load(project.stack_file.read_text())
+    config["config"] |= {
+        f"assume-role:{side}": {"accountId": getattr(accounts, side)} for side in ("trusting", "trusted")
+    }
+    (project.path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+def test_bench_terraform(tmp_path, emulator, next_accounts, report):
+    shutil.copy2(ROOT / "bench/terraform/main.tf", tmp_path)
+    environment = os.environ | {"TF_VAR_endpoint": emulator, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    plugins = os.environ.get("TF_PLUGINS")
+
+    def terraform(*words):
+        command = ["terraform", *words]
+        return measured(
+            lambda: subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=True)
+        )
+
+    terraform("init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else []))
+    report("Terraform, workspaces", "CPU s each", "wall s each", "MB in all")
+    for number in range(1, WORKSPACES + 1):
+        accounts = next_accounts()
+        for side in ("trusting", "trusted"):
+            environment[f"TF_VAR_{side}_account_id"] = getattr(accounts, side)
+        terraform("workspace", "new", f"t-{number}")
+        report(f"{number}, plan, new", *numbers(terraform("plan", "-input=false"), 1))
+        report(f"{number}, apply, new", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
+        report(f"{number}, apply, no change", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
