@@ -1,10 +1,11 @@
 """`make bench FLEET=100`: what a stack costs as their number grows, and how many at once this machine takes.
 
-What is compared is the CPU time of all processes that a command starts, the engine and its plugins included: other work
-on the machine changes it little. The emulator's own is not in it. Where Terraform is installed, the same relationship by
-`bench/terraform/`, a workspace each; TF_PLUGINS names a folder of its providers, without it they come from the registry.
+What is compared is the CPU time of all processes that a command starts, the engine and its plugins included: other
+work on the machine changes it little. The emulator's own is not in it. Where Terraform is installed, the same by
+`bench/terraform/`, a workspace each; TF_PLUGINS names a folder of its providers, else they come from the registry.
 """
 
+import contextlib
 import os
 import resource
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
@@ -59,15 +61,20 @@ def cpu_seconds():
 
 
 def memory_of_children():
-    """Return the memory of all that descends from this process, in MB; what they share counts for each."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
-    processes = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    mine, total, grew = {os.getpid()}, {}, True
-    while grew:
-        found = {pid: rss for pid, parent, rss in processes if parent in mine and pid not in mine}
-        total, grew = total | found, bool(found)
-        mine |= found.keys()
-    return sum(total.values()) / 1024
+    """Return the memory of all that descends from this process, in MB; what they share counts for each.
+
+    It is read from /proc, by no process of its own: that would count as a child too.
+    """
+    parents, sizes = {}, {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            parents[int(process.name)], sizes[int(process.name)] = int(fields[1]), int(fields[21])
+    found, pages, new = {os.getpid()}, 0, {os.getpid()}
+    while new := {pid for pid, parent in parents.items() if parent in new} - found:
+        found |= new
+        pages += sum(sizes[pid] for pid in new)
+    return pages * resource.getpagesize() / 2**20
 
 
 @pytest.fixture
