@@ -7,6 +7,7 @@ Each stack runs in processes of its own, as `make COMMAND STACK=name` does. What
 import argparse
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> Exit:
     """Run the command on every stack, and return what they came to together."""
     runs = find(options.stacks)
     refuse_to_ask(runs, options)
-    LOGS.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)  # ARGS may ask for secrets
     command = [options.action, *(["YES=1"] if options.yes else []), *([f"ARGS={options.args}"] if options.args else [])]
     with interruptions() as interrupted, shown(runs):
         work(runs, command, options.jobs, interrupted)

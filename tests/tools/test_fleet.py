@@ -56,6 +56,7 @@ def test_one_that_fails_does_not_stop_the_others(fleet, tmp_path):
 
     assert code == Exit.FAILED
     assert (tmp_path / "second").exists()
+    assert (tmp_path / ".local/fleet").stat().st_mode & 0o077 == 0
     assert not (tmp_path / "other").exists()
     states = [line.split(",")[0] for line in out.splitlines()]
     assert states[:3] == ["a-1 (pretend): failed", "a-2 (pretend): done", "a-3 (pretend): could not tell"]
