@@ -36,14 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("action", choices=ACTIONS, metavar="COMMAND", help=f"what to run: {', '.join(ACTIONS)}")
     parser.add_argument("--stacks", required=True, metavar="PATTERN", help="names, as in a shell: 'customer-*'")
-    parser.add_argument(
-        "--jobs", type=_jobs, default=os.cpu_count() or 1, help="how many at once (default: one a core)"
-    )
+    parser.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, help="how many at once (default: one a core)")
     parser.add_argument("--yes", action="store_true", help="answer what the command asks with yes, for every stack")
     parser.add_argument("--args", default="", metavar="ARGS", help="further arguments, as make takes them in ARGS")
 
 
-def _jobs(text: str) -> int:
+def jobs(text: str) -> int:
+    """Return how many may run at once; argparse shows the name of this function."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give 1 or more")
     return number
