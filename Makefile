@@ -6,6 +6,9 @@
 STACK ?= dev
 override STACK := $(value STACK)
 export STACK
+# Of a fleet: which command, on which stacks.
+COMMAND ?= preview
+STACKS ?= *
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -92,6 +95,10 @@ rotate: .venv/installed ## replace the access key without a gap, a step at a tim
 revoke: .venv/installed ## in an emergency: stop every key and every session at once
 	@$(RUN) $(PYTHON) -m tools revoke --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
+.PHONY: fleet
+fleet: .venv/installed ## run COMMAND (preview) on all stacks that match STACKS="customer-*", JOBS at once
+	@$(PYTHON) -m tools fleet $(COMMAND) --stacks='$(STACKS)' $(if $(JOBS),--jobs=$(JOBS)) $(if $(YES),--yes) --args='$(ARGS)'
+
 .PHONY: destroy
 destroy: .venv/installed ## delete everything that the stack created, in both accounts
 	@$(call RUN_ASKING,destroy) pulumi destroy --stack "$$STACK" $$flags $(ARGS) \
@@ -143,6 +150,6 @@ lint: .venv/installed ## check style and types
 	@.venv/bin/basedpyright
 
 .PHONY: bench
-bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS
+bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS (FLEET=100: of many)
 	@$(PYTHON) -m local setup
-	@$(PYTHON) -m pytest -q tests/bench.py
+	@FLEET=$(FLEET) $(PYTHON) -m pytest -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)

@@ -1,6 +1,7 @@
 """`python -m local COMMAND`: makes ready what a stack with ``endpoint`` needs; `make` asks it before each command."""
 
 import argparse
+import fnmatch
 import os
 import re
 import shlex
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     env.add_argument("--flags", choices=("up", "destroy"), help="also set `flags`, with which `pulumi up` asks nobody")
     env.add_argument("--yes", action="store_true", help="ask nobody about real accounts either")
     env.add_argument("words", nargs="*", metavar="ARGUMENT", help="what Pulumi is given besides: -- ARGUMENT ...")
+    stacks = commands.add_parser("stacks", help="print the stacks that have a file here, and whether they are pretend")
+    stacks.add_argument("pattern", help="of their names, as the shell has them: customer-*")
     commands.add_parser("setup", help="find, download or build the Pulumi CLI, and print where it is")
     commands.add_parser("down", help="stop the embedded AWS")
     options = parser.parse_args(arguments)
@@ -61,11 +64,23 @@ def _obey(checkout: Checkout, options: argparse.Namespace) -> None:
             if options.flags:
                 flags = unasked(options.flags, options.words, pretend=endpoint is not None, yes=options.yes)
                 sys.stdout.write(f"flags={shlex.quote(' '.join(flags))}\n")
+        case "stacks":
+            for stack in fnmatch.filter(checkout.stack_names, options.pattern):
+                accounts = "pretend" if is_pretend(checkout, stack) else "real"
+                sys.stdout.write(f"{stack}\t{accounts}\n")
         case "setup":
             say(f"Pulumi CLI: {find_cli(checkout, os.environ)}")
         case _:
             stopped = stop(checkout)
             say("Stopped the embedded AWS; its state is kept." if stopped else "No embedded AWS of this checkout runs.")
+
+
+def is_pretend(checkout: Checkout, stack: str) -> bool:
+    """Return whether a stack's accounts are those of an emulator; one whose file cannot be read counts as real."""
+    try:
+        return checkout.endpoint(stack) is not None
+    except LocalError:
+        return False
 
 
 def unasked(command: str, arguments: list[str], *, pretend: bool, yes: bool) -> list[str]:

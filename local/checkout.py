@@ -53,6 +53,13 @@ class Checkout:
         """The Python of the checkout's virtual environment."""
         return self.root / ".venv" / "bin" / "python"
 
+    @property
+    def stack_names(self) -> list[str]:
+        """The stacks that have a file here."""
+        return sorted(
+            file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in self.root.glob("Pulumi.*.yaml")
+        )
+
     def endpoint(self, stack: str) -> str | None:
         """Return the emulator's URL that the file of ``stack`` names, or None where it is for real AWS.
 
@@ -70,10 +77,9 @@ class Checkout:
         try:
             content: object = yaml.safe_load(_small_text(file))
         except FileNotFoundError:
-            known = sorted(path.name.split(".")[1] for path in self.root.glob("Pulumi.*.yaml"))
             raise LocalError(
                 f"There is no {file.name}, so stack {stack} is not configured here. Configured are: "
-                f"{', '.join(known)}. Make a new one as the README says: pulumi stack init {stack}"
+                f"{', '.join(self.stack_names)}. Make a new one as the README says: pulumi stack init {stack}"
             ) from None
         except Exception as error:  # noqa: BLE001 - PyYAML lets out what it stumbles over, as the date 2026-13-01
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None

@@ -3,8 +3,9 @@
 `verify` proves a relationship: `works` is what must work, `refused` what must not, `deployed` what AWS holds; `proof`
 is what they are made of, `rounds` how they are run, `patience` when an answer is final, `report` how it is told.
 `profile` hands the key over. `rotate` replaces it, as `rotation` decides, after a `trial` of the new; `revoke` ends it,
-before `witnesses`. `adopt` takes over what was made by hand, as `adoption` decides. `diagram` draws. All see a stack
-through `stack` and `engine` (the Pulumi CLI), AWS through `callers`, and access keys through `keys`.
+before `witnesses`. `adopt` takes over what was made by hand, as `adoption` decides. `diagram` draws. `fleet`
+runs a command on many stacks, and shows the `standing` of each; both read the `saved` proof. All see a stack through
+`stack` and `engine` (the Pulumi CLI), AWS through `callers`, and access keys through `keys`.
 """
 
 import sys

@@ -18,7 +18,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "diagram": "draw the deployed relationship as SVG",
     "rotate": "replace the access key without a gap, a step at a time",
     "revoke": "in an emergency: stop every key and every session at once",
+    "fleet": "run a make command on many stacks, side by side",
 }
+ON_MANY: Final = frozenset({"fleet"})  # these take a pattern of names in place of one name
 EXIT_CODES: Final = (
     "Exit codes: 0 done or proven; 1 failed or disproven; 2 could not tell, or nothing was done; "
     "3 not finished, run it again."
@@ -31,7 +33,8 @@ def parser_of(command: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, words in COMMANDS.items():
         own = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=EXIT_CODES)
-        own.add_argument("--stack", required=True, metavar="NAME", help="name of the stack")
+        if name not in ON_MANY:
+            own.add_argument("--stack", required=True, metavar="NAME", help="name of the stack")
         if name == command:
             import_module(f"tools.{name}").add_arguments(own)
     return parser

@@ -9,21 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
-
 from iam.documents import Document
 from iam.limits import MAX_ACCESS_KEY_DAYS, MAX_ACCESS_KEYS
 from tools import svg
 from tools.console import say
-from tools.errors import Exit, FailedError, StackError
-from tools.files import read, real_path
-from tools.keys import AccessKey, Printed, moment
+from tools.errors import Exit, FailedError
+from tools.files import real_path
 from tools.proof import Verdict
+from tools.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 from tools.stack import Outputs, read_outputs
 from tools.svg import CODE, MINOR, NAME, NOTE, SMALL_CODE, Card, Panel, Text
 from tools.wording import conditions, duration, principals, sentences
-
-LOCAL_FOLDER: Final = Path(__file__).parent.parent / ".local"
 
 # GitHub shows a README about 1000 pixels wide.
 WIDTH: Final = 1000
@@ -38,50 +34,6 @@ DOT_WIDTH: Final = 16
 MAX_ROWS: Final = 4  # of a policy's sentences, and of checks that failed
 
 TONES: Final[dict[str, svg.Tone]] = {Verdict.PROVEN: "good", Verdict.DISPROVEN: "bad", Verdict.NOT_CHECKED: "muted"}
-
-
-# The saved report
-
-
-class SavedRow(Printed):
-    """One check of a proof."""
-
-    check: str
-    verdict: str
-    expected: str = ""
-
-
-class Proof(Printed):
-    """The report that ``python -m tools verify --save`` wrote, with what AWS told about the keys then."""
-
-    stack: str
-    time: AwareDatetime
-    verdict: str
-    rows: tuple[SavedRow, ...]
-    keys: tuple[AccessKey, ...] = ()
-
-    @property
-    def when(self) -> str:
-        """When the proof was made, in words."""
-        return moment(self.time)
-
-
-def read_proof(file: Path, stack: str) -> Proof:
-    """Return the report of a proof of this stack.
-
-    Raises:
-        StackError: there is no such file, it is no report, or it is about another stack.
-    """
-    again = f"Write it with: python -m tools verify --stack {stack} --save {file}"
-    try:
-        proof = Proof.model_validate_json(read(file))
-    except OSError as error:
-        raise StackError(f"Cannot read the proof {file}: {error.strerror}. {again}") from None
-    except (ValidationError, UnicodeDecodeError):
-        raise StackError(f"{file} is not what `python -m tools verify --save` writes. {again}") from None
-    if proof.stack != stack:
-        raise StackError(f"{file} is a proof of stack {proof.stack}, not of {stack}. {again}")
-    return proof
 
 
 # What the picture says
@@ -235,9 +187,9 @@ def run(options: argparse.Namespace) -> int:
     """Draw the stack and print the path of the picture."""
     stack: str = options.stack
     output: Path = options.output or LOCAL_FOLDER / f"diagram-{stack}.svg"
-    last_proof = LOCAL_FOLDER / f"proof-{stack}.json"
-    proof_file: Path | None = options.proof or (last_proof if last_proof.exists() else None)
-    proof = read_proof(proof_file, stack) if proof_file else None
+    last_proof = proof_file(stack)
+    file: Path | None = options.proof or (last_proof if last_proof.exists() else None)
+    proof = read_proof(file, stack) if file else None
     drawing = draw(stack, read_outputs(stack), proof, today=datetime.now(UTC))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,159 @@
+"""`make bench FLEET=100`: what a stack costs as their number grows, and how many at once this machine takes.
+
+So many stacks stand, each in an account pair of its own, and SAMPLE of them are run: a cost that grew with the number
+of all would show in each. What is compared is the CPU time of all processes that a command starts, the engine and its
+plugins included: other work on the machine changes it less than the clock. The emulator's own is not in it. Where
+Terraform is installed, the same by `bench/terraform/`, a workspace each; TF_PLUGINS names a folder of its providers,
+else they come from the registry.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.standing import readable_state, stand
+
+FLEET = int(os.environ.get("FLEET") or 10)
+SIZES = [size for size in (1, 10, 100, 1000) if size <= FLEET]
+SAMPLE = 2
+JOBS = (1, 2, 4)
+AT_ONCE = 4  # stacks that are run with each of JOBS
+WORKSPACES = 2  # of Terraform: the second shows whether the cost grows
+SAMPLE_SECONDS = 0.2
+
+
+@dataclass
+class Cost:
+    """What a command took: seconds of CPU and by the clock, and the most memory at one time in MB."""
+
+    cpu: float
+    wall: float
+    memory: float
+
+
+def measured(command):
+    """Run a command; return its Cost."""
+    most, ended = [0.0], threading.Event()
+
+    def sample():
+        while not ended.wait(SAMPLE_SECONDS):
+            most[0] = max(most[0], memory_of_children())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    before, begin = cpu_seconds(), time.perf_counter()
+    try:
+        command()
+    finally:
+        ended.set()
+        sampler.join()
+    return Cost(cpu_seconds() - before, time.perf_counter() - begin, most[0])
+
+
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def memory_of_children():
+    """Return the memory of all that descends from this process, in MB; what they share counts for each.
+
+    It is read from /proc, by no process of its own: that would count as a child too.
+    """
+    parents, sizes = {}, {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            parents[int(process.name)], sizes[int(process.name)] = int(fields[1]), int(fields[21])
+    found, pages, new = {os.getpid()}, 0, {os.getpid()}
+    while new := {pid for pid, parent in parents.items() if parent in new} - found:
+        found |= new
+        pages += sum(sizes[pid] for pid in new)
+    return pages * resource.getpagesize() / 2**20
+
+
+@pytest.fixture
+def report(capsys):
+    def show(*cells):
+        with capsys.disabled():
+            print("".join(f"{cell:>12}" if n else f"\n{cell:<26}" for n, cell in enumerate(cells)), end="")  # noqa: T201 - its purpose
+
+    return show
+
+
+def numbers(cost, stacks):
+    return (f"{cost.cpu / stacks:.2f}", f"{cost.wall / stacks:.2f}", f"{cost.memory:.0f}")
+
+
+@pytest.fixture
+def add_stack(standing, next_accounts, aws_client):
+    """Return a function that makes one more stack of the project, deployed, without the seconds of an `up`."""
+    state, config = readable_state(standing), yaml.safe_load(standing.stack_file.read_text())
+
+    def add(name):
+        project = replace(standing, accounts=next_accounts())
+        own = state.replace("urn:pulumi:test::", f"urn:pulumi:{name}::").replace(
+            "assume-role-test", f"assume-role-{name}"
+        )
+        stand(project, own.replace("assume-role/test", f"assume-role/{name}"), standing.accounts, aws_client)
+        project.state_file.rename(project.state_file.with_name(f"{name}.json"))
+        for side in ("trusting", "trusted"):
+            config["config"][f"assume-role:{side}"] = {"accountId": getattr(project.accounts, side)}
+        (project.path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(config))
+
+    return add
+
+
+@pytest.mark.timeout(0)
+def test_bench_fleet(standing, add_stack, report):
+    project, stacks = standing.with_own_plugins(), 0
+
+    def fleet(command, jobs, number):
+        words = ["fleet", command, "--stacks", f"s00[0-{number - 1}]", "--jobs", str(jobs)]
+        return numbers(measured(lambda: project.run("python", "-m", "tools", *words, timeout=None)), number)
+
+    report("stacks, command, jobs", "CPU s each", "wall s each", "MB in all")
+    for size in SIZES:
+        while stacks < size:
+            add_stack(f"s{stacks:03}")
+            stacks += 1
+        for command in ("preview", "up", "verify"):
+            report(f"{size}, {command}, 1", *fleet(command, 1, min(size, SAMPLE)))
+    if stacks >= AT_ONCE:
+        for jobs in JOBS:
+            report(f"{AT_ONCE} at once, verify, {jobs}", *fleet("verify", jobs, AT_ONCE))
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+def test_bench_terraform(tmp_path, emulator, next_accounts, report):
+    shutil.copy2(ROOT / "bench/terraform/main.tf", tmp_path)
+    environment = os.environ | {"TF_VAR_endpoint": emulator, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    plugins = os.environ.get("TF_PLUGINS")
+
+    def terraform(*words):
+        command = ["terraform", *words]
+        return measured(
+            lambda: subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=True)
+        )
+
+    terraform("init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else []))
+    report("Terraform, workspaces", "CPU s each", "wall s each", "MB in all")
+    for number in range(1, WORKSPACES + 1):
+        accounts = next_accounts()
+        for side in ("trusting", "trusted"):
+            environment[f"TF_VAR_{side}_account_id"] = getattr(accounts, side)
+        terraform("workspace", "new", f"t-{number}")
+        report(f"{number}, plan, new", *numbers(terraform("plan", "-input=false"), 1))
+        report(f"{number}, apply, new", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
+        report(f"{number}, apply, no change", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
