@@ -7,20 +7,16 @@ Terraform is installed, the same by `bench/terraform/`, a workspace each; TF_PLU
 else they come from the registry.
 """
 
-import contextlib
 import os
-import resource
 import shutil
 import subprocess
-import threading
-import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.measuring import measured
 from tests.standing import readable_state, stand
 
 FLEET = int(os.environ.get("FLEET") or 10)
@@ -29,57 +25,6 @@ SAMPLE = 2
 JOBS = (1, 2, 4)
 AT_ONCE = 4  # stacks that are run with each of JOBS
 WORKSPACES = 2  # of Terraform: the second shows whether the cost grows
-SAMPLE_SECONDS = 0.2
-
-
-@dataclass
-class Cost:
-    """What a command took: seconds of CPU and by the clock, and the most memory at one time in MB."""
-
-    cpu: float
-    wall: float
-    memory: float
-
-
-def measured(command):
-    """Run a command; return its Cost."""
-    most, ended = [0.0], threading.Event()
-
-    def sample():
-        while not ended.wait(SAMPLE_SECONDS):
-            most[0] = max(most[0], memory_of_children())
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    before, begin = cpu_seconds(), time.perf_counter()
-    try:
-        command()
-    finally:
-        ended.set()
-        sampler.join()
-    return Cost(cpu_seconds() - before, time.perf_counter() - begin, most[0])
-
-
-def cpu_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def memory_of_children():
-    """Return the memory of all that descends from this process, in MB; what they share counts for each.
-
-    It is read from /proc, by no process of its own: that would count as a child too.
-    """
-    parents, sizes = {}, {}
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            parents[int(process.name)], sizes[int(process.name)] = int(fields[1]), int(fields[21])
-    found, pages, new = {os.getpid()}, 0, {os.getpid()}
-    while new := {pid for pid, parent in parents.items() if parent in new} - found:
-        found |= new
-        pages += sum(sizes[pid] for pid in new)
-    return pages * resource.getpagesize() / 2**20
 
 
 @pytest.fixture

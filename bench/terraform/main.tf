@@ -22,6 +22,12 @@ variable "endpoint" {
   type        = string
 }
 
+variable "description" {
+  description = "Of the role; another one is the change that is timed."
+  type        = string
+  default     = null
+}
+
 provider "aws" {
   alias                       = "trusting"
   region                      = "us-east-1"
@@ -57,8 +63,9 @@ provider "aws" {
 # The trusting account: role, policy, attachment.
 
 resource "aws_iam_role" "role" {
-  provider = aws.trusting
-  name     = "Assume-Role-1"
+  provider    = aws.trusting
+  name        = "Assume-Role-1"
+  description = var.description
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
