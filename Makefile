@@ -150,6 +150,7 @@ lint: .venv/installed ## check style and types
 	@.venv/bin/basedpyright
 
 .PHONY: bench
-bench: .venv/installed ## time preview, up and destroy of the relationship on the embedded AWS (FLEET=100: of many)
+bench: .venv/installed ## time every command beside an empty program and Terraform, and draw it (FLEET=100: many stacks)
 	@$(PYTHON) -m local setup
-	@FLEET=$(FLEET) $(PYTHON) -m pytest -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)
+	@FLEET='$(FLEET)' ROUNDS='$(ROUNDS)' OUTPUT='$(OUTPUT)' TF_PLUGINS='$(TF_PLUGINS)' \
+		$(PYTHON) -m pytest -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)
