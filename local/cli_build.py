@@ -111,15 +111,9 @@ def _follow(title: str, command: list[str], folder: Path, environment: Mapping[s
     if process.returncode != 0:
         tail = "\n".join(lines[-20:])
         raise LocalError(
-<<<<<<< HEAD
             f"`{' '.join(command[:4])}` failed, so there is no Pulumi CLI. Check that this machine reaches PyPI and a "
             "Go module proxy (`go env GOPROXY`), or install Pulumi (https://www.pulumi.com/docs/install), then try "
             f"again. It said:\n{tail}"
-=======
-            f"`{' '.join(command[:4])}` failed, so there is no Pulumi CLI. Check that this machine reaches PyPI "
-            "and a Go module proxy (`go env GOPROXY`), or install Pulumi (https://www.pulumi.com/docs/install), "
-            f"then try again.\nIt said:\n{tail}"
->>>>>>> Q
         )
     return lines
 
