@@ -121,8 +121,8 @@ def test_every_make_command():
 
 
 def test_every_make_variable():
-    used = set(re.findall(r"\$\(([A-Z]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z]+) *\?=", MAKEFILE, re.MULTILINE))
-    fixed = set(re.findall(r"^([A-Z]+) *:?=", MAKEFILE, re.MULTILINE))
+    used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
+    fixed = set(re.findall(r"^([A-Z_]+) *:?=", MAKEFILE, re.MULTILINE))
     assert first_column("docs/operations.md", "variable") == used - fixed
 
 
