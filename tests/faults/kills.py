@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,16 @@ VICTIMS = {
     "CLI": ("bin/pulumi ", "pulumi "),
     "AWS plugin": ("local.plugins.aws", "pulumi-resource-aws"),
     "language host": ("local.plugins.language_host", "pulumi-language-python"),
+    "everything": ("",),
 }
-MOMENTS = {Fault.WAIT: "before", Fault.HOLD: "after"}
+# A call that is under way outlives whoever made it, or does not.
+MOMENTS = {Fault.STOP: "before", Fault.WAIT: "just before", Fault.HOLD: "after"}
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Somebody is killed while a call of an operation is on its way: before AWS did it, or after."""
+    """Somebody is killed while a call of an operation is on its way: before AWS does it, if it still does, or after."""
 
     operation: Operation
     step: Step
@@ -46,14 +49,15 @@ class Kill:
     def happen(self, project: Project, proxy: Proxy) -> Done:
         """Run the operation, and kill when the call has arrived."""
         self.step.plan(project, proxy, self.moment)
-        process = start(project, *self.operation.command)
+        process = start(project.with_own_plugins(), *self.operation.command)
         while not proxy.reached.wait(POLL_SECONDS) and process.poll() is None:
             pass
         if proxy.reached.is_set():
             victims = [pid for pid, line in _started_by(process.pid) if _is(self.victim, line)]
             assert victims, f"no {self.victim} runs"
             for pid in victims:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it ended because another one did
+                    os.kill(pid, signal.SIGKILL)
             proxy.release()
         return finish(process, self.operation.command)
 

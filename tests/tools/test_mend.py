@@ -357,3 +357,25 @@ def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_clien
     assert "Nothing to mend" in failed.stderr
     assert not [each for each in (ROLE_POLICY, USER_POLICY, key) if each in project.state()]
     assert user_keys(project, aws_client) == [key]
+
+
+def test_what_was_to_replace_something_is_made_again(
+    standing: Project, aws_client: Callable[..., Any], emulator: str
+) -> None:
+    """Another name makes another role, user and policy; what AWS made and nobody heard of is deleted before that."""
+    with proxy_before(emulator) as proxy:
+        standing.stand_behind(proxy.url)
+        standing.configure({"role": {"name": "R", "policy": {"name": "P"}}, "user": {"name": "U", "policyName": "Q"}})
+        for action in ("CreateRole", "CreateUser", "CreatePolicy"):
+            proxy.plan(action, *[Fault.LOSE] * 2)
+
+        done = make_up(standing)
+
+        assert done.stdout.index("Mended.") < done.stdout.index("is proven")
+        for side, names in ((standing.accounts.trusting, "R P"), (standing.accounts.trusted, "U Q")):
+            details = aws_client(side, "iam").get_account_authorization_details()
+            held = [details[kind] for kind in ("RoleDetailList", "UserDetailList", "Policies")]
+            there = [
+                each.get("RoleName") or each.get("UserName") or each["PolicyName"] for part in held for each in part
+            ]
+            assert sorted(there) == sorted(names.split())
