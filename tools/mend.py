@@ -86,7 +86,7 @@ def by_person(question: str) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes beside ``--stack``."""
-    parser.add_argument("--yes", action="store_true", help="ask nothing, and delete no key of a real account")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and delete nothing of a real account")
 
 
 def run(options: argparse.Namespace) -> Exit:

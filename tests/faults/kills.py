@@ -1,4 +1,4 @@
-"""`make faults` also kills: the CLI, the AWS plugin or the language host, while a call is on its way, by chance."""
+"""`make faults` also kills: all that runs, or a part of it, while a call is on its way, by chance."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ROUNDS = 4  # of each victim
 SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
 # What stands in the command line of each: of a stand-in, or of the official part.
 VICTIMS = {
+    "everything": ("",),
     "CLI": ("bin/pulumi ", "pulumi "),
     "AWS plugin": ("local.plugins.aws", "pulumi-resource-aws"),
     "language host": ("local.plugins.language_host", "pulumi-language-python"),
-    "everything": ("",),
 }
 # A call that is under way outlives whoever made it, or does not.
 MOMENTS = {Fault.STOP: "before", Fault.WAIT: "just before", Fault.HOLD: "after"}
