@@ -23,7 +23,7 @@ from tools.mend import Broken
 from tools.stack_lock import read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
     from tests.conftest import Project
@@ -127,6 +127,21 @@ def test_what_aws_made_while_a_run_was_at_work_is_the_stacks_own(
 )
 def test_what_differs_in_anything_is_somebody_elses(existing: Existing) -> None:
     assert stranger(existing, FAILED_ONCE) == "it is not what the program makes"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_to_replace_something_is_judged_as_if_that_were_not_there(kind: str) -> None:
+    known = replace(FAILED_ONCE, made={"it": at(5)})
+    assert stranger(in_aws(kind, 25), known)
+    assert stranger(in_aws(kind, 25), known.without(["it"])) is None
+    assert stranger(in_aws(kind, 15), known.without(["it"]))
+
+
+def test_what_the_state_has_is_never_in_the_way_of_itself() -> None:
+    there: dict[str, Any] = {"type": adoption.ROLE, "id": "R"}
+    root: dict[str, Any] = {"type": "pulumi:pulumi:Stack"}
+    assert broken(yes=True, resources=[root, there]).has == {(adoption.ROLE, "R")}
+    assert broken(yes=True, resources=[root, there | {"pendingReplacement": True}]).has == frozenset()
 
 
 def test_an_attachment_which_has_no_date_is_never_taken_over() -> None:
@@ -251,8 +266,8 @@ def test_a_lock_that_names_nobody_proves_nothing() -> None:
 # Who decides
 
 
-def broken(*, yes: bool, endpoint: str | None = None) -> Broken:
-    return Broken(stack="s", config={"endpoint": endpoint}, resources=[], yes=yes)
+def broken(*, yes: bool, endpoint: str | None = None, resources: Sequence[dict[str, Any]] = ()) -> Broken:
+    return Broken(stack="s", config={"endpoint": endpoint}, resources=resources, yes=yes)
 
 
 @pytest.mark.parametrize(
