@@ -55,7 +55,7 @@ class Stage:
     make_project: Callable[[Path, Accounts], Project]
     make_standing: Callable[[Path, Accounts], Project]
     aws_client: Callable[..., Any]
-    # URNs after an operation, by its name; of one that was not recorded: whatever the state has then.
+    # URNs after an operation, by its name.
     wanted: dict[str, set[str]] = field(default_factory=lambda: {"destroy": set()})
     lock: threading.Lock = field(default_factory=threading.Lock)  # boto3 makes its clients one at a time
 
@@ -110,7 +110,7 @@ class Stage:
     def faults(self, project: Project, operation: Operation, last: Done) -> list[str]:
         """Return all that is not as it must be after an operation whose last command was that."""
         try:
-            found = list(differences(project, self.client, self.wanted.get(operation.name)))
+            found = list(differences(project, self.client, self.wanted[operation.name]))
         except ValueError as error:
             found = [f"the state cannot be read: {error}"]
         if operation.name != "destroy":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.proxy import Fault, Proxy, proxy_before
+from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document
 from tools import adoption
 from tools.adoption import Existing, Planned, existing_policy, existing_role, existing_user
@@ -23,7 +23,7 @@ from tools.mend import Broken
 from tools.stack_lock import read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from subprocess import CompletedProcess
 
     from tests.conftest import Project
@@ -288,18 +288,7 @@ def test_without_a_person_a_key_of_a_real_account_is_never_deleted(
     assert delete_it or "(only a person can say yes to this, on a terminal)" in capsys.readouterr().out
 
 
-# Through make
-
-
-@pytest.fixture
-def proxy(project: Project) -> Iterator[Proxy]:
-    with proxy_before(project.endpoint) as running:
-        project.configure({"endpoint": running.url})
-        yield running
-
-
-def make_up(project: Project, *, check: bool = True) -> CompletedProcess[str]:
-    return project.run("make", "up", "STACK=test", check=check)
+# On a stack
 
 
 def mend(project: Project, *, check: bool = True) -> CompletedProcess[str]:
@@ -325,18 +314,6 @@ def names(iam: Any) -> list[str]:
 def user_keys(project: Project, aws_client: Callable[..., Any]) -> list[str]:
     keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
     return [key["AccessKeyId"] for key in keys]
-
-
-def test_a_key_that_was_made_twice_is_mended_after_the_proof(
-    project: Project, proxy: Proxy, aws_client: Callable[..., Any]
-) -> None:
-    proxy.plan("CreateAccessKey", Fault.LOSE)
-
-    done = make_up(project)
-
-    assert "Stack test is not what it says" in done.stdout
-    assert done.stdout.index("Deleted key ") < done.stdout.index("Stack test is proven")
-    assert user_keys(project, aws_client) == [project.outputs()["accessKeyId"]]
 
 
 def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_client: Callable[..., Any]) -> None:
