@@ -53,7 +53,7 @@ class Kill:
         while not proxy.reached.wait(POLL_SECONDS) and process.poll() is None:
             pass
         if proxy.reached.is_set():
-            victims = [pid for pid, line in _started_by(process.pid) if _is(self.victim, line)]
+            victims = [pid for pid, line in _with_children(process.pid) if _is(self.victim, line)]
             assert victims, f"no {self.victim} runs"
             for pid in victims:
                 with suppress(ProcessLookupError):  # it ended because another one did
@@ -70,11 +70,12 @@ def _is(victim: str, line: str) -> bool:
     return line.startswith(words) if victim == "CLI" else any(word in line for word in words)
 
 
-def _started_by(pid: int) -> Iterator[tuple[int, str]]:
-    """Yield the processes that a process started, and these in turn, with their command lines."""
+def _with_children(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield a process, those that it started, and these in turn, with their command lines."""
     every = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(every, capture_output=True, text=True, check=True).stdout
     processes = [line.split(maxsplit=2) for line in listed.splitlines()]
+    yield from ((pid, " ".join(line)) for its, _, *line in processes if int(its) == pid)
     parents = {pid}
     while found := [each for each in processes if int(each[1]) in parents and int(each[0]) not in parents]:
         for child, _, *line in found:
