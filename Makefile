@@ -54,6 +54,7 @@ up: .venv/installed ## deploy: set everything up, create or change the relations
 	@$(call RUN_ASKING,up) trap 'exit 130' INT; \
 		deploy() { pulumi up --stack "$$STACK" $$flags --suppress-outputs $(ARGS); }; \
 		deploy || { status=$$?; $(MEND) && deploy || exit $$status; }; \
+		if pulumi stack export --stack "$$STACK" | grep '"pending_operations"' >/dev/null; then $(MEND) || true; fi; \
 		status=0; $(VERIFY) || status=$$?; \
 		if test $$status -eq 1 && $(MEND); then status=0; $(VERIFY) || status=$$?; fi; \
 		pulumi stack output --stack "$$STACK"; \

@@ -187,8 +187,10 @@ def _enforces_iam(endpoint: str) -> bool:
             return False
     except urllib.error.HTTPError as error:
         return error.code in REFUSALS
-    except OSError:
-        return False
+    except OSError as error:
+        raise LocalError(
+            f"The AWS emulator at {endpoint} gave no answer ({error}): this machine is busy, or it hangs. Try again."
+        ) from None
 
 
 def _open(request: urllib.request.Request | str):  # noqa: ANN202 - the type has no public name

@@ -39,6 +39,7 @@ class Fault(StrEnum):
     CUT_SHORT = "cut short"  # it is done, and half of the answer comes as if it were the whole
     DELAY = "delay"  # it is done, and the answer comes when nobody waits for it any more
     WAIT = "wait"  # it is held until `release`, then done
+    STOP = "stop"  # it is held until `release`, and never done
     HOLD = "hold"  # it is done, and the answer is held until `release`
 
 
@@ -128,7 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, fault, {})
         elif fault in INSTEAD:
             self._answer(*INSTEAD[fault], {})
-        elif fault is Fault.DROP:
+        elif fault in (Fault.DROP, Fault.STOP):
+            if fault is Fault.STOP:
+                self.proxy.wait()
             self.close_connection = True
         else:
             if fault is Fault.WAIT:

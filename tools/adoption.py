@@ -54,8 +54,8 @@ class Existing:
 # The program, as its preview shows it
 
 
-def planned_resources(steps: Sequence[PulumiStep]) -> list[Planned]:
-    """Return the IAM resources that a preview would create, in the order of the steps by hand."""
+def planned_resources(steps: Sequence[PulumiStep], operation: str = "create") -> list[Planned]:
+    """Return the IAM resources that a preview would create, or ``replace``, in the order of the steps by hand."""
     planned = [
         Planned(
             name=logical_name(step),
@@ -65,7 +65,7 @@ def planned_resources(steps: Sequence[PulumiStep]) -> list[Planned]:
             inputs=inputs_of(step),
         )
         for step in steps
-        if step["op"] == "create" and (state := state_of(step)).get("type") in ORDER
+        if step["op"] == operation and (state := state_of(step)).get("type") in ORDER
     ]
     return sorted(planned, key=lambda item: ORDER.index(item.type))
 

@@ -7,7 +7,7 @@ what was made in the second in which a run began may have been there before, so 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -40,6 +40,11 @@ class Record:
     def unfinished(self) -> bool:
         """Whether something may be in AWS that is not in the state: the last deployment failed, or one was killed."""
         return bool(self.begun) or next((run.failed for run in self.runs if run.deployed), False)
+
+    def without(self, names: Iterable[str]) -> "Record":
+        """Return the same of a stack that does not have some resources yet."""
+        gone = set(names)
+        return replace(self, made={name: when for name, when in self.made.items() if name not in gone})
 
     def spans(self, name: str) -> list[Span]:
         """Return when runs were at work that may have made a resource and not recorded it.

@@ -1,8 +1,9 @@
 """`python -m tools mend --stack NAME`: what a failed or killed run made and did not record is put right.
 
-`make up` runs it where the deployment or the proof failed. It takes the lock of a killed run away, imports the role,
-user and policies that the stack's own runs provably left, and deletes the access keys that they left: nobody has their
-secret. About real accounts it asks. What is not provably the stack's own stays as it is.
+`make up` runs it where the deployment or the proof failed, or a killed run is on record. It takes the lock of a killed
+run away, imports the role, user and policies that the stack's own runs provably left, and deletes what cannot be
+imported: access keys, whose secret nobody has, and what was to replace a resource that the stack still has. About real
+accounts it asks. What is not provably the stack's own stays as it is.
 
 Exit code 0: it mended something, so deploy or prove again; 1: it failed; 2: nothing to mend, or it could not tell.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from iam.endpoints import endpoint_fault
 from tools.adopt import SIDES, import_resources, open_account, preview_to_import
-from tools.adoption import USER, Existing, import_document, planned_resources, report
+from tools.adoption import ROLE, USER, Existing, import_document, planned_resources, report
 from tools.callers import Caller, administrator, aws_time
 from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates
@@ -57,14 +58,21 @@ class Broken:
     @property
     def user_name(self) -> str | None:
         """The name of the user that the state has, if it has one."""
-        return next((each["id"] for each in self.resources if each["type"] == USER and "id" in each), None)
+        users = (each for each in self.resources if each["type"] == USER and not each.get("delete"))
+        return next((each["id"] for each in users if "id" in each), None)
+
+    @property
+    def has(self) -> frozenset[tuple[str, str]]:
+        """The type and id of each resource that it has; one that was deleted to be replaced is none."""
+        there = [each for each in self.resources if "id" in each and not each.get("pendingReplacement")]
+        return frozenset((each["type"], each["id"]) for each in there)
 
     def agreed(self, question: str) -> bool:
         """Return whether the answer is yes."""
         return self.pretend or agreed(question, yes=self.yes)
 
     def agreed_to_delete(self, question: str) -> bool:
-        """Return whether a key may be deleted: of a real account only where a person says so."""
+        """Return whether something may be deleted: of a real account only where a person says so."""
         return self.pretend or by_person(question)
 
 
@@ -78,7 +86,7 @@ def by_person(question: str) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes beside ``--stack``."""
-    parser.add_argument("--yes", action="store_true", help="ask nothing, and delete no key of a real account")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and delete nothing of a real account")
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -91,18 +99,25 @@ def run(options: argparse.Namespace) -> Exit:
         export, updates, now=datetime.now(UTC), locked=lock.since if lock else None, ahead=_clock_ahead(trusted)
     )
     iam: IAMClient = trusted.client("iam")
-    steps, taken = _take_over(broken, iam, record) if record.unfinished else ([], [])
+    steps, import_file = preview_to_import(broken.stack) if record.unfinished else ([], {})
+    left = _left(broken, iam, steps, record)
+    taken = [there for there in left if there.planned.name not in record.made]
+    in_the_way = [there for there in left if there not in taken]
+    if taken:
+        _take_over(broken, import_file, taken)
+    if in_the_way:
+        _make_room(broken, in_the_way)
     user_name = next((there.id for there in taken if there.planned.type == USER), broken.user_name)
     keys = _orphans(broken, iam, user_name, steps, record)[0] if user_name else []
     for key in keys:
         say(f"A run of stack {broken.stack} made a key of {user_name} and lost its secret: {described(key)}.")
     delete = bool(keys) and broken.agreed_to_delete("Delete it?")
-    forgotten = bool(record.begun) and (bool(lock or taken or delete) or record.begun <= record.made.keys())
+    forgotten = bool(record.begun) and (bool(lock or left or delete) or record.begun <= record.made.keys())
     if forgotten or delete:  # this fails while a deployment is at work, which may be about to record this very key
         refresh_root(broken.stack, broken.root, "--clear-pending-creates")
     if user_name and delete:
         _delete(broken, iam, user_name, keys)
-    if not (lock or taken or delete or forgotten):
+    if not (lock or left or delete or forgotten):
         complain(f"Nothing to mend: no failed or killed run of stack {broken.stack} provably left anything.")
         return Exit.CANNOT_TELL
     say("Mended.")
@@ -150,22 +165,26 @@ def _clock_ahead(caller: Caller) -> timedelta:
     return clock_ahead(aws_time(answer), before, datetime.now(UTC))
 
 
-def _take_over(broken: Broken, iam: "IAMClient", record: Record) -> tuple[list[PulumiStep], list[Existing]]:
-    """Import what a run left; return the steps of the next deployment as they were before, and what was imported.
+def _left(broken: Broken, iam: "IAMClient", steps: Sequence[PulumiStep], record: Record) -> list[Existing]:
+    """Return what runs of the stack left in the place of what the next deployment makes; say what is somebody else's.
 
-    Raises:
-        StackError: the user said no, or the stack cannot be previewed.
-        FailedError: Pulumi refused some.
+    Args:
+        broken: the stack.
+        iam: of its trusted account.
+        steps: of the next deployment.
+        record: of the stack's runs.
     """
-    steps, import_file = preview_to_import(broken.stack)
-    planned = planned_resources(steps)
-    accounts = {side: open_account(side, broken.config, steps) for side in SIDES}
+    planned = [item for operation in ("create", "replace") for item in planned_resources(steps, operation)]
+    accounts = {side: open_account(side, broken.config, steps) for side in SIDES} if planned else {}
     existing = [there for item in planned if (there := accounts[item.side].find(item)) and there.created]
+    unmade = record.without(item.name for item in planned)
     left: list[Existing] = []
     for there in existing:
+        if (there.planned.type, there.id) in broken.has:  # another path of the same name
+            continue
         own, keys = _orphans(broken, iam, there.id, steps, record) if there.planned.type == USER else ([], [])
         unknown = [str(key) for key in keys if key not in own]
-        why = stranger(replace(there, extras=[*there.extras, *unknown]), record)
+        why = stranger(replace(there, extras=[*there.extras, *unknown]), unmade)
         if why is None:
             left.append(there)
         else:
@@ -173,14 +192,48 @@ def _take_over(broken: Broken, iam: "IAMClient", record: Record) -> tuple[list[P
                 f"There is a {there.title}, and it is not provably this stack's: {why}. If it is the same relationship "
                 f"made by hand, take it over: make adopt STACK={broken.stack}. Otherwise choose another name."
             )
-    if not left:
-        return steps, []
+    return left
+
+
+def _take_over(broken: Broken, import_file: Mapping[str, Any], left: Sequence[Existing]) -> None:
+    """Import what a run left.
+
+    Raises:
+        StackError: the user said no.
+        FailedError: Pulumi refused some.
+    """
     ids: dict[Side, str] = {side: str(broken.config[side]["accountId"]) for side in SIDES}
     say(f"A failed or killed run of stack {broken.stack} made these:", *report([], left, ids))
     if not broken.agreed(f"Import these {len(left)} into the stack?"):
         raise StackError(f"Nothing was imported. To do so: make mend STACK={broken.stack}")
     import_resources(broken.stack, import_document(import_file, left))
-    return steps, left
+
+
+def _make_room(broken: Broken, left: Sequence[Existing]) -> None:
+    """Delete what a run made to replace something that the stack still has: no import can take it.
+
+    Nobody can use it yet: AWS refuses to delete what has a key, is attached, or has something attached.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+
+    Raises:
+        StackError: the user said no.
+        ClientError: AWS refused it.
+    """
+    titles = ", ".join(there.title for there in left)
+    say(f"A failed or killed run of stack {broken.stack} made what is to replace another: {titles}.")
+    if not broken.agreed_to_delete("Delete it, so that the next deployment can make it?"):
+        raise StackError(
+            f"Nothing was deleted. Delete it by hand, or run this on a terminal: make mend STACK={broken.stack}"
+        )
+    for there in left:
+        iam = administrator(there.planned.side, broken.config).client("iam")
+        if there.planned.type == ROLE:
+            iam.delete_role(RoleName=there.id)
+        elif there.planned.type == USER:
+            iam.delete_user(UserName=there.id)
+        else:
+            iam.delete_policy(PolicyArn=there.id)
+        say(f"Deleted {there.title}.")
 
 
 def _orphans(

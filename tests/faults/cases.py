@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Where nothing is done, it makes no difference whether the fault comes before it or after.
 OF_WRITES = (Fault.ERROR_AFTER, Fault.LOSE)
-FAULTS = tuple(fault for fault in Fault if fault not in (Fault.NONE, Fault.WAIT, Fault.HOLD))
+FAULTS = tuple(fault for fault in Fault if fault not in (Fault.NONE, Fault.WAIT, Fault.STOP, Fault.HOLD))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`make faults` also kills: the CLI, the AWS plugin or the language host, while a call is on its way, by chance."""
+"""`make faults` also kills: all that runs, or a part of it, while a call is on its way, by chance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,19 @@ ROUNDS = 4  # of each victim
 SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
 # What stands in the command line of each: of a stand-in, or of the official part.
 VICTIMS = {
+    "everything": ("",),
     "CLI": ("bin/pulumi ", "pulumi "),
     "AWS plugin": ("local.plugins.aws", "pulumi-resource-aws"),
     "language host": ("local.plugins.language_host", "pulumi-language-python"),
 }
-MOMENTS = {Fault.WAIT: "before", Fault.HOLD: "after"}
+# A call that is under way outlives whoever made it, or does not.
+MOMENTS = {Fault.STOP: "before", Fault.WAIT: "just before", Fault.HOLD: "after"}
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Somebody is killed while a call of an operation is on its way: before AWS did it, or after."""
+    """Somebody is killed while a call of an operation is on its way: before AWS does it, if it still does, or after."""
 
     operation: Operation
     step: Step
@@ -46,14 +49,15 @@ class Kill:
     def happen(self, project: Project, proxy: Proxy) -> Done:
         """Run the operation, and kill when the call has arrived."""
         self.step.plan(project, proxy, self.moment)
-        process = start(project, *self.operation.command)
+        process = start(project.with_own_plugins(), *self.operation.command)
         while not proxy.reached.wait(POLL_SECONDS) and process.poll() is None:
             pass
         if proxy.reached.is_set():
-            victims = [pid for pid, line in _started_by(process.pid) if _is(self.victim, line)]
+            victims = [pid for pid, line in _with_children(process.pid) if _is(self.victim, line)]
             assert victims, f"no {self.victim} runs"
             for pid in victims:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it ended because another one did
+                    os.kill(pid, signal.SIGKILL)
             proxy.release()
         return finish(process, self.operation.command)
 
@@ -66,11 +70,12 @@ def _is(victim: str, line: str) -> bool:
     return line.startswith(words) if victim == "CLI" else any(word in line for word in words)
 
 
-def _started_by(pid: int) -> Iterator[tuple[int, str]]:
-    """Yield the processes that a process started, and these in turn, with their command lines."""
+def _with_children(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield a process, those that it started, and these in turn, with their command lines."""
     every = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(every, capture_output=True, text=True, check=True).stdout
     processes = [line.split(maxsplit=2) for line in listed.splitlines()]
+    yield from ((pid, " ".join(line)) for its, _, *line in processes if int(its) == pid)
     parents = {pid}
     while found := [each for each in processes if int(each[1]) in parents and int(each[0]) not in parents]:
         for child, _, *line in found:

@@ -1,48 +1,75 @@
-"""Of the faults that `make faults` tries, a fixed sample: one of each, over different calls."""
+"""Of the faults that `make faults` tries, a fixed sample: one of each, over different calls, and a kill."""
 
-import pytest
+import re
 
 from tests.faults.aftermath import differences
-from tests.faults.cases import FAULTS, Case, Step
+from tests.faults.cases import FAULTS, Step
+from tests.faults.kills import Kill
 from tests.faults.operations import OPERATIONS, run
-from tests.faults.trial import Verdict
 from tests.proxy import Fault, proxy_before
 
+# The repeated call meets a user who is there already, and makes a second key.
+LOST = (Step("trusted", "CreateUser"), Step("trusted", "CreateAccessKey"))
 # What the plugin tries again by itself, so that all of them happen in one run; where the call was done already, it is
 # one that AWS lets be repeated.
 TRIED_AGAIN = {
-    Step("trusting", "CreateRole"): Fault.ERROR,
-    Step("trusted", "CreateUser"): Fault.THROTTLE,
+    Step("trusting", "CreatePolicy"): Fault.ERROR,
+    Step("trusting", "CreateRole"): Fault.THROTTLE,
     Step("trusted", "CreatePolicy"): Fault.DROP,
     Step("trusting", "AttachRolePolicy"): Fault.ERROR_AFTER,
     Step("trusted", "AttachUserPolicy"): Fault.LOSE,
     Step("trusting", "GetPolicy"): Fault.TRUNCATE,
 }
-GIVEN_UP = [
-    Case(OPERATIONS["destroy"], Step("trusting", "DetachRolePolicy"), Fault.DENY),
-    Case(OPERATIONS["destroy"], Step("trusted", "DeleteUser"), Fault.WEB_PAGE),
-    Case(OPERATIONS["destroy"], Step("trusted", "DeleteAccessKey"), Fault.CUT_SHORT),
-]
+GIVEN_UP = {
+    Step("trusting", "DetachRolePolicy"): Fault.DENY,
+    Step("trusted", "DeleteUser"): Fault.WEB_PAGE,
+    Step("trusted", "DeleteAccessKey"): Fault.CUT_SHORT,
+}
 
 
-def test_what_the_plugin_tries_again_heals_at_once(project, emulator, aws_client):
+def test_what_the_plugin_tries_again_heals_at_once_and_so_does_a_lost_create(project, emulator, aws_client):
     with proxy_before(emulator) as proxy:
         OPERATIONS["up"].configure(project, proxy.url)
-        for step, fault in TRIED_AGAIN.items():
+        for step, fault in (TRIED_AGAIN | dict.fromkeys(LOST, Fault.LOSE)).items():
             step.plan(project, proxy, fault)
         done = run(project, *OPERATIONS["up"].command)
 
         assert done.went_well, done.said
         assert not proxy.is_due
-        assert "Stack test is proven" in done.said
+        assert re.findall(r"^  adopt (.+)", done.said, re.MULTILINE) == ["user user-1"]
+        in_turn = ("EntityAlreadyExists", "Mended.", "test is not what it says", "Deleted key AKIA", "test is proven")
+        assert re.search(".*".join(in_turn), done.said, re.DOTALL), done.said
         assert list(differences(project, aws_client, None)) == []
 
 
-@pytest.mark.parametrize("case", GIVEN_UP, ids=str)
-def test_what_it_gives_up_is_healed_by_the_next_run(stage, case):
-    assert stage.attempt(case).verdict is Verdict.BY_THE_NEXT
+def test_what_it_gives_up_is_healed_by_the_next_run(standing, emulator, aws_client):
+    with proxy_before(emulator) as proxy:
+        OPERATIONS["destroy"].configure(standing, proxy.url)
+        for step, fault in GIVEN_UP.items():
+            step.plan(standing, proxy, fault)
+        for _ in GIVEN_UP:  # at the latest
+            if proxy.is_due:
+                assert not run(standing, *OPERATIONS["destroy"].command).went_well
+        assert not proxy.is_due
+
+        assert run(standing, *OPERATIONS["destroy"].command).went_well
+        assert list(differences(standing, aws_client, set())) == []
+
+
+def test_a_killed_run_is_healed_by_the_next(project, emulator, aws_client):
+    """All of it is killed when AWS has done a call that may be repeated: only the state's pending operation tells."""
+    kill = Kill(OPERATIONS["up"], Step("trusted", "AttachUserPolicy"), Fault.HOLD, "everything")
+    with proxy_before(emulator) as proxy:
+        kill.operation.configure(project, proxy.url)
+        assert not kill.happen(project, proxy).went_well
+        assert "pending_operations" in project.state()
+
+        done = run(project, *kill.operation.remedy)
+
+        assert done.has_proven, done.said
+        assert list(differences(project, aws_client, None)) == []
 
 
 def test_every_fault_is_in_the_sample():
     """But the one that takes so long."""
-    assert {*TRIED_AGAIN.values(), *(case.fault for case in GIVEN_UP), Fault.DELAY} == set(FAULTS)
+    assert {*TRIED_AGAIN.values(), *GIVEN_UP.values(), Fault.DELAY} == set(FAULTS)

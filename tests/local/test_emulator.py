@@ -135,6 +135,22 @@ def test_something_else_listens_there(checkout, endpoint):
         server.server_close()
 
 
+def test_an_emulator_that_gives_no_answer_is_not_said_to_let_everybody_in(checkout, endpoint):
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/_ministack/health":
+                self.wfile.write(b'HTTP/1.0 200 OK\r\n\r\n{"services": {}}')
+
+    server = http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(LocalError, match=r"gave no answer \(.+\): this machine is busy, or it hangs\. Try again\."):
+            ensure_running(checkout, endpoint)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_an_emulator_that_lets_everybody_in(checkout, endpoint, wait_until):
     settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": endpoint.rpartition(":")[2], "PATH": os.environ["PATH"]}
     with subprocess.Popen(

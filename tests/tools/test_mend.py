@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.proxy import Fault, Proxy, proxy_before
+from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document
 from tools import adoption
 from tools.adoption import Existing, Planned, existing_policy, existing_role, existing_user
 from tools.engine import Update
+from tools.errors import Exit
 from tools.keys import AccessKey
 from tools.leftovers import Record, clock_ahead, orphans, record_of, stranger
 from tools.mend import Broken
 from tools.stack_lock import read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from subprocess import CompletedProcess
 
     from tests.conftest import Project
@@ -128,6 +127,21 @@ def test_what_aws_made_while_a_run_was_at_work_is_the_stacks_own(
 )
 def test_what_differs_in_anything_is_somebody_elses(existing: Existing) -> None:
     assert stranger(existing, FAILED_ONCE) == "it is not what the program makes"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_to_replace_something_is_judged_as_if_that_were_not_there(kind: str) -> None:
+    known = replace(FAILED_ONCE, made={"it": at(5)})
+    assert stranger(in_aws(kind, 25), known)
+    assert stranger(in_aws(kind, 25), known.without(["it"])) is None
+    assert stranger(in_aws(kind, 15), known.without(["it"]))
+
+
+def test_what_the_state_has_is_never_in_the_way_of_itself() -> None:
+    there: dict[str, Any] = {"type": adoption.ROLE, "id": "R"}
+    root: dict[str, Any] = {"type": "pulumi:pulumi:Stack"}
+    assert broken(yes=True, resources=[root, there]).has == {(adoption.ROLE, "R")}
+    assert broken(yes=True, resources=[root, there | {"pendingReplacement": True}]).has == frozenset()
 
 
 def test_an_attachment_which_has_no_date_is_never_taken_over() -> None:
@@ -252,8 +266,8 @@ def test_a_lock_that_names_nobody_proves_nothing() -> None:
 # Who decides
 
 
-def broken(*, yes: bool, endpoint: str | None = None) -> Broken:
-    return Broken(stack="s", config={"endpoint": endpoint}, resources=[], yes=yes)
+def broken(*, yes: bool, endpoint: str | None = None, resources: Sequence[dict[str, Any]] = ()) -> Broken:
+    return Broken(stack="s", config={"endpoint": endpoint}, resources=resources, yes=yes)
 
 
 @pytest.mark.parametrize(
@@ -274,71 +288,32 @@ def test_without_a_person_a_key_of_a_real_account_is_never_deleted(
     assert delete_it or "(only a person can say yes to this, on a terminal)" in capsys.readouterr().out
 
 
-# Through make
+# On a stack
 
 
-@pytest.fixture
-def proxy(project: Project) -> Iterator[Proxy]:
-    with proxy_before(project.endpoint) as running:
-        project.configure({"endpoint": running.url})
-        yield running
+def mend(project: Project, *, check: bool = True) -> CompletedProcess[str]:
+    return project.python("-m", "tools", "mend", "--stack", "test", check=check)
 
 
-def make_up(project: Project, *, check: bool = True) -> CompletedProcess[str]:
-    return project.run("make", "up", "STACK=test", check=check)
+def lock_of_a_killed_run(project: Project) -> None:
+    """Put down the lock of a process of this machine that is gone."""
+    folder = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
+    folder.mkdir(parents=True, exist_ok=True)
+    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    lock = {"pid": ENDED, "username": "me", "hostname": HERE, "timestamp": since}
+    (folder / "01234567-89ab-cdef-0123-456789abcdef.json").write_text(json.dumps(lock))
+
+
+def names(iam: Any) -> list[str]:
+    """Return the names of all roles, users and policies of an account."""
+    held = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
+    kinds = {"RoleDetailList": "RoleName", "UserDetailList": "UserName", "Policies": "PolicyName"}
+    return [each[name] for kind, name in kinds.items() for each in held[kind]]
 
 
 def user_keys(project: Project, aws_client: Callable[..., Any]) -> list[str]:
     keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
     return [key["AccessKeyId"] for key in keys]
-
-
-def test_a_lost_answer_is_mended_by_the_same_make_up(project: Project, proxy: Proxy) -> None:
-    proxy.plan("CreateRole", Fault.LOSE)
-
-    done = make_up(project)
-
-    assert f"adopt role {ROLE}" in done.stdout
-    assert done.stdout.index("EntityAlreadyExists") < done.stdout.index("Mended.") < done.stdout.index("is proven")
-    project.preview("--expect-no-changes")
-
-
-def test_a_key_that_was_made_twice_is_mended_after_the_proof(
-    project: Project, proxy: Proxy, aws_client: Callable[..., Any]
-) -> None:
-    proxy.plan("CreateAccessKey", Fault.LOSE)
-
-    done = make_up(project)
-
-    assert "Stack test is not what it says" in done.stdout
-    assert done.stdout.index("Deleted key ") < done.stdout.index("Stack test is proven")
-    assert user_keys(project, aws_client) == [project.outputs()["accessKeyId"]]
-
-
-def test_what_a_killed_run_was_making_is_mended_by_the_next_make_up(
-    project: Project, proxy: Proxy, aws_client: Callable[..., Any]
-) -> None:
-    proxy.plan("CreateUser", Fault.HOLD)
-    with subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "test"],
-        cwd=project.path,
-        env=project.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as run:
-        assert proxy.reached.wait(30)
-        os.killpg(run.pid, signal.SIGKILL)
-    proxy.release()
-
-    # As on a real stack, where nothing else takes the lock away.
-    mended = project.python("-m", "tools", "mend", "--stack", "test")
-    pending = "pending_operations" in project.state()
-    project.up()
-
-    assert f"adopt user {USER}" in mended.stdout
-    assert not pending
-    assert user_keys(project, aws_client) == [project.outputs()["accessKeyId"]]
 
 
 def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_client: Callable[..., Any]) -> None:
@@ -347,13 +322,39 @@ def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_clien
     by_hand.role()
     by_hand.user()
     key = by_hand.key()["AccessKeyId"]
+    project.up(check=False)
 
-    failed = make_up(project, check=False)
+    done = mend(project, check=False)
 
-    assert failed.returncode != 0
+    assert done.returncode == Exit.CANNOT_TELL
     for title in (f"role {ROLE}", f"policy {ROLE_POLICY}", f"user {USER}", f"policy {USER_POLICY}"):
-        assert f"There is a {title}, and it is not provably this stack's" in failed.stderr
-    assert "make adopt STACK=test" in failed.stderr
-    assert "Nothing to mend" in failed.stderr
+        assert f"There is a {title}, and it is not provably this stack's" in done.stderr
+    assert "make adopt STACK=test" in done.stderr
+    assert "Nothing to mend" in done.stderr
     assert not [each for each in (ROLE_POLICY, USER_POLICY, key) if each in project.state()]
     assert user_keys(project, aws_client) == [key]
+
+
+def test_what_was_to_replace_something_makes_room(
+    standing: Project, aws_client: Callable[..., Any], emulator: str
+) -> None:
+    """Another name makes another role, user and policy. What nobody heard of is deleted, and a twin is not."""
+    trusting, trusted = (aws_client(a, "iam") for a in (standing.accounts.trusting, standing.accounts.trusted))
+    trusting.create_policy(PolicyName="P", PolicyDocument=document(Action="s3:*", Resource="*"))
+    with proxy_before(emulator) as proxy:
+        standing.stand_behind(proxy.url)
+        standing.configure({"role": {"name": "R", "policy": {"name": "P"}}, "user": {"name": "U", "policyName": "Q"}})
+        for action in ("CreateRole", "CreateUser"):
+            proxy.plan(action, Fault.LOSE)
+        proxy.plan("CreatePolicy", Fault.LOSE, key_id=standing.accounts.trusted)
+        standing.up(check=False)
+        assert trusting.get_role(RoleName="R")
+
+        # As on a real stack, where nothing else takes the lock of a killed run away.
+        lock_of_a_killed_run(standing)
+        done = mend(standing)
+
+    assert "made what is to replace another: role R, policy Q, user U." in done.stdout
+    assert "There is a policy P, and it is not provably this stack's" in done.stderr
+    assert names(trusting) == [ROLE, ROLE_POLICY, "P"]
+    assert names(trusted) == [USER, USER_POLICY]
