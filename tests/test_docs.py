@@ -123,7 +123,7 @@ def test_every_make_command():
 def test_every_make_variable():
     used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
     fixed = set(re.findall(r"^([A-Z_]+) *:?=", MAKEFILE, re.MULTILINE))
-    assert first_column("docs/operations.md", "variable") == used - fixed
+    assert first_column("docs/operations.md", "variable") == used - fixed - {"MAKEFILE_LIST"}
 
 
 def test_every_tool_and_option():
