@@ -117,6 +117,7 @@ def _tidy(world: World) -> None:
 
 def remove(world: World, lines: set[str]) -> None:
     """Remove things that are called as in ``World.in_aws``."""
+    world.seen.clear()
     for line in sorted(lines, key=_order):
         side, _, what = line.partition(": ")
         iam = world.iam(side)

@@ -93,6 +93,7 @@ def _left_behind(world: World, done: Done) -> list[str]:
     untold = [f"it did not say that it left {each}" for each in sorted(temporary) if each.split()[-1] not in done.said]
     if temporary:
         by_hand.remove(world, temporary)
+        world.left -= temporary
     return untold
 
 

@@ -18,7 +18,7 @@ from tests.life.steps import FAULTS, LAST_CALL, OFTEN, SELDOM, SETTINGS, BrokenE
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 LENGTH = 30  # steps of a life
 LIVES = 2  # in `make test`
-HOW_OFTEN = ["set"] * 3 + ["by hand"] * 2 + ["fault"] + ["run"] * 3
+HOW_OFTEN = ["set"] * 4 + ["by hand"] * 3 + ["fault"] * 2 + ["run"] * 3
 STEPS = {
     "set": st.sampled_from([("set", key, value) for key, values in SETTINGS.items() for value in values]),
     "by hand": st.sampled_from([("by hand", what) for what in [*by_hand.CHANGES, *["tidy up"] * 5]]),
@@ -26,7 +26,7 @@ STEPS = {
     "run": st.sampled_from([("run", command) for command in [*SELDOM, *OFTEN * 3]]),
 }
 
-pytestmark = pytest.mark.timeout(0 if EXAMPLES else 300)
+pytestmark = pytest.mark.timeout(0 if EXAMPLES else 900)
 
 
 class Life(RuleBasedStateMachine):

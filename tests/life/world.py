@@ -36,6 +36,7 @@ class World:
     proxy: Proxy
     client: Callable[..., Any]
     clients: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, list[str]] = field(default_factory=dict)  # what each account holds
     before: str = ""  # what the strangers looked like
     strange_keys: set[str] = field(default_factory=set)  # ids of their keys
     left: set[str] = field(default_factory=set)  # what a failed command left, and no command took over yet
@@ -78,12 +79,18 @@ class World:
 
     # What there is
 
+    def there(self, side: str) -> list[str]:
+        """Return what an account holds, as it was after the last step."""
+        if side not in self.seen:
+            self.seen[side] = list(there(self.iam(side)))
+        return self.seen[side]
+
     def in_aws(self) -> set[str]:
         """Return what both accounts hold, but for strangers; a key is the same whatever its status."""
         return {
             f"{side}: {_without_status(each)}"
             for side in SIDES
-            for each in there(self.iam(side))
+            for each in self.there(side)
             if not self._is_strange(each) and REFUSAL_OF_SESSIONS not in each
         }
 
@@ -100,7 +107,7 @@ class World:
 
     def user_keys(self) -> dict[str, str]:
         """Return the keys that the stack's user has in AWS: the status of each, by its id."""
-        lines = [line.split() for line in there(self.iam("trusted")) if line.startswith("key ")]
+        lines = [line.split() for line in self.there("trusted") if line.startswith("key ")]
         keys = {key: status.strip("()") for _, key, status in lines if key not in self.strange_keys}
         return keys if self.named("User") else {}
 
@@ -115,7 +122,7 @@ class World:
 
     def refused_sessions(self) -> bool:
         """Return whether revoking left its policy on the user, which nobody deletes then but a person."""
-        return any(REFUSAL_OF_SESSIONS in each for each in there(self.iam("trusted")))
+        return any(REFUSAL_OF_SESSIONS in each for each in self.there("trusted"))
 
     # What is done
 
@@ -124,6 +131,7 @@ class World:
         before = self.in_aws() - self.in_state()
         done = self._tool(words) if words[:3] == ("python", "-m", "tools") else run(self.project, *words)
         self.proxy.planned.pop(ANY_CALL, None)
+        self.seen.clear()
         left = self.in_aws() - self.in_state()
         self.touched = self.touched or bool(self.left)
         self.left = (self.left & left) | (left - before)
@@ -154,6 +162,7 @@ class World:
     def touch(self) -> None:
         """Note that something was changed, in the settings or in AWS."""
         self.promise = False
+        self.seen.clear()
         self.touched = bool(self.left)
 
     # What may be expected
