@@ -128,8 +128,9 @@ trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
 	@$(PYTHON) -m pytest -q tests/trust/thousand.py
 
 .PHONY: fuzz
-fuzz: .venv/installed ## try settings, policies and files by chance, right and wrong (FUZZ=examples of each)
-	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz $(ARGS)
+fuzz: .venv/installed ## try settings, policies, files and whole lives by chance (FUZZ=examples of each, or steps)
+	@$(PYTHON) -m local setup
+	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz tests/life $(ARGS)
 
 .PHONY: faults
 faults: .venv/installed ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")

@@ -4,6 +4,7 @@ It notes every call, does to the next calls of an action what a test has planned
 root anew as somebody with fewer permissions. It keeps AWS's limit of two access keys a user: the emulator does not.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from botocore.credentials import Credentials
 BOUND_SECONDS = 30.0
 DELAY_SECONDS = 25.0  # longer than the stand-in plugin waits for an answer
 KEYS_A_USER = 2  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ANY_CALL = "any call"
+SECRET = re.compile(rb"<SecretAccessKey>(.*?)</SecretAccessKey>")
 WEB_PAGE = b"<html><body>Hello<br></body></html>"
 SIGNED_HEADERS = ("Content-Type", "X-Amz-Target", "X-Amz-Content-Sha256")
 
@@ -79,11 +82,12 @@ class Proxy:
 
     emulator: str
     url: str = ""
-    # By action, or by key id and action; the first is for the next call. Bytes are the answer that it gets instead of
-    # AWS's.
+    # By action, by key id and action, or for whatever is called; the first is for the next call. Bytes are the answer
+    # that it gets instead of AWS's.
     planned: dict[str, list[Fault | bytes]] = field(default_factory=dict)
     signers: Mapping[str, Credentials] = field(default_factory=dict)  # by key id: who signs its calls instead
     calls: list[Call] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)  # of keys and sessions, in the answers of AWS
     reached: threading.Event = field(default_factory=threading.Event)  # a call is held
     released: threading.Event = field(default_factory=threading.Event)
     making_a_key: threading.Lock = field(default_factory=threading.Lock)
@@ -104,7 +108,8 @@ class Proxy:
 
     def fault(self, call: Call) -> Fault | bytes:
         self.calls.append(call)
-        faults = self.planned.get(f"{call.key_id} {call.action}") or self.planned.get(call.action)
+        names = (f"{call.key_id} {call.action}", call.action, ANY_CALL)
+        faults = next((planned for name in names if (planned := self.planned.get(name))), None)
         return faults.pop(0) if faults else Fault.NONE
 
     @property
@@ -191,7 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             upstream.request(self.command, self.path, body, headers)
             response = upstream.getresponse()
-            return response.status, response.read(), dict(response.headers)
+            content = response.read()
+            self.proxy.secrets.update(secret.decode() for secret in SECRET.findall(content))
+            return response.status, content, dict(response.headers)
         finally:
             upstream.close()
 

@@ -12,6 +12,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
 from iam import Side
 from iam.arns import DEFAULT_REGION
@@ -31,6 +32,29 @@ EMULATOR_WAITS = WAITS.merge(
         proxies={},  # a proxy for the internet must not be asked for this machine
     )
 )
+
+
+class GarbledAnswerError(BotoCoreError):
+    """What came is no answer of AWS, or half of one. Its text is not told: half of an answer may hold a secret."""
+
+    fmt = "something between this machine and AWS answered in its place, or cut its answer short"
+
+
+class _Parsers(ResponseParserFactory):
+    """Makes parsers whose every failure is an error of a call, as others are; botocore's own are of several kinds."""
+
+    def create_parser(self, protocol_name: str) -> ResponseParser:
+        parser = super().create_parser(protocol_name)
+        understand = parser.parse
+
+        def parse(response: Any, shape: Any) -> Any:  # noqa: ANN401 - botocore's own
+            try:
+                return understand(response, shape)
+            except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError):
+                raise GarbledAnswerError from None
+
+        parser.parse = parse
+        return parser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +83,21 @@ class Caller:
 
 def key_caller(key_id: str, secret: str, *, region: str, endpoint: str | None, token: str | None = None) -> Caller:
     """Return who calls with exactly this key, whatever ``AWS_PROFILE`` says."""
-    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    core.register_component("data_loader", _descriptions())
     session = boto3.Session(
-        botocore_session=core,
+        botocore_session=_core(botocore.session.Session(session_vars={"profile": (None, None, None, None)})),
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
         aws_session_token=token,
         region_name=region,
     )
     return Caller(session=session, endpoint=endpoint)
+
+
+def _core(core: botocore.session.Session) -> botocore.session.Session:
+    """Return a session of botocore with the parts that all callers share."""
+    core.register_component("data_loader", _descriptions())
+    core.register_component("response_parser_factory", _Parsers())
+    return core
 
 
 @cache
@@ -95,7 +124,8 @@ def administrator(side: Side, config: Mapping[str, Any]) -> Caller:
             # An emulator takes a 12-digit access key id, with any secret, for the root of that account.
             caller = key_caller(account_id, "embedded", region=region, endpoint=endpoint)
         else:
-            session = boto3.Session(profile_name=account.get("profile"), region_name=region)
+            core = _core(botocore.session.Session())
+            session = boto3.Session(botocore_session=core, profile_name=account.get("profile"), region_name=region)
             caller = Caller(session=session, endpoint=None)
         if role_arn := account.get("assumeRoleArn"):
             answer = caller.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
-from botocore.parsers import ResponseParserError
 
 from tools.answers import MAY_SPREAD, WRONG_SECRET, error_code, error_text
+from tools.callers import GarbledAnswerError
 from tools.errors import StackError
 from tools.patience import Window
 from tools.proof import Case, Check, Finding, Row, Verdict, disproven, not_checked, unknown
@@ -129,7 +129,7 @@ def _finding(check: Check, case: Case) -> Finding:
         return not_checked("not checked", str(error))
     except LeftBehindError as error:
         return unknown("something is left behind", str(error))
-    except ResponseParserError:
+    except GarbledAnswerError:
         return unknown("not an answer of AWS", _who_answers(case))
     except UNREACHABLE:
         raise

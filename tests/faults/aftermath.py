@@ -39,10 +39,10 @@ def differences(project: Project, client: Callable[..., Any], wanted: set[str] |
     yield from (f"the state has too much: {urn}" for urn in sorted(set(urns) - wanted))
     yield from (f"the state has it more than once: {urn}" for urn in sorted(set(urns)) if urns.count(urn) > 1)
     for side in SIDES:
-        known = {_known(resource) for resource in resources(project) if f"-{side}-provider::" in resource["provider"]}
-        there = set(_there(client(getattr(project.accounts, side), "iam")))
-        yield from (f"only the {side} account has the {what}" for what in sorted(there - known))
-        yield from (f"only the state has the {side} account's {what}" for what in sorted(known - there))
+        in_state = known(project, side)
+        in_aws = set(there(client(getattr(project.accounts, side), "iam")))
+        yield from (f"only the {side} account has the {what}" for what in sorted(in_aws - in_state))
+        yield from (f"only the state has the {side} account's {what}" for what in sorted(in_state - in_aws))
 
 
 def doubts(project: Project, last: Done) -> Iterator[str]:
@@ -55,8 +55,12 @@ def doubts(project: Project, last: Done) -> Iterator[str]:
             yield str(done)
 
 
-def _known(resource: dict[str, Any]) -> str:
-    """Return what a resource of the state is called below."""
+def known(project: Project, side: str) -> set[str]:
+    """Return what the state knows of an account, in the words of ``there``."""
+    return {_name(resource) for resource in resources(project) if f"-{side}-provider::" in resource["provider"]}
+
+
+def _name(resource: dict[str, Any]) -> str:
     inputs = resource["inputs"]
     match kind := resource["type"].rpartition(":")[2]:
         case "RolePolicyAttachment":
@@ -71,7 +75,7 @@ def _known(resource: dict[str, Any]) -> str:
             return f"{kind.lower()} {inputs['name']}"
 
 
-def _there(iam: Any) -> Iterator[str]:
+def there(iam: Any) -> Iterator[str]:
     """Yield what an account holds."""
     details = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
     yield from (f"policy {policy['Arn']}" for policy in details["Policies"])

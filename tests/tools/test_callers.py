@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tools.callers import aws_time
+from tests.proxy import Fault, proxy_before
+from tools.callers import GarbledAnswerError, administrator, aws_time, key_caller
+from tools.errors import StackError
 
 NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
 
@@ -29,3 +31,35 @@ def test_the_time_of_an_answer_has_a_zone(date: str) -> None:
 )
 def test_an_answer_without_a_time_is_none(answer: dict[str, object]) -> None:
     assert aws_time(answer) is None
+
+
+PAGES = [Fault.WEB_PAGE, b"<html><body>Sign in</body></html>", b"<html/>", b"{}", b"x"]
+
+
+@pytest.mark.parametrize("answer", PAGES)
+def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answer, emulator, accounts) -> None:
+    """A tool that goes on after one failed call has to go on after this one, too."""
+    with proxy_before(emulator) as proxy:
+        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
+        proxy.plan("ListUsers", answer)
+        with pytest.raises(GarbledAnswerError, match="answered in its place") as told:
+            iam.list_users()
+    assert "<" not in str(told.value)
+
+
+def test_half_of_an_answer_tells_no_secret(emulator, accounts, aws_client) -> None:
+    aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
+    with proxy_before(emulator) as proxy:
+        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
+        proxy.plan("CreateAccessKey", Fault.CUT_SHORT)
+        with pytest.raises(GarbledAnswerError) as told:
+            iam.create_access_key(UserName="user-1")
+    assert not any(secret in repr(told.value) for secret in proxy.secrets)
+
+
+def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts) -> None:
+    with proxy_before(emulator) as proxy:
+        proxy.plan("GetCallerIdentity", Fault.WEB_PAGE)
+        config = {"trusted": {"accountId": accounts.trusted}, "endpoint": proxy.url}
+        with pytest.raises(StackError, match=r"Cannot get into the trusted account \d+: something between"):
+            administrator("trusted", config)

@@ -1,0 +1,185 @@
+"""One life of a relationship: a project, its two accounts, strangers in them, and whoever runs commands on it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from tests.faults.aftermath import SIDES, known, resources, there
+from tests.faults.operations import CHANGED_POLICY, Done, run
+from tests.proxy import ANY_CALL, Fault
+from tools.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Project
+    from tests.proxy import Proxy
+
+STRANGER = "Stranger"
+REFUSAL_OF_SESSIONS = "AWSRevokeOlderSessions"  # what revoking leaves on purpose
+ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+
+
+@dataclass
+class World:
+    """All there is, and what a person knows of it."""
+
+    project: Project
+    proxy: Proxy
+    client: Callable[..., Any]
+    clients: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, list[str]] = field(default_factory=dict)  # what each account holds
+    before: str = ""  # what the strangers looked like
+    strange_keys: set[str] = field(default_factory=set)  # ids of their keys
+    left: set[str] = field(default_factory=set)  # what a failed command left, and no command took over yet
+    touched: bool = False  # something else was done since
+    obliged: int = 0  # how often a deployment had to succeed
+    promise: bool = False  # the last deployment succeeded, and nothing was changed since
+
+    def __post_init__(self) -> None:
+        (self.project.path / "policies/changed.json").write_text(json.dumps(CHANGED_POLICY))
+        for side in ("trusting", "trusted", "other"):
+            self._settle(self.iam(side))
+        self.before = self.strangers()
+
+    def iam(self, side: str) -> Any:
+        """Return a client of an account's administrator, past the proxy; each is made once, for that takes long."""
+        if side not in self.clients:
+            self.clients[side] = self.client(getattr(self.project.accounts, side), "iam")
+        return self.clients[side]
+
+    def _settle(self, iam: Any) -> None:
+        """Let somebody else have a user, a role and a policy, who trust and allow much."""
+        trust = json.dumps({"Version": "2012-10-17", "Statement": ANYBODY})
+        iam.create_user(UserName=f"{STRANGER}-User")
+        self.strange_keys.add(iam.create_access_key(UserName=f"{STRANGER}-User")["AccessKey"]["AccessKeyId"])
+        iam.create_role(RoleName=f"{STRANGER}-Role", AssumeRolePolicyDocument=trust)
+        arn = iam.create_policy(PolicyName=f"{STRANGER}-Policy", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+        iam.attach_user_policy(UserName=f"{STRANGER}-User", PolicyArn=arn)
+        iam.put_role_policy(RoleName=f"{STRANGER}-Role", PolicyName=f"{STRANGER}-Inline", PolicyDocument=ALLOW_ALL)
+
+    def strangers(self) -> str:
+        """Return all that AWS tells of the strangers."""
+        found: list[Any] = []
+        for side in ("trusting", "trusted", "other"):
+            details = self.iam(side).get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
+            for kind, entries in (("User", "UserDetailList"), ("Role", "RoleDetailList"), ("Policy", "Policies")):
+                found += [each for each in details[entries] if each[f"{kind}Name"].startswith(STRANGER)]
+            found += self.iam(side).list_access_keys(UserName=f"{STRANGER}-User")["AccessKeyMetadata"]
+        count = ("AttachmentCount", "RoleLastUsed")
+        return json.dumps([{k: v for k, v in each.items() if k not in count} for each in found], default=str)
+
+    # What there is
+
+    def there(self, side: str) -> list[str]:
+        """Return what an account holds, as it was after the last step."""
+        if side not in self.seen:
+            self.seen[side] = list(there(self.iam(side)))
+        return self.seen[side]
+
+    def in_aws(self) -> set[str]:
+        """Return what both accounts hold, but for strangers; a key is the same whatever its status."""
+        return {
+            f"{side}: {_without_status(each)}"
+            for side in SIDES
+            for each in self.there(side)
+            if not self._is_strange(each) and REFUSAL_OF_SESSIONS not in each
+        }
+
+    def _is_strange(self, line: str) -> bool:
+        words = line.split()
+        return STRANGER in words[-1] or (words[0] == "key" and words[1] in self.strange_keys)
+
+    def in_state(self) -> set[str]:
+        return {f"{side}: {_without_status(each)}" for side in SIDES for each in known(self.project, side)}
+
+    def named(self, kind: str) -> dict[str, Any] | None:
+        """Return the first resource of a type in the state, as ``User``."""
+        return next((each for each in resources(self.project) if each["type"].endswith(f":{kind}")), None)
+
+    def user_keys(self) -> dict[str, str]:
+        """Return the keys that the stack's user has in AWS: the status of each, by its id."""
+        lines = [line.split() for line in self.there("trusted") if line.startswith("key ")]
+        keys = {key: status.strip("()") for _, key, status in lines if key not in self.strange_keys}
+        return keys if self.named("User") else {}
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs as the state has them, secrets as ciphertext; none where nothing stands."""
+        latest = json.loads(self.project.state())["checkpoint"]["latest"] or {}
+        return next((each.get("outputs") or {} for each in latest.get("resources") or []), {})
+
+    def declared(self) -> dict[str, str]:
+        keys = self.project.config().get("assume-role:accessKeys") or [{"label": "1", "status": "Active"}]
+        return {key["label"]: key.get("status") or "Active" for key in keys}
+
+    def refused_sessions(self) -> bool:
+        """Return whether revoking left its policy on the user, which nobody deletes then but a person."""
+        return any(REFUSAL_OF_SESSIONS in each for each in self.there("trusted"))
+
+    # What is done
+
+    def command(self, *words: str) -> Done:
+        """Run a command, tools in this process; whatever it leaves beside the state is noted."""
+        before = self.in_aws() - self.in_state()
+        done = self._tool(words) if words[:3] == ("python", "-m", "tools") else run(self.project, *words)
+        self.proxy.planned.pop(ANY_CALL, None)
+        self.seen.clear()
+        left = self.in_aws() - self.in_state()
+        self.touched = self.touched or bool(self.left)
+        self.left = (self.left & left) | (left - before)
+        if not self.left:
+            self.touched = False
+        return done
+
+    def _tool(self, words: tuple[str, ...]) -> Done:
+        said = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.project.environment, clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            contextlib.chdir(self.project.path),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            try:
+                status = main(words[3:])
+            except Exception:  # noqa: BLE001 - a user would see it
+                status = 1
+                traceback.print_exc(file=said)
+        return Done(words, status, said.getvalue())
+
+    def plan(self, fault: str, number: int) -> None:
+        """Plan a fault for a call of the next command, whatever it is."""
+        self.proxy.plan(ANY_CALL, *[Fault.NONE] * (number - 1), Fault(fault))
+
+    def touch(self) -> None:
+        """Note that something was changed, in the settings or in AWS."""
+        self.promise = False
+        self.seen.clear()
+        self.touched = bool(self.left)
+
+    # What may be expected
+
+    def is_plain(self) -> bool:
+        """Return whether a deployment has to succeed: nothing is in its way that only a person may judge."""
+        by_hand = self.in_aws() - self.in_state() - self.left
+        declared, keys = self.declared(), self.user_keys()
+        in_state = {each["urn"].rpartition("-")[2] for each in resources(self.project) if each["id"] in keys}
+        return (
+            not by_hand
+            and not (self.left and self.touched)
+            and not self.refused_sessions()
+            and len(keys) + len(declared.keys() - in_state) <= 2
+            and "Active" in declared.values()
+        )
+
+
+def _without_status(line: str) -> str:
+    return line.partition(" (")[0]
