@@ -1,6 +1,9 @@
 """What AWS's errors mean to whoever tries something on purpose."""
 
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 # How AWS services say "you may not". Anything else (time-outs, throttling, garbage) is no refusal and proves nothing.
 REFUSED = frozenset(
@@ -23,12 +26,12 @@ MAY_SPREAD = REFUSED | UNKNOWN_KEY
 MFA_FAILED = "MultiFactorAuthentication failed"  # part of AWS's message; the same code will not get better by waiting
 
 
-def error_code(error: ClientError) -> str:
+def error_code(error: "ClientError") -> str:
     """Return AWS's error code, as ``AccessDenied``."""
     return str(error.response.get("Error", {}).get("Code", "no code"))
 
 
-def error_text(error: ClientError) -> str:
+def error_text(error: "ClientError") -> str:
     """Return AWS's error code and own words."""
     words = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
     return f"{error_code(error)}: {words}"

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
@@ -90,6 +89,8 @@ def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
     Raises:
         ClientError: AWS refused to say.
     """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - takes a while, of commands that call no AWS as well
+
     try:
         return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
     except ClientError as error:
