@@ -5,10 +5,19 @@ It is sent pretend credentials, it is trusted without proof, and nobody is asked
 
 import ipaddress
 import re
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 # Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
 AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@%]")
+
+
+def is_emulator(endpoint: object) -> TypeGuard[str]:
+    """Return whether a stack's ``endpoint`` is an emulator's, so that its accounts are pretend.
+
+    Whatever else stands there (nothing, a space, another machine, a name before an @) counts as real AWS.
+    """
+    return isinstance(endpoint, str) and endpoint_fault(endpoint.rstrip("/")) is None
 
 
 def endpoint_fault(url: str) -> str | None:

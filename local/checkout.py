@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from iam.endpoints import endpoint_fault
+from iam.endpoints import is_emulator
 from local import LocalError
 
 ENDPOINT_KEY = "assume-role:endpoint"
@@ -85,9 +85,8 @@ class Checkout:
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
         endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
-        # Whatever else stands there (nothing, a space, another machine, a name before an @) is no pretend AWS. The
-        # program then deploys to real AWS or refuses it; here such a stack counts as real either way.
-        return endpoint if isinstance(endpoint, str) and endpoint_fault(endpoint.rstrip("/")) is None else None
+        # What is no emulator's, the program deploys to real AWS or refuses; here such a stack is real either way.
+        return endpoint if is_emulator(endpoint) else None
 
 
 def _small_text(file: Path) -> str:

@@ -70,12 +70,12 @@ def preview(stack: str, *flags: str) -> list[PulumiStep]:
         StackError: the preview failed; the message has its words.
     """
     try:
-        printed = pulumi(stack, "preview", "--json", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
+        text = pulumi(stack, "preview", "--json", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
     except StackError as error:
         if "explicit provider" in str(error):
             raise StackError("This Pulumi CLI is too old to import what has providers of its own. Update it.") from None
         raise
-    return json.loads(printed).get("steps") or []
+    return json.loads(text).get("steps") or []
 
 
 def changes(steps: Sequence[PulumiStep]) -> list[Change]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from iam.endpoints import endpoint_fault
+from iam.endpoints import is_emulator
 from tools.adopt import SIDES, import_resources, open_account, preview_to_import
 from tools.adoption import ROLE, USER, Existing, import_document, planned_resources, report
 from tools.callers import Caller, administrator, aws_time
@@ -52,8 +52,7 @@ class Broken:
     @property
     def pretend(self) -> bool:
         """Whether its accounts are an emulator's: then nobody is asked."""
-        endpoint = self.config.get("endpoint")
-        return isinstance(endpoint, str) and bool(endpoint) and endpoint_fault(endpoint.rstrip("/")) is None
+        return is_emulator(self.config.get("endpoint"))
 
     @property
     def user_name(self) -> str | None:
