@@ -38,7 +38,8 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
             f"The embedded AWS listens on http://127.0.0.1 only, and endpoint is {endpoint!r}. "
             "Set it with: pulumi config set endpoint http://127.0.0.1:4599"
         )
-    if _is_ours(checkout, endpoint) and _enforces_iam(endpoint):
+    # One that another command is starting does not listen yet.
+    if _is_ours(checkout, endpoint) and _listening(endpoint) != "nothing" and _enforces_iam(endpoint):
         return
     with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):
         kind = _listening(endpoint)

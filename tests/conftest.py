@@ -4,9 +4,11 @@ import compileall
 import itertools
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,6 +23,7 @@ from botocore.config import Config
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
+from tests.preforked import READY
 from tests.proxy import Proxy, proxy_before
 from tests.shared_plugin import VARIABLE, shared_plugin
 from tests.standing import readable_state, stand
@@ -35,6 +38,9 @@ COMMAND_SECONDS = 120.0
 CONDITION_SECONDS = 30.0
 CONDITION_POLL_SECONDS = 0.01
 STACK = "test"
+# In the environment of a command: what runs modules faster than Python. Not those that outlive whoever started them.
+FAST_PYTHON = "TESTS_PYTHON"
+FAST_MODULES = ("tools", "local", "local.plugins.language_host")
 # The CLI ends before its memory needs collecting: a sixth of its time is spent on that.
 QUICK = {"GOGC": "off", "GOMEMLIMIT": "500MiB"}
 
@@ -88,8 +94,9 @@ class Project:
         return done
 
     def with_own_plugins(self) -> "Project":
-        """Return the project as users have it: its engine starts a process of the AWS plugin for each provider."""
-        return replace(self, environment={n: v for n, v in self.environment.items() if n != VARIABLE})
+        """Return the project as users have it: its engine starts processes of its own for hosts and providers."""
+        kept = {n: v for n, v in self.environment.items() if n not in (VARIABLE, FAST_PYTHON)}
+        return replace(self, environment=kept)
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("pulumi", *arguments, "--non-interactive", "--stack", STACK, check=check)
@@ -231,6 +238,23 @@ def aws_client(emulator: str) -> Callable[..., Any]:
     return make
 
 
+def make_environment(folder: Path) -> None:
+    """Make a virtual environment that is the project's own, with a `python` that may be fast."""
+    for own in [*(ROOT / ".venv").iterdir(), *(ROOT / ".venv/bin").iterdir()]:
+        link = folder / own.relative_to(ROOT / ".venv")
+        link.parent.mkdir(exist_ok=True)
+        if link.relative_to(folder) != Path("bin"):
+            link.symlink_to(own)
+    python = folder / "bin/python"
+    python.unlink()
+    fast = "|".join(f"'-m {module}'" for module in FAST_MODULES)
+    python.write_text(
+        f'#!/bin/sh\ncase "${{{FAST_PYTHON}:+$1 $2}}" in {fast}) exec "${FAST_PYTHON}" "$@" ;; esac\n'
+        f'exec {shlex.quote(str(ROOT / ".venv/bin/python"))} "$@"\n'
+    )
+    python.chmod(0o755)
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
     """Return the folder of a project whose stack is made and whose accounts are missing: every project is its copy."""
@@ -240,7 +264,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
     for name in PACKAGES:
         shutil.copytree(ROOT / name, folder / name)
         compileall.compile_dir(folder / name, quiet=1)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    make_environment(folder / ".venv")
     config = {"pulumi:disable-default-providers": ["aws"], "assume-role:endpoint": emulator}
     (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
     prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
@@ -258,14 +282,36 @@ def shared() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def make_project(template: Path, emulator: str, shared: dict[str, str]) -> Callable[[Path, Accounts], Project]:
+def fast_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return what makes commands and language hosts start with the packages loaded; nothing where that is not Linux."""
+    if sys.platform != "linux":
+        yield {}
+        return
+    folder = tmp_path_factory.mktemp("python")
+    address, program = folder / "socket", folder / "python"
+    asking = shlex.join([sys.executable, "-I", "-S", str(ROOT / "tests/preforked.py"), "ask", str(address)])
+    program.write_text(f'#!/bin/sh\nexec {asking} "$@"\n')
+    program.chmod(0o755)
+    serving = [sys.executable, "-m", "tests.preforked", "serve", str(address)]
+    with subprocess.Popen(serving, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin
+        assert server.stdout
+        assert server.stdout.readline() == READY
+        yield {FAST_PYTHON: str(program)}
+        server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def make_project(
+    template: Path, emulator: str, shared: dict[str, str], fast_python: dict[str, str]
+) -> Callable[[Path, Accounts], Project]:
     """Return a function that copies the project, with a stack that is not deployed, into a folder."""
 
     def make(folder: Path, accounts: Accounts) -> Project:
         shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
         # Once more: the plugins are those of this folder, and the emulator is told of its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
-        project = Project(folder, accounts, emulator, environment | QUICK | shared)
+        project = Project(folder, accounts, emulator, environment | QUICK | shared | fast_python)
         project.configure(
             {"trusting": {"accountId": accounts.trusting}, "trusted": {"accountId": accounts.trusted}},
         )

@@ -3,7 +3,8 @@
 An answer of AWS may be lost or garbled after the work was done, and a run may be killed meanwhile. What it made is then
 in AWS and not in the state. Two facts tell it from what somebody else made: it is in everything what the program makes,
 and AWS made it while a run was at work that did not record it. IAM's dates are whole seconds, and so are the history's:
-what was made in the second in which a run began may have been there before, so it counts as somebody else's.
+what was made in the second in which a run began may have been there before. So in a real account it counts as somebody
+else's. A run on an emulator may be over within that second, and nobody else can lose anything there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ class Record:
     locked: datetime | None = None  # since when a killed run has held the stack's lock
     now: datetime
     ahead: timedelta = timedelta(0)  # how much further AWS's clock is than the one that all of this was recorded by
+    doubtful: timedelta = SECOND  # how long from its start on what a run made may have been there before
 
     @property
     def unfinished(self) -> bool:
@@ -61,24 +63,17 @@ class Record:
             (run.end for run in deployments if not run.failed and run not in makers and run.end <= end), default=None
         )
         failed = [run for run in deployments if run.failed and run.start <= end and (done is None or run.end > done)]
-        spans = [Span(run.start + SECOND, min(run.end, end)) for run in {*failed, *makers}]
+        spans = [Span(run.start + self.doubtful, min(run.end, end)) for run in {*failed, *makers}]
         if name in self.begun:
             # By a run that the history does not have: after the last deployment that made all there was to make. The
             # first one began before anything was recorded.
             dates = [date for date in self.made.values() if date]
-            since = done + SECOND if done else min(dates, default=end).replace(microsecond=0)
-            spans.append(Span(max(since, self.locked + SECOND) if self.locked else since, end))
+            since = done + self.doubtful if done else min(dates, default=end).replace(microsecond=0)
+            spans.append(Span(max(since, self.locked + self.doubtful) if self.locked else since, end))
         return spans
 
 
-def record_of(
-    export: Mapping[str, Any],
-    runs: Sequence[Update],
-    *,
-    now: datetime,
-    locked: datetime | None = None,
-    ahead: timedelta = timedelta(0),
-) -> Record:
+def record_of(export: Mapping[str, Any], runs: Sequence[Update], *, now: datetime) -> Record:
     """Return what a stack's export and its last runs say."""
     deployment: Mapping[str, Any] = export.get("deployment") or {}
     pending = cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])
@@ -90,9 +85,7 @@ def record_of(
             if not resource.get("delete")  # one that was replaced has the name of the new one
         },
         begun=frozenset(logical_name(each["resource"]) for each in pending if each["type"] == "creating"),
-        locked=locked,
         now=now,
-        ahead=ahead,
     )
 
 

@@ -24,7 +24,7 @@ from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates
 from tools.errors import Exit, StackError
 from tools.keys import AccessKey, read_keys
-from tools.leftovers import Record, clock_ahead, orphans, record_of, stranger
+from tools.leftovers import SECOND, Record, clock_ahead, orphans, record_of, stranger
 from tools.rotation import stranger as described
 from tools.stack import pulumi, read_config, read_outputs
 from tools.stack_lock import Lock, find_lock, refresh_root
@@ -94,8 +94,11 @@ def run(options: argparse.Namespace) -> Exit:
     if lock := find_lock(broken.stack, broken.root):
         _free(broken, lock)
     trusted = administrator("trusted", broken.config)
-    record = record_of(
-        export, updates, now=datetime.now(UTC), locked=lock.since if lock else None, ahead=_clock_ahead(trusted)
+    record = replace(
+        record_of(export, updates, now=datetime.now(UTC)),
+        locked=lock.since if lock else None,
+        ahead=_clock_ahead(trusted),
+        doubtful=timedelta(0) if broken.pretend else SECOND,
     )
     iam: IAMClient = trusted.client("iam")
     steps, import_file = preview_to_import(broken.stack) if record.unfinished else ([], {})

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.faults.operations import CHANGED_POLICY
 from tests.life.world import ALLOW_ALL, ANYBODY, REFUSAL_OF_SESSIONS, STRANGER
-from tests.tools.test_adopt import ByHand
+from tests.tools.test_adopt import ByHand, let_the_second_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,7 @@ def _delete_entity(iam: Any, kind: str, name: str) -> None:
 def _make_key(world: World) -> None:
     if world.named("User") and len(world.user_keys()) < 2:
         world.iam("trusted").create_access_key(UserName=_name(world, "User"))
+        let_the_second_pass()
 
 
 def _of_newest_key(world: World, do: str, **values: str) -> None:
@@ -104,6 +105,7 @@ def _make_all(world: World) -> None:
         by_hand = ByHand(world.project.accounts, world.client)
         by_hand.role()
         by_hand.user()
+        let_the_second_pass()
 
 
 def _tidy(world: World) -> None:

@@ -1,5 +1,6 @@
 """The embedded AWS: starts once where the endpoint says, is found again, and keeps or reports its state."""
 
+import fcntl
 import http.server
 import json
 import os
@@ -17,6 +18,7 @@ from botocore.config import Config
 from local import LocalError
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
+from local.locks import exclusive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +66,30 @@ def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capf
     assert found["AccessKeyId"] == key["AccessKeyId"]
     assert process_id(checkout) != first
     assert capfd.readouterr().err == ""
+
+
+def test_waits_for_one_that_another_command_is_starting(checkout, endpoint, capfd, wait_until):
+    """It has a process, and does not listen yet."""
+    checkout.emulator.mkdir(parents=True)
+    record = checkout.emulator / "running.json"
+    said = ""
+
+    def waits():
+        nonlocal said
+        said += capfd.readouterr().err
+        return "by another process" in said
+
+    with exclusive(checkout.emulator / "lock", "the start", timeout=1), record.open("w") as process:
+        fcntl.flock(process, fcntl.LOCK_EX)
+        json.dump({"pid": os.getpid(), "endpoint": endpoint}, process)
+        process.flush()
+        command = threading.Thread(target=ensure_running, args=(checkout, endpoint))
+        command.start()
+        wait_until(waits)
+        record.unlink()  # it starts one itself
+    command.join()
+
+    assert _answers(endpoint)
 
 
 def test_says_that_it_lost_its_state(checkout, endpoint, capfd, wait_until):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.operations import start
 from tests.proxy import Fault, proxy_before
-from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document
+from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document, let_the_second_pass
 from tools import adoption
 from tools.adoption import Existing, Planned, existing_policy, existing_role, existing_user
 from tools.engine import Update
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Project
 
-NO_SKEW = timedelta(0)
+NOTHING = timedelta(0)
 KEY_NAME = "assume-role-trusted-key-1"
 
 
@@ -85,6 +87,7 @@ KILLED = record(ran(20, 30, failed=True, changed=False), ran(0, 10), begun="it")
         pytest.param(30, FAILED_ONCE, True, id="in its last second"),
         pytest.param(19, FAILED_ONCE, False, id="before it"),
         pytest.param(20, FAILED_ONCE, False, id="in its first second, so perhaps before it"),
+        pytest.param(20, replace(FAILED_ONCE, doubtful=NOTHING), True, id="in its first second, on an emulator"),
         pytest.param(31, FAILED_ONCE, False, id="after it"),
         pytest.param(5, FAILED_ONCE, False, id="while one was at work that succeeded"),
         pytest.param(25, record(ran(20, 30)), False, id="and no run failed"),
@@ -98,6 +101,8 @@ KILLED = record(ran(20, 30, failed=True, changed=False), ran(0, 10), begun="it")
         pytest.param(1, record(begun="it"), False, id="before the first run of all"),
         pytest.param(16, replace(KILLED, locked=at(15)), True, id="since a killed run has held the lock"),
         pytest.param(15, replace(KILLED, locked=at(15)), False, id="before it held the lock, perhaps"),
+        pytest.param(15, replace(KILLED, locked=at(15), doubtful=NOTHING), True, id="in that second, on an emulator"),
+        pytest.param(10, replace(KILLED, doubtful=NOTHING), True, id="in the second of the last one, on an emulator"),
     ],
 )
 def test_what_aws_made_while_a_run_was_at_work_is_the_stacks_own(
@@ -154,8 +159,8 @@ def test_the_clocks_need_not_agree() -> None:
     assert stranger(in_aws(adoption.ROLE, 25 + 3600), replace(FAILED_ONCE, ahead=hour)) is None
     assert stranger(in_aws(adoption.ROLE, 25), replace(FAILED_ONCE, ahead=hour))
     assert clock_ahead(at(3600), at(0.3), at(0.5)) == hour
-    assert clock_ahead(at(0), at(0.9), at(1.1)) == NO_SKEW  # whole seconds
-    assert clock_ahead(None, at(0), at(1)) == NO_SKEW
+    assert clock_ahead(at(0), at(0.9), at(1.1)) == NOTHING  # whole seconds
+    assert clock_ahead(None, at(0), at(1)) == NOTHING
 
 
 # Whose key is it?
@@ -295,15 +300,6 @@ def mend(project: Project, *, check: bool = True) -> CompletedProcess[str]:
     return project.python("-m", "tools", "mend", "--stack", "test", check=check)
 
 
-def lock_of_a_killed_run(project: Project) -> None:
-    """Put down the lock of a process of this machine that is gone."""
-    folder = project.path / ".local/stacks/.pulumi/locks/organization/assume-role/test"
-    folder.mkdir(parents=True, exist_ok=True)
-    since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-    lock = {"pid": ENDED, "username": "me", "hostname": HERE, "timestamp": since}
-    (folder / "01234567-89ab-cdef-0123-456789abcdef.json").write_text(json.dumps(lock))
-
-
 def names(iam: Any) -> list[str]:
     """Return the names of all roles, users and policies of an account."""
     held = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
@@ -322,6 +318,7 @@ def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_clien
     by_hand.role()
     by_hand.user()
     key = by_hand.key()["AccessKeyId"]
+    let_the_second_pass()
     project.up(check=False)
 
     done = mend(project, check=False)
@@ -336,22 +333,25 @@ def test_what_somebody_else_made_is_never_taken_over(project: Project, aws_clien
 
 
 def test_what_was_to_replace_something_makes_room(
-    standing: Project, aws_client: Callable[..., Any], emulator: str
+    standing: Project, aws_client: Callable[..., Any], emulator: str, wait_until: Callable[..., None]
 ) -> None:
     """Another name makes another role, user and policy. What nobody heard of is deleted, and a twin is not."""
     trusting, trusted = (aws_client(a, "iam") for a in (standing.accounts.trusting, standing.accounts.trusted))
     trusting.create_policy(PolicyName="P", PolicyDocument=document(Action="s3:*", Resource="*"))
+    let_the_second_pass()
     with proxy_before(emulator) as proxy:
         standing.stand_behind(proxy.url)
         standing.configure({"role": {"name": "R", "policy": {"name": "P"}}, "user": {"name": "U", "policyName": "Q"}})
         for action in ("CreateRole", "CreateUser"):
-            proxy.plan(action, Fault.LOSE)
-        proxy.plan("CreatePolicy", Fault.LOSE, key_id=standing.accounts.trusted)
-        standing.up(check=False)
-        assert trusting.get_role(RoleName="R")
+            proxy.plan(action, Fault.HOLD)
+        for key_id in (standing.accounts.trusting, standing.accounts.trusted):
+            proxy.plan("CreatePolicy", Fault.HOLD, key_id=key_id)
+        run = start(standing, "pulumi", "up", "--yes", "--skip-preview", "--stack", "test")
+        wait_until(lambda: not proxy.is_due and {"R", "U", "Q"} <= {*names(trusting), *names(trusted)})
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        proxy.release()
 
-        # As on a real stack, where nothing else takes the lock of a killed run away.
-        lock_of_a_killed_run(standing)
         done = mend(standing)
 
     assert "made what is to replace another: role R, policy Q, user U." in done.stdout
