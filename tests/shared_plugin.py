@@ -4,13 +4,16 @@ Where PULUMI_DEBUG_PROVIDERS names a port, the engine starts no process for a pr
 port for each. Here each connection has a plugin of its own, so providers stay as far apart as processes would be.
 """
 
-from collections import defaultdict
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import grpc
+from botocore.loaders import create_loader
 from google.protobuf.empty_pb2 import Empty
 
 from local.plugins.aws.service import AwsPlugin
@@ -18,20 +21,30 @@ from local.plugins.protocol import provider_pb2_grpc
 
 VARIABLE = "PULUMI_DEBUG_PROVIDERS"
 THREADS = 32
+CONNECTIONS = 64  # that engines may have at a time; nobody tells when one ends
 
 
 class PluginForEachConnection:
     """Answers whoever calls with the plugin of that connection."""
 
     def __init__(self) -> None:
-        self._plugins = defaultdict[str, AwsPlugin](AwsPlugin)
+        self._plugins: dict[str, AwsPlugin] = {}  # the oldest connection first
+        self._lock = threading.Lock()
+
+    def _plugin(self, connection: str) -> AwsPlugin:
+        with self._lock:
+            if connection not in self._plugins:
+                self._plugins[connection] = AwsPlugin()
+                for oldest in [*self._plugins][:-CONNECTIONS]:
+                    del self._plugins[oldest]
+            return self._plugins[connection]
 
     def Attach(self, _request: Any, _context: grpc.ServicerContext) -> Empty:  # noqa: N802 - the protocol's name
         """Take in the engine's address, which this plugin does not need."""
         return Empty()
 
     def __getattr__(self, method: str) -> Any:
-        return lambda request, context: getattr(self._plugins[context.peer()], method)(request, context)
+        return lambda request, context: getattr(self._plugin(context.peer()), method)(request, context)
 
 
 @contextmanager
@@ -41,5 +54,7 @@ def shared_plugin() -> Iterator[dict[str, str]]:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(PluginForEachConnection(), server)  # type: ignore[arg-type]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield {VARIABLE: f"aws:{port}"}
+    # Reading AWS's descriptions of its services is most of what a provider costs: here they are read once.
+    with patch("botocore.session.create_loader", cache(create_loader)):
+        yield {VARIABLE: f"aws:{port}"}
     server.stop(grace=None).wait()
