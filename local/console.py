@@ -4,9 +4,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console
-from rich.status import Status
-
 PLAIN_INTERVAL_SECONDS = 15.0  # between lines of progress where there is no terminal to rewrite one
 
 
@@ -18,10 +15,12 @@ def say(message: str) -> None:
 
 def progress(title: str, steps: Iterable[str]) -> Iterator[str]:
     """Yield the steps, and show the newest with the time gone by: in place on a terminal, as lines elsewhere."""
-    console = Console(stderr=True)
     begin = shown = time.monotonic()
-    if console.is_terminal:
-        with Status(title, console=console) as status:
+    if sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415 - takes 0.1 s, and most commands have nothing to make ready
+        from rich.status import Status  # noqa: PLC0415 - as above
+
+        with Status(title, console=Console(stderr=True)) as status:
             for step in steps:
                 status.update(f"{title} [{time.monotonic() - begin:.0f} s] {step}")
                 yield step

@@ -41,8 +41,6 @@ STACK = "test"
 # In the environment of a command: what runs modules faster than Python. Not those that outlive whoever started them.
 FAST_PYTHON = "TESTS_PYTHON"
 FAST_MODULES = ("tools", "local", "local.plugins.language_host")
-# The CLI ends before its memory needs collecting: a sixth of its time is spent on that.
-QUICK = {"GOGC": "off", "GOMEMLIMIT": "500MiB"}
 
 
 @dataclass(frozen=True)
@@ -311,7 +309,7 @@ def make_project(
         shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
         # Once more: the plugins are those of this folder, and the emulator is told of its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
-        project = Project(folder, accounts, emulator, environment | QUICK | shared | fast_python)
+        project = Project(folder, accounts, emulator, environment | shared | fast_python)
         project.configure(
             {"trusting": {"accountId": accounts.trusting}, "trusted": {"accountId": accounts.trusted}},
         )

@@ -3,7 +3,8 @@
 A server has imported what the project imports of other people's packages, and forgotten the project's own modules. For
 each command it forks a child, which becomes what a new Python would be: with the command's arguments, environment,
 folder, input and output, and it imports the project's own modules from where the command would. Whoever asked stays in
-front of it, hands on its signals, and ends with its exit code; when that one is killed, the child is killed too.
+front of it, hands on its signals, and ends with its exit code; when that one is killed, the child is killed too, with
+all that it started.
 
 `python tests/preforked.py ask ADDRESS -m MODULE ARGUMENTS` asks, and `python -m tests.preforked serve ADDRESS` serves,
 until its input ends. Linux alone has what they talk by.
@@ -38,7 +39,7 @@ def ask(address: str, *arguments: str) -> int:
         socket.send_fds(server, [json.dumps(request).encode()], STANDARD)
         pid = int(server.recv(MAX_REQUEST))
         for number in HANDED_ON:
-            signal.signal(number, lambda number, _: os.kill(pid, number))
+            signal.signal(number, lambda number, _: os.killpg(pid, number))
         server.settimeout(LOOK_SECONDS)
         while os.getppid() == parent:
             try:
@@ -85,11 +86,13 @@ def _attend(asking: socket.socket) -> dict:
 
     content, handles, _, _ = socket.recv_fds(asking, MAX_REQUEST, len(STANDARD))
     if (pid := os.fork()) == 0:
+        os.setpgid(0, 0)
         asking.close()
         for handle, standard in zip(handles, STANDARD, strict=True):
             os.dup2(handle, standard)
             os.close(handle)
         return json.loads(content)
+    os.setpgid(pid, pid)  # with all that it starts
     for handle in (*STANDARD, *handles):  # or a reader of the child's output would never see its end
         os.close(handle)
     asking.send(str(pid).encode())
@@ -98,7 +101,7 @@ def _attend(asking: socket.socket) -> dict:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         asking.send(str(code if code >= 0 else 128 - code).encode())
     else:
-        os.kill(pid, signal.SIGKILL)  # nobody waits for it any more
+        os.killpg(pid, signal.SIGKILL)  # nobody waits for it any more
     os._exit(0)
 
 

@@ -132,7 +132,7 @@ def _tell_what_is_left(stack: str, count: int) -> None:
 class Account:
     """One of the two accounts, as its administrator sees it."""
 
-    iam: Any  # a boto3 client
+    iam: Any  # a client of botocore
     tags: Mapping[str, str]  # that the stack puts on everything
     own_policies: frozenset[str]  # ARNs of the policies that the stack attaches itself
 

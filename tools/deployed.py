@@ -135,11 +135,11 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
     )
 
 
-def _inline_says(iam: Any, kind: Kind, name: str, policy: str) -> Document:  # noqa: ANN401 - a boto3 client
+def _inline_says(iam: Any, kind: Kind, name: str, policy: str) -> Document:  # noqa: ANN401 - a client of botocore
     return getattr(iam, f"get_{kind}_policy")(**holder(kind, name), PolicyName=policy)["PolicyDocument"]
 
 
-def _says(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a boto3 client
+def _says(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a client of botocore
     """Return what a policy says, after noting when its last version was made."""
     answer = iam.get_policy(PolicyArn=arn)
     case.window.hear(answer)

@@ -14,18 +14,18 @@ def holder(kind: Kind, name: str) -> dict[str, str]:
     return {f"{kind.title()}Name": name}
 
 
-def attached_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: ANN401 - a boto3 client
+def attached_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: ANN401 - a client of botocore
     """Return the ARNs of the policies that are attached to a role or a user."""
     policies = all_pages(iam, f"list_attached_{kind}_policies", "AttachedPolicies", **holder(kind, name))
     return [policy["PolicyArn"] for policy in policies]
 
 
-def inline_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: ANN401 - a boto3 client
+def inline_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: ANN401 - a client of botocore
     """Return the names of the policies that a role or a user has of its own."""
     return all_pages(iam, f"list_{kind}_policies", "PolicyNames", **holder(kind, name))
 
 
-def has_password(iam: Any, user_name: str) -> bool:  # noqa: ANN401 - a boto3 client
+def has_password(iam: Any, user_name: str) -> bool:  # noqa: ANN401 - a client of botocore
     """Return whether a user has a password for the console.
 
     Raises:

@@ -160,7 +160,7 @@ class Case:
         key = answer["Credentials"]
         return self.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting")
 
-    def iam(self, kind: Kind) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    def iam(self, kind: Kind) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """Return the IAM of the account of the role or the user, as its administrator sees it.
 
         Raises:

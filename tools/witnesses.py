@@ -83,7 +83,7 @@ def _key(case: Case, label: str) -> Callable[[], object]:
     return case.holder(label).client("sts").get_caller_identity
 
 
-def _time_of(answer: Any) -> datetime:  # noqa: ANN401 - boto3 makes its answers at run time
+def _time_of(answer: Any) -> datetime:  # noqa: ANN401 - botocore makes its answers at run time
     """Return when AWS sent an answer; where it does not say, it is now."""
     return aws_time(answer) or datetime.now(UTC)
 

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from botocore.stub import Stubber
 
 from tests.factories import outputs
@@ -160,7 +161,7 @@ def test_an_account_that_cannot_be_entered_holds_up_neither_the_other_nor_the_co
         if side == "trusted":
             raise StackError("the sign-in has expired")
         clients = {("iam", None): iam, ("sts", None): sts}
-        return Caller(session=boto3.Session(), endpoint=None, clients=clients)
+        return Caller(session=Session(), endpoint=None, clients=clients)
 
     monkeypatch.setattr(revoke, "read_stack", lambda _: (OUTPUTS, {"accessKeys": [{"label": 1}]}))
     monkeypatch.setattr(proof, "administrator", administrator)

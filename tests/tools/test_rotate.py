@@ -21,6 +21,7 @@ import pysequoia
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 from botocore.stub import Stubber
 from pydantic import SecretStr
 
@@ -459,7 +460,7 @@ def new_key() -> AccessKey:
     return AccessKey(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
 
 
-NOBODY = Caller(session=boto3.Session(), endpoint=None)
+NOBODY = Caller(session=Session(), endpoint=None)
 BOTH = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
 
 
@@ -656,9 +657,8 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
         """Lose the machine when AWS has done it, and before anybody has heard."""
         proxy.plan(action, Fault.HOLD)
         command = ("python", "-m", "tools", "rotate", "--stack", "test", "--yes", "--quiet-hours", "0")
-        run = subprocess.Popen(
-            command, cwd=project.path, env=project.environment, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        own = project.with_own_plugins().environment  # all of it is killed
+        run = subprocess.Popen(command, cwd=project.path, env=own, stdout=subprocess.DEVNULL, start_new_session=True)
         assert proxy.reached.wait(BOUND_SECONDS)
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
