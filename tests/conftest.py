@@ -147,6 +147,12 @@ class Project:
         return self.state_file.read_text()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: a test that waits for AWS or for a clock needs none."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_user_settings() -> Iterator[None]:
     """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI.

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from iam.endpoints import is_emulator
-from tools.adopt import SIDES, import_resources, open_account, preview_to_import
+from tools.adopt import SIDES, Account, import_resources, open_account, preview_to_import
 from tools.adoption import ROLE, USER, Existing, import_document, planned_resources, report
 from tools.callers import Caller, administrator, aws_time
 from tools.console import agreed, complain, say
@@ -102,13 +102,15 @@ def run(options: argparse.Namespace) -> Exit:
     )
     iam: IAMClient = trusted.client("iam")
     steps, import_file = preview_to_import(broken.stack) if record.unfinished else ([], {})
-    left = _left(broken, iam, steps, record)
+    sides = SIDES if steps else ()
+    accounts: Mapping[Side, Account] = {side: open_account(side, broken.config, steps) for side in sides}
+    left = _left(broken, accounts, steps, record)
     taken = [there for there in left if there.planned.name not in record.made]
     in_the_way = [there for there in left if there not in taken]
     if taken:
         _take_over(broken, import_file, taken)
     if in_the_way:
-        _make_room(broken, in_the_way)
+        _make_room(broken, accounts, in_the_way)
     user_name = next((there.id for there in taken if there.planned.type == USER), broken.user_name)
     keys = _orphans(broken, iam, user_name, steps, record)[0] if user_name else []
     for key in keys:
@@ -167,23 +169,25 @@ def _clock_ahead(caller: Caller) -> timedelta:
     return clock_ahead(aws_time(answer), before, datetime.now(UTC))
 
 
-def _left(broken: Broken, iam: "IAMClient", steps: Sequence[PulumiStep], record: Record) -> list[Existing]:
+def _left(
+    broken: Broken, accounts: Mapping["Side", Account], steps: Sequence[PulumiStep], record: Record
+) -> list[Existing]:
     """Return what runs of the stack left in the place of what the next deployment makes; say what is somebody else's.
 
     Args:
         broken: the stack.
-        iam: of its trusted account.
+        accounts: both of its accounts, where there are steps.
         steps: of the next deployment.
         record: of the stack's runs.
     """
     planned = [item for operation in ("create", "replace") for item in planned_resources(steps, operation)]
-    accounts = {side: open_account(side, broken.config, steps) for side in SIDES} if planned else {}
     existing = [there for item in planned if (there := accounts[item.side].find(item)) and there.created]
     unmade = record.without(item.name for item in planned)
     left: list[Existing] = []
     for there in existing:
         if (there.planned.type, there.id) in broken.has:  # another path of the same name
             continue
+        iam = accounts[there.planned.side].iam
         own, keys = _orphans(broken, iam, there.id, steps, record) if there.planned.type == USER else ([], [])
         unknown = [str(key) for key in keys if key not in own]
         why = stranger(replace(there, extras=[*there.extras, *unknown]), unmade)
@@ -211,7 +215,7 @@ def _take_over(broken: Broken, import_file: Mapping[str, Any], left: Sequence[Ex
     import_resources(broken.stack, import_document(import_file, left))
 
 
-def _make_room(broken: Broken, left: Sequence[Existing]) -> None:
+def _make_room(broken: Broken, accounts: Mapping["Side", Account], left: Sequence[Existing]) -> None:
     """Delete what a run made to replace something that the stack still has: no import can take it.
 
     Nobody can use it yet: AWS refuses to delete what has a key, is attached, or has something attached.
@@ -228,7 +232,7 @@ def _make_room(broken: Broken, left: Sequence[Existing]) -> None:
             f"Nothing was deleted. Delete it by hand, or run this on a terminal: make mend STACK={broken.stack}"
         )
     for there in left:
-        iam = administrator(there.planned.side, broken.config).client("iam")
+        iam = accounts[there.planned.side].iam
         if there.planned.type == ROLE:
             iam.delete_role(RoleName=there.id)
         elif there.planned.type == USER:
