@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from local.checkout import Checkout, user_pulumi_home
-from local.cli_build import build, built_version, program_version
+from local.cli_build import build, built_version, program_version, version_numbers
 from local.cli_download import DOWNLOAD_SITE, NO_DOWNLOADS, archive_name, download, reach
 from local.console import say
 from local.locks import exclusive
@@ -29,7 +29,8 @@ def find_cli(checkout: Checkout, environment: Mapping[str, str], site: str = DOW
         return on_path
     downloaded = cache / "versions" / version("pulumi")
     built = cache / "built" / f"v{built_version()}" / "pulumi"
-    for cached in (downloaded / "bin" / "pulumi", built):
+    # Who built one with an earlier version of this project keeps it: a build takes minutes.
+    for cached in (downloaded / "bin" / "pulumi", built, *_built_before(built)):
         if cached.exists():
             return cached
     with exclusive(cache / "built" / "lock", "the Pulumi CLI", timeout=BUILD_SECONDS):
@@ -40,6 +41,12 @@ def find_cli(checkout: Checkout, environment: Mapping[str, str], site: str = DOW
             return download(downloaded, site)
         build(built, environment)
         return built
+
+
+def _built_before(built: Path) -> list[Path]:
+    """Return the CLIs that were built for earlier versions of this project and are new enough, the newest first."""
+    others = {version_numbers(cli.parent.name): cli for cli in built.parent.parent.glob("v*/pulumi")}
+    return [others[version] for version in sorted(others, reverse=True) if version >= OLDEST_VERSION]
 
 
 def can_download(environment: Mapping[str, str], site: str = DOWNLOAD_SITE) -> bool:

@@ -55,8 +55,13 @@ def program_version(command: list[str], environment: Mapping[str, str]) -> tuple
     """Return what a program says when it is asked for its version, and the numbers in that, or none."""
     settings = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     said = subprocess.run(command, env=settings, capture_output=True, text=True, check=False).stdout.strip()
-    match = re.match(r"(?:v|go)?(\d+)\.(\d+)(?:\.(\d+))?", said)
-    return said, tuple(map(int, match.groups(default="0"))) if match else ()
+    return said, version_numbers(said)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, as ``v3.274.1`` or ``go1.26.6``; none where it is no version."""
+    match = re.match(r"(?:v|go)?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(map(int, match.groups(default="0"))) if match else ()
 
 
 def _required(line: str) -> str:

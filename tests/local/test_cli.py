@@ -47,6 +47,17 @@ def test_one_that_is_too_old_is_named_and_passed_over(checkout, machine, tmp_pat
     assert f"Not using {old}: its version is v3.90.0, older than v3.200.0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("versions", "kept"), [(["v3.199.0", "v3.210.0", "v3.259.0"], "v3.259.0"), (["v3.199.0"], None)]
+)
+def test_one_that_was_built_for_an_earlier_version_of_the_project(checkout, machine, tmp_path, versions, kept):
+    for built in versions:
+        script(tmp_path / "home" / "pulumi" / "built" / built / "pulumi", "")
+    script(tmp_path / "bin" / "go", FAKE_GO)
+
+    assert find_cli(checkout, machine).parent.name == (kept or f"v{built_version()}")
+
+
 @pytest.mark.parametrize("file", ["Pulumi.yaml", "package/PulumiPlugin.yaml"])
 def test_plain_pulumi_asks_for_the_same_version(file):
     required = yaml.safe_load((ROOT / file).read_text())["requiredPulumiVersion"]
