@@ -165,10 +165,11 @@ def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
 
 
 def _runs(pid: int) -> bool:
+    """Return whether a process runs. One that ended keeps its id until its parent asks how; some never do."""
     try:
         os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True  # somebody else's
-    return True
+    except OSError:
+        return True  # somebody else's, or another system than Linux

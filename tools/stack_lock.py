@@ -5,6 +5,7 @@ import re
 import socket
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from tools.engine import ENGINE_TIMEOUT_SECONDS
 from tools.stack import StackError, pulumi
@@ -70,10 +71,11 @@ def read_lock(message: str) -> Lock:
 
 
 def _runs(pid: int) -> bool:
+    """Return whether a process runs. One that ended keeps its id until its parent asks how; some never do."""
     try:
         os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True  # somebody else's
-    return True
+    except OSError:
+        return True  # somebody else's, or another system than Linux

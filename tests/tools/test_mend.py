@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -261,6 +262,15 @@ def test_a_lock_is_a_killed_runs_only_if_that_is_provable(
     assert (lock.killed, lock.at_work) == (killed, at_work)
     assert f"me@{holders[0][0]}, process {holders[0][1]}" in lock.holder
     assert lock.since in (at(0), at(1))
+
+
+def test_a_process_that_ended_does_not_run_though_nobody_asked_how() -> None:
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as ended:
+        assert ended.stdout
+        ended.stdout.read()  # until it has ended
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        lock = read_lock(f"locked: created by me@{HERE} (pid {ended.pid}) at 2026-01-01T00:00:00Z")
+    assert lock.killed
 
 
 def test_a_lock_that_names_nobody_proves_nothing() -> None:
