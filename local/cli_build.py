@@ -45,7 +45,7 @@ def build(target: Path, environment: Mapping[str, str]) -> None:
     packages = sum(not line.startswith("go: ") for line in listed)
     version_flag = f"-X {MODULE}/sdk/v3/go/common/version.Version=v{built_version()}"
     command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w {version_flag}", "-o", str(unfinished), COMMAND]
-    _follow(f"Compiling {packages} packages (3 to 6 minutes on 2 cores)", command, CLI_MODULE, settings)
+    _follow(f"Compiling {packages} packages (3 to 8 minutes on 2 cores)", command, CLI_MODULE, settings)
     unfinished.replace(target)
     shutil.rmtree(borrowed, ignore_errors=True)
     say(f"Built the Pulumi CLI v{built_version()}.")

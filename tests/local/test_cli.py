@@ -174,7 +174,7 @@ class TestBuild:
         assert built == tmp_path / "home" / "pulumi" / "built" / f"v{built_version()}" / "pulumi"
         shown = capsys.readouterr().err
         assert "building it from its Go module" in shown
-        assert "Compiling 2 packages (3 to 6 minutes on 2 cores)" in shown
+        assert "Compiling 2 packages (3 to 8 minutes on 2 cores)" in shown
         go.unlink()
         assert find_cli(checkout, machine) == built
         assert capsys.readouterr().err == ""
