@@ -58,10 +58,11 @@ BYTE_CODE := env -u PYTHONDONTWRITEBYTECODE $(PYTHON)
 up: .venv/installed ## deploy: set everything up, create or change the relationship, prove it, print its outputs
 	@$(call RUN_ASKING,up) trap 'exit 130' INT; \
 		deploy() { pulumi up --stack "$$STACK" $$flags --suppress-outputs $(ARGS); }; \
-		deploy || { status=$$?; $(MEND) && deploy || exit $$status; }; \
-		if pulumi stack export --stack "$$STACK" | grep '"pending_operations"' >/dev/null; then $(MEND) || true; fi; \
+		deploy_mended() { $(MEND) && deploy; }; \
+		deploy || { status=$$?; deploy_mended || exit $$status; }; \
+		if pulumi stack export --stack "$$STACK" | grep '"pending_operations"' >/dev/null; then deploy_mended || true; fi; \
 		status=0; $(VERIFY) || status=$$?; \
-		if test $$status -eq 1 && $(MEND); then status=0; $(VERIFY) || status=$$?; fi; \
+		if test $$status -eq 1 && deploy_mended; then status=0; $(VERIFY) || status=$$?; fi; \
 		pulumi stack output --stack "$$STACK"; \
 		test $$status -ne 2 || exit 0; exit $$status # 2: it stands, but its proof needs a PGP key's owner or MFA
 

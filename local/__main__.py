@@ -15,7 +15,7 @@ from local.checkout import Checkout
 from local.cli import find_cli
 from local.console import say
 from local.emulator import stop
-from local.environment import prepare
+from local.environment import may_have_lost, prepare
 
 # Arguments of Pulumi that lead to another configuration, stack or project than those that were looked at.
 ELSEWHERE = re.compile(r"--(config|stack|cwd)|-\w*[csC]")
@@ -62,7 +62,10 @@ def _obey(checkout: Checkout, options: argparse.Namespace) -> None:
             else:
                 _look_at_users_own(checkout, options.stack)
             if options.flags:
-                flags = unasked(options.flags, options.words, pretend=endpoint is not None, yes=options.yes)
+                lost = (
+                    endpoint is not None and options.flags == "up" and may_have_lost(checkout, options.stack, endpoint)
+                )
+                flags = unasked(options.words, pretend=endpoint is not None, yes=options.yes, lost=lost)
                 sys.stdout.write(f"flags={shlex.quote(' '.join(flags))}\n")
         case "stacks":
             for stack in fnmatch.filter(checkout.stack_names, options.pattern):
@@ -83,20 +86,19 @@ def is_pretend(checkout: Checkout, stack: str) -> bool:
         return False
 
 
-def unasked(command: str, arguments: list[str], *, pretend: bool, yes: bool) -> list[str]:
+def unasked(arguments: list[str], *, pretend: bool, yes: bool, lost: bool) -> list[str]:
     """Return the flags with which Pulumi asks nobody before `up` or `destroy`: none where somebody must be asked.
 
     Args:
-        command: `up` or `destroy`.
         arguments: what the user gives Pulumi besides.
         pretend: whether the stack's accounts are.
         yes: whether the user said yes already.
+        lost: whether pretend accounts may have lost what the state holds, so that `up` is to look first.
     """
     pretend = pretend and not any(map(ELSEWHERE.match, arguments))
     if not (pretend or yes):
         return []
-    # What pretend accounts lost with the emulator is made again.
-    return ["--yes", "--skip-preview", *(["--refresh"] if pretend and command == "up" else [])]
+    return ["--yes", "--skip-preview", *(["--refresh"] if pretend and lost else [])]
 
 
 def shell_lines(environment: Mapping[str, str], inherited: Mapping[str, str]) -> Iterator[str]:

@@ -61,6 +61,17 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
             )
 
 
+def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
+    """Return whether the embedded AWS that runs at ``endpoint`` was started, by this checkout, after a moment.
+
+    Args:
+        checkout: the checkout.
+        endpoint: the emulator's URL.
+        moment: seconds since 1970.
+    """
+    return _is_ours(checkout, endpoint) and _record_file(checkout).stat().st_mtime > moment
+
+
 def stop(checkout: Checkout) -> bool:
     """Stop the embedded AWS that this checkout started, letting it save its state; return whether one ran."""
     with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):

@@ -13,7 +13,7 @@ from local import LocalError
 from local.checkout import Checkout, user_pulumi_home
 from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
-from local.emulator import ensure_running
+from local.emulator import ensure_running, started_after
 from local.launchers import CHOICE, IGNORE_PATH, STAND_IN, link, place_aws_plugin, place_language_host
 from local.locks import exclusive
 
@@ -83,6 +83,14 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
             environment["PULUMI_RUN_PROGRAM"] = "true"
         _drop_stale_locks(checkout, stack)
     return environment
+
+
+def may_have_lost(checkout: Checkout, stack: str, endpoint: str) -> bool:
+    """Return whether the embedded AWS was started since the stack's state was written: what that holds may be lost.
+
+    The arguments are as those of ``prepare``, which made the state.
+    """
+    return started_after(checkout, endpoint, _state_file(checkout, stack).stat().st_mtime)
 
 
 def _state_file(checkout: Checkout, stack: str) -> Path:

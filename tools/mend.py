@@ -3,7 +3,8 @@
 `make up` runs it where the deployment or the proof failed, or a killed run is on record. It takes the lock of a killed
 run away, imports the role, user and policies that the stack's own runs provably left, and deletes what cannot be
 imported: access keys, whose secret nobody has, and what was to replace a resource that the stack still has. About real
-accounts it asks. What is not provably the stack's own stays as it is.
+accounts it asks. What is not provably the stack's own stays as it is. In pretend accounts it also refreshes the state,
+so that the next deployment makes again what the emulator lost or somebody took away.
 
 Exit code 0: it mended something, so deploy or prove again; 1: it failed; 2: nothing to mend, or it could not tell.
 """
@@ -27,7 +28,7 @@ from tools.keys import AccessKey, read_keys
 from tools.leftovers import SECOND, Record, clock_ahead, orphans, record_of, stranger
 from tools.rotation import stranger as described
 from tools.stack import pulumi, read_config, read_outputs
-from tools.stack_lock import Lock, find_lock, refresh_root
+from tools.stack_lock import Lock, find_lock, refresh, refresh_root
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -121,7 +122,8 @@ def run(options: argparse.Namespace) -> Exit:
         refresh_root(broken.stack, broken.root, "--clear-pending-creates")
     if user_name and delete:
         _delete(broken, iam, user_name, keys)
-    if not (lock or left or delete or forgotten):
+    refreshed = broken.pretend and _refreshed(broken.stack)
+    if not (lock or left or delete or forgotten or refreshed):
         complain(f"Nothing to mend: no failed or killed run of stack {broken.stack} provably left anything.")
         return Exit.CANNOT_TELL
     say("Mended.")
@@ -160,6 +162,21 @@ def _free(broken: Broken, lock: Lock) -> None:
     if not sure:
         raise StackError(f"{what} If it was killed, take its lock away: pulumi cancel --yes --stack {broken.stack}")
     pulumi(broken.stack, "cancel", "--yes")
+
+
+def _refreshed(stack: str) -> bool:
+    """Refresh the stack's state, and return whether the accounts are not as it was.
+
+    Last of all: the run counts as one of the stack's, and a record of its runs ends with it.
+
+    Raises:
+        StackError: it failed.
+    """
+    refresh(stack)
+    changed = read_updates(stack)[0].changed
+    if changed:
+        say(f"The accounts are not as the state of stack {stack} says. It was refreshed: now deploy again.")
+    return changed
 
 
 def _clock_ahead(caller: Caller) -> timedelta:

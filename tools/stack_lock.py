@@ -36,8 +36,20 @@ def refresh_root(stack: str, root_urn: str | None, *flags: str) -> None:
     Raises:
         StackError: it failed.
     """
-    target = ("--target", root_urn) if root_urn else ()
-    pulumi(stack, "refresh", "--yes", "--skip-preview", *target, *flags, timeout=ENGINE_TIMEOUT_SECONDS)
+    refresh(stack, *(("--target", root_urn) if root_urn else ()), *flags)
+
+
+def refresh(stack: str, *flags: str) -> None:
+    """Refresh what a stack's state says of all its resources, or of those that the flags name.
+
+    Args:
+        stack: name of the stack.
+        flags: of ``pulumi refresh``.
+
+    Raises:
+        StackError: it failed.
+    """
+    pulumi(stack, "refresh", "--yes", "--skip-preview", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
 
 
 def find_lock(stack: str, root_urn: str | None) -> Lock | None:

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 
+from local.checkout import Checkout
+from local.emulator import stop
 from tests.proxy import Fault, proxy_before
 
 
@@ -96,20 +98,20 @@ def test_a_disk_that_was_full_in_the_first_run(project, aws_client):
     assert [key["AccessKeyId"] for key in keys] == [project.outputs()["accessKeyId"]]
 
 
-def test_an_embedded_aws_that_lost_everything(standing, aws_client):
-    """As after a power cut: `make up` makes again what the state file still knows and AWS does not."""
-    project = standing
-    trusting, trusted = (aws_client(a, "iam") for a in (project.accounts.trusting, project.accounts.trusted))
-    policy = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
-    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=policy)
-    trusting.delete_role(RoleName="Assume-Role-1")
-    trusting.delete_policy(PolicyArn=policy)
-    policy = f"arn:aws:iam::{project.accounts.trusted}:policy/Custom-Assume-Role-Policy"
-    trusted.detach_user_policy(UserName="user-1", PolicyArn=policy)
-    trusted.delete_access_key(UserName="user-1", AccessKeyId=project.recorded()["accessKeyId"])
-    trusted.delete_user(UserName="user-1")
-    trusted.delete_policy(PolicyArn=policy)
+def test_an_embedded_aws_that_lost_everything(project, free_port):
+    """As after a power cut: `make up` looks what AWS still has of what the state knows, and makes the rest again."""
+    checkout = Checkout(project.path)
+    project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})
+    flags = ("-m", "local", "env", "--stack=test", "--flags=up")
+    try:
+        project.run("make", "up", "STACK=test")
+        os.kill(json.loads((checkout.emulator / "running.json").read_text())["pid"], signal.SIGKILL)
+        project.run("make", "outputs", "STACK=test")  # whichever command starts it again
 
-    done = project.run("make", "up", "STACK=test")
+        done = project.run("make", "up", "STACK=test")
 
-    assert "Stack test is proven" in done.stdout
+        assert "disproven" not in done.stdout
+        assert "Stack test is proven" in done.stdout
+        assert "--refresh" not in project.python(*flags).stdout
+    finally:
+        stop(checkout)

@@ -52,6 +52,34 @@ def test_fails_where_the_proof_does(standing, aws_client):
     assert "roleArn" in done.stdout
 
 
+def test_looks_at_pretend_accounts_only_after_a_proof_that_failed(standing, aws_client):
+    """Looking each time takes as long as the deployment itself."""
+    project = standing
+    aws_client(project.accounts.trusting, "iam").update_role(RoleName="Assume-Role-1", MaxSessionDuration=7200)
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "disproven       role's limits" in done.stdout
+    assert "The accounts are not as the state of stack test says. It was refreshed" in done.stdout
+    assert done.stdout.index("disproven") < done.stdout.index("Stack test is proven")
+    history = json.loads(project.pulumi("stack", "history", "--json").stdout)
+    assert [entry["kind"] for entry in history[:3]] == ["update", "refresh", "refresh"]  # mend's first: is it locked?
+
+
+def test_a_deployment_that_fails_for_what_somebody_deleted_goes_through_in_pretend_accounts(standing, aws_client):
+    project = standing
+    iam = aws_client(project.accounts.trusting, "iam")
+    policy = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+    iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=policy)
+    iam.delete_role(RoleName="Assume-Role-1")
+    project.configure({"role": {"description": "new"}})
+
+    done = project.run("make", "up", "STACK=test")
+
+    assert "NoSuchEntity" in done.stdout
+    assert "Stack test is proven" in done.stdout
+
+
 def test_fails_where_the_deployment_does(project):
     project.configure({"role": {"name": "a b"}})
 

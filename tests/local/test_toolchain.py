@@ -242,22 +242,22 @@ class TestQuestions:
             Checkout(tmp_path).endpoint("test")
 
     @pytest.mark.parametrize(
-        ("command", "arguments", "pretend", "yes", "flags"),
+        ("arguments", "pretend", "yes", "lost", "flags"),
         [
-            ("up", [], True, False, ["--yes", "--skip-preview", "--refresh"]),
-            ("up", ["--debug", "--continue-on-error"], True, True, ["--yes", "--skip-preview", "--refresh"]),
-            ("destroy", [], True, False, ["--yes", "--skip-preview"]),
-            ("up", [], False, True, ["--yes", "--skip-preview"]),
-            ("up", [], False, False, []),
-            ("destroy", [], False, False, []),
-            ("up", ["-c", "assume-role:endpoint="], True, False, []),
-            ("up", ["--config=assume-role:endpoint="], True, False, []),
-            ("destroy", ["--stack", "prod"], True, False, []),
-            ("destroy", ["-fsprod"], True, False, []),
+            ([], True, False, False, ["--yes", "--skip-preview"]),
+            ([], True, False, True, ["--yes", "--skip-preview", "--refresh"]),
+            (["--debug", "--continue-on-error"], True, True, True, ["--yes", "--skip-preview", "--refresh"]),
+            ([], False, True, False, ["--yes", "--skip-preview"]),
+            ([], False, False, False, []),
+            (["-c", "assume-role:endpoint="], True, False, True, []),
+            (["-c", "assume-role:endpoint="], True, True, True, ["--yes", "--skip-preview"]),
+            (["--config=assume-role:endpoint="], True, False, False, []),
+            (["--stack", "prod"], True, False, False, []),
+            (["-fsprod"], True, False, False, []),
         ],
     )
-    def test_flags(self, command, arguments, pretend, yes, flags):
-        assert unasked(command, arguments, pretend=pretend, yes=yes) == flags
+    def test_flags(self, arguments, pretend, yes, lost, flags):
+        assert unasked(arguments, pretend=pretend, yes=yes, lost=lost) == flags
 
     def test_real_accounts_are_asked_about(self, make):
         assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
