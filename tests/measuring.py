@@ -1,12 +1,12 @@
 """What a command costs: the CPU time of all processes that it starts, the time by the clock, and their memory."""
 
 import contextlib
-import os
 import resource
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import psutil
 
 SAMPLE_SECONDS = 0.1
 
@@ -50,18 +50,9 @@ def cpu_seconds():
 
 
 def descendants():
-    """Return the command line and memory, in MB, of all that descends from this process; shared pages count for each.
-
-    It is read from /proc, by no process of its own: that would count as a child too.
-    """
-    parents, sizes, lines = {}, {}, {}
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            pid = int(process.name)
-            parents[pid], sizes[pid] = int(fields[1]), int(fields[21]) * resource.getpagesize() / 2**20
-            lines[pid] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    found, new = {os.getpid()}, {os.getpid()}
-    while new := {pid for pid, parent in parents.items() if parent in new} - found:
-        found |= new
-    return [(lines[pid], sizes[pid]) for pid in found - {os.getpid()} if pid in lines]
+    """Return the command line and memory in MB of all that descends from this process; shared pages count for each."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            found.append((" ".join(process.cmdline()), process.memory_info().rss / 2**20))
+    return found

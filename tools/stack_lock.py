@@ -1,11 +1,11 @@
 """The lock that a run of Pulumi holds on a stack, and that a killed one leaves behind."""
 
-import os
 import re
 import socket
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+
+import psutil
 
 from tools.engine import ENGINE_TIMEOUT_SECONDS
 from tools.stack import StackError, pulumi
@@ -73,7 +73,7 @@ def read_lock(message: str) -> Lock:
     if not locks:
         return Lock(holder="somebody whom Pulumi does not name")
     here = [who.rpartition("@")[2] == socket.gethostname() for who, _, _ in locks]
-    runs = [_runs(int(pid)) for _, pid, _ in locks]
+    runs = [_is_at_work(int(pid), datetime.fromisoformat(since)) for _, pid, since in locks]
     return Lock(
         holder="; ".join(f"{who}, process {pid}, since {since}" for who, pid, since in locks),
         since=min(datetime.fromisoformat(since) for _, _, since in locks),
@@ -82,12 +82,13 @@ def read_lock(message: str) -> Lock:
     )
 
 
-def _runs(pid: int) -> bool:
-    """Return whether a process runs. One that ended keeps its id until its parent asks how; some never do."""
+def _is_at_work(pid: int, since: datetime) -> bool:
+    """Return whether the process that took a lock runs. Another program may have its id by now, as after a reboot."""
     try:
-        os.kill(pid, 0)
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        its_own = "pulumi" in process.name() or process.create_time() <= since.timestamp()
+        return its_own and process.status() != psutil.STATUS_ZOMBIE  # which ended, and its parent never asked how
+    except psutil.NoSuchProcess:
         return False
-    except OSError:
-        return True  # somebody else's, or another system than Linux
+    except psutil.AccessDenied:
+        return True

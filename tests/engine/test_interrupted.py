@@ -46,6 +46,11 @@ def test_the_lock_of_a_run_that_still_runs_is_kept(project, wait_until):
     assert done.returncode != 0
     assert "currently locked by 1 lock(s)" in done.stderr
 
+    # As after a reboot, where another program has the id of the killed run.
+    lock.write_text(json.dumps(json.loads(lock.read_text()) | {"timestamp": "2026-01-01T00:00:00Z"}))
+    assert "was killed: going on where it stopped." in project.python("-m", "local", "env", "--stack=test").stderr
+    assert not lock.exists()
+
 
 def test_a_disk_that_was_full(standing):
     """What it leaves: a state that is cut off, with a whole copy of the one before, and an empty lock."""

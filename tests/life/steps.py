@@ -101,7 +101,7 @@ def _up(world: World, *, faulty: bool, plain: bool, make: bool) -> tuple[Done, l
     plain_up = ("pulumi", "up", "--refresh", "--yes", "--skip-preview", "--stack=test")
     must = plain and not faulty and (make or not world.left)
     world.obliged += must
-    done = world.command(*((*UP, "ARGS=--refresh") if make else plain_up))
+    done = world.command(*(UP if make else plain_up))
     world.promise = done.went_well and not world.left
     found = [f"it must succeed: {done.said}"] if must and not done.went_well else []
     if must and world.left:

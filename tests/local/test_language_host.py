@@ -1,12 +1,12 @@
 """The stand-in language host: what a program does or raises reaches the user as with the official one."""
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from pulumi.runtime.proto import language_pb2
 from pulumi.runtime.proto.language_pb2_grpc import LanguageRuntimeStub
@@ -122,15 +122,7 @@ def test_ends_when_its_engine_was_killed(project, wait_until):
         finally:
             engine.kill()
 
-    wait_until(lambda: not runs(int((project.path / "started").read_text())))
-
-
-def runs(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    wait_until(lambda: not psutil.pid_exists(int((project.path / "started").read_text())))
 
 
 def test_a_plugin_that_it_runs_ends_with_it(tmp_path, wait_until):
@@ -147,4 +139,4 @@ def test_a_plugin_that_it_runs_ends_with_it(tmp_path, wait_until):
         plugin = int(next(LanguageRuntimeStub(channel).RunPlugin(request)).stdout)
         host.send_signal(signal.SIGINT)
         assert host.wait(timeout=10) == 0
-    wait_until(lambda: not runs(plugin))
+    wait_until(lambda: not psutil.pid_exists(plugin))

@@ -239,29 +239,30 @@ def test_the_record_is_read_from_the_export() -> None:
 
 HERE = socket.gethostname()
 ENDED, RUNNING = 2**22, os.getpid()  # Linux numbers processes below the first
+NOW, LAST_YEAR = datetime.now(UTC), datetime.now(UTC) - timedelta(days=365)
 
 
 @pytest.mark.parametrize(
     ("holders", "killed", "at_work"),
     [
-        ([(HERE, ENDED)], True, False),
-        ([(HERE, RUNNING)], False, True),
-        ([("elsewhere", ENDED)], False, False),
-        ([(HERE, ENDED), ("elsewhere", ENDED)], False, False),
-        ([(HERE, ENDED), (HERE, RUNNING)], False, True),
+        ([(HERE, ENDED, NOW)], True, False),
+        ([(HERE, RUNNING, NOW)], False, True),
+        pytest.param([(HERE, RUNNING, LAST_YEAR)], True, False, id="another program has its id"),
+        ([("elsewhere", ENDED, NOW)], False, False),
+        ([(HERE, ENDED, NOW), ("elsewhere", ENDED, LAST_YEAR)], False, False),
+        ([(HERE, ENDED, LAST_YEAR), (HERE, RUNNING, NOW)], False, True),
     ],
 )
 def test_a_lock_is_a_killed_runs_only_if_that_is_provable(
-    holders: list[tuple[str, int]], *, killed: bool, at_work: bool
+    holders: list[tuple[str, int, datetime]], *, killed: bool, at_work: bool
 ) -> None:
     lines = [
-        f"  file:///l.json: created by me@{host} (pid {pid}) at 2026-01-01T00:00:0{host == HERE:d}Z"
-        for host, pid in holders
+        f"  file:///l.json: created by me@{host} (pid {pid}) at {since.isoformat()}" for host, pid, since in holders
     ]
     lock = read_lock("\n".join(["error: the stack is currently locked by 1 lock(s).", *lines]))
     assert (lock.killed, lock.at_work) == (killed, at_work)
     assert f"me@{holders[0][0]}, process {holders[0][1]}" in lock.holder
-    assert lock.since in (at(0), at(1))
+    assert lock.since == min(since for _, _, since in holders)
 
 
 def test_a_process_that_ended_does_not_run_though_nobody_asked_how() -> None:
@@ -269,7 +270,7 @@ def test_a_process_that_ended_does_not_run_though_nobody_asked_how() -> None:
         assert ended.stdout
         ended.stdout.read()  # until it has ended
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-        lock = read_lock(f"locked: created by me@{HERE} (pid {ended.pid}) at 2026-01-01T00:00:00Z")
+        lock = read_lock(f"locked: created by me@{HERE} (pid {ended.pid}) at {datetime.now(UTC).isoformat()}")
     assert lock.killed
 
 
