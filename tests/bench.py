@@ -24,6 +24,7 @@ PLOT = Path(os.environ.get("OUTPUT") or ROOT / ".local/performance.svg")
 STEPS = ("preview", "first up", "no change", "change", "refresh", "verify", "destroy")
 OURS, EMPTY, TERRAFORM = "relationship", "empty program", "Terraform"
 READS = ("Get", "List")
+NO_TERRAFORM = "Terraform is left out: it or its AWS provider is not here. TF_PLUGINS=FOLDER names a folder of that."
 
 
 class Pulumi:
@@ -54,20 +55,14 @@ class Pulumi:
 
 
 class Terraform:
-    """The same relationship by Terraform."""
+    """The same relationship by Terraform, in an empty folder."""
 
-    def __init__(self, folder, accounts, endpoint):
+    def __init__(self, folder, endpoint):
+        folder.mkdir(exist_ok=True)
         shutil.copy2(ROOT / "bench/terraform/main.tf", folder)
         self.folder = folder
-        self.environment = os.environ | {
-            "TF_IN_AUTOMATION": "1",
-            "CHECKPOINT_DISABLE": "1",
-            "TF_VAR_endpoint": endpoint,
-            "TF_VAR_trusting_account_id": accounts.trusting,
-            "TF_VAR_trusted_account_id": accounts.trusted,
-        }
-        plugins = os.environ.get("TF_PLUGINS")
-        self.run("init", *([f"-plugin-dir={plugins}"] if plugins else []))
+        automatic = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+        self.environment = os.environ | automatic | {"TF_VAR_endpoint": endpoint}
         apply = ("apply", "-auto-approve")
         self.steps = {
             "preview": lambda: self.run("plan"),
@@ -78,9 +73,23 @@ class Terraform:
             "destroy": lambda: self.run("destroy", "-auto-approve"),
         }
 
+    def is_here(self):
+        """Return whether Terraform and its AWS provider are, and make the folder ready for them."""
+        plugins = os.environ.get("TF_PLUGINS")
+        try:
+            self.run("init", *([f"-plugin-dir={plugins}"] if plugins else []))
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            return False
+        return True
+
+    def use(self, accounts):
+        for side in ("trusting", "trusted"):
+            self.environment[f"TF_VAR_{side}_account_id"] = getattr(accounts, side)
+
     def run(self, *words):
-        command = ["terraform", *words, "-input=false"]
-        subprocess.run(command, cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            ["terraform", *words], cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, check=True
+        )
 
     def look(self, proxy):
         self.environment["TF_VAR_endpoint"] = proxy.url
@@ -101,9 +110,12 @@ def test_bench(tmp_path, make_project, next_accounts, proxy, show):
         EMPTY: Pulumi(make_project(tmp_path / EMPTY, next_accounts()), program="import pulumi\n"),
         OURS: Pulumi(make_project(tmp_path / OURS, next_accounts())),
     }
-    if shutil.which("terraform"):
-        (tmp_path / TERRAFORM).mkdir()
-        all_of_them[TERRAFORM] = Terraform(tmp_path / TERRAFORM, next_accounts(), proxy.emulator)
+    terraform = Terraform(tmp_path / TERRAFORM, proxy.emulator)
+    if terraform.is_here():
+        terraform.use(next_accounts())
+        all_of_them[TERRAFORM] = terraform
+    else:
+        show(f"\n{NO_TERRAFORM}")
     costs = {(name, step): [] for name, tool in all_of_them.items() for step in STEPS if step in tool.steps}
     for _ in range(ROUNDS):
         for step in STEPS:

@@ -8,14 +8,12 @@ else they come from the registry.
 """
 
 import os
-import shutil
-import subprocess
 from dataclasses import replace
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.bench import NO_TERRAFORM, Terraform
 from tests.measuring import measured
 from tests.standing import readable_state, stand
 
@@ -80,25 +78,13 @@ def test_bench_fleet(standing, add_stack, report):
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 def test_bench_terraform(tmp_path, emulator, next_accounts, report):
-    shutil.copy2(ROOT / "bench/terraform/main.tf", tmp_path)
-    environment = os.environ | {"TF_VAR_endpoint": emulator, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
-    plugins = os.environ.get("TF_PLUGINS")
-
-    def terraform(*words):
-        command = ["terraform", *words]
-        return measured(
-            lambda: subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=True)
-        )
-
-    terraform("init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else []))
+    terraform = Terraform(tmp_path, emulator)
+    if not terraform.is_here():
+        pytest.skip(NO_TERRAFORM)
     report("Terraform, workspaces", "CPU s each", "wall s each", "MB in all")
     for number in range(1, WORKSPACES + 1):
-        accounts = next_accounts()
-        for side in ("trusting", "trusted"):
-            environment[f"TF_VAR_{side}_account_id"] = getattr(accounts, side)
-        terraform("workspace", "new", f"t-{number}")
-        report(f"{number}, plan, new", *numbers(terraform("plan", "-input=false"), 1))
-        report(f"{number}, apply, new", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
-        report(f"{number}, apply, no change", *numbers(terraform("apply", "-auto-approve", "-input=false"), 1))
+        terraform.use(next_accounts())
+        terraform.run("workspace", "new", f"t-{number}")
+        for title, step in (("plan, new", "preview"), ("apply, new", "first up"), ("apply, no change", "no change")):
+            report(f"{number}, {title}", *numbers(measured(terraform.steps[step]), 1))
