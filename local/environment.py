@@ -47,6 +47,7 @@ def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{checkout.stacks}",
         "PULUMI_CONFIG_PASSPHRASE": "",  # protects nothing: everything on an emulator is pretend
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_SELF_MANAGED_STATE_GZIP": "false",  # the state is looked at here, under one name
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",  # what is lost here is made again in seconds
         # A command of the CLI ends before its memory needs collecting, and that took a quarter of its time.
         "GOGC": "off",
@@ -89,9 +90,10 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
 def may_have_lost(checkout: Checkout, stack: str, endpoint: str) -> bool:
     """Return whether the embedded AWS was started since the stack's state was written: what that holds may be lost.
 
-    The arguments are as those of ``prepare``, which made the state.
+    It may also be where nobody can tell: a state that was written elsewhere can have another name, as ``dev.json.gz``.
     """
-    return started_after(checkout, endpoint, _state_file(checkout, stack).stat().st_mtime)
+    state = _state_file(checkout, stack)
+    return not state.exists() or started_after(checkout, endpoint, state.stat().st_mtime)
 
 
 def _state_file(checkout: Checkout, stack: str) -> Path:

@@ -11,6 +11,7 @@ from local import LocalError
 from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import find_cli
+from local.environment import may_have_lost
 from local.launchers import place_aws_plugin, place_language_host
 from tests.conftest import ROOT
 from tests.local.conftest import script
@@ -259,6 +260,10 @@ class TestQuestions:
     def test_flags(self, arguments, pretend, yes, lost, flags):
         assert unasked(arguments, pretend=pretend, yes=yes, lost=lost) == flags
 
+    def test_a_state_of_another_name_may_be_lost(self, tmp_path):
+        """As one that was compressed by the user's setting; the next `up` looks, and writes it under its own name."""
+        assert may_have_lost(Checkout(tmp_path), "test", "http://127.0.0.1:1")
+
     def test_real_accounts_are_asked_about(self, make):
         assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
         assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
@@ -288,6 +293,7 @@ class TestEnvironment:
             "AWS_PROFILE": "mine",
             "AWS_ENDPOINT_URL": "http://192.0.2.1",
             "PULUMI_CONFIG_PASSPHRASE": "secret",
+            "PULUMI_SELF_MANAGED_STATE_GZIP": "true",
         }
 
         done = project.run("bash", "-c", 'eval "$(make -s env STACK=test)"; env', environment=environment)
@@ -296,6 +302,7 @@ class TestEnvironment:
         assert "AWS_PROFILE" not in seen
         assert "AWS_ENDPOINT_URL" not in seen
         assert seen["PULUMI_CONFIG_PASSPHRASE"] == ""
+        assert seen["PULUMI_SELF_MANAGED_STATE_GZIP"] == "false"
         assert seen["no_proxy"] == seen["NO_PROXY"] == "internal,example.com,localhost,127.0.0.1,::1"
 
     def test_the_users_pulumi_home_is_known_in_a_shell_too(self, project, tmp_path):
