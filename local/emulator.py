@@ -1,6 +1,7 @@
 """The embedded AWS: starts ministack where a stack's endpoint says, finds it again, and stops it."""
 
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -181,8 +182,7 @@ def _is_ours(checkout: Checkout, endpoint: str) -> bool:
 def _listening(endpoint: str) -> str:
     """Return what listens: "nothing", "ministack" or "something else"."""
     try:
-        with _open(f"{endpoint}/_ministack/health") as answer:
-            health: object = json.load(answer)
+        health: object = json.loads(_get(f"{endpoint}/_ministack/health"))
     except urllib.error.URLError as error:
         return "nothing" if isinstance(error.reason, ConnectionRefusedError) else "something else"
     except (OSError, ValueError):
@@ -195,17 +195,25 @@ def _enforces_iam(endpoint: str) -> bool:
         f"{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15", headers={"Authorization": STRANGER}
     )
     try:
-        with _open(request):
-            return False
+        _get(request)
     except urllib.error.HTTPError as error:
         return error.code in REFUSALS
     except OSError as error:
         raise LocalError(
             f"The AWS emulator at {endpoint} gave no answer ({error}): this machine is busy, or it hangs. Try again."
         ) from None
+    return False
 
 
-def _open(request: urllib.request.Request | str):  # noqa: ANN202 - the type has no public name
-    """Open without the environment's proxies: they must not carry loopback traffic elsewhere."""
+def _get(request: urllib.request.Request | str) -> bytes:
+    """Return the answer to a request, past the environment's proxies: they must not carry loopback traffic elsewhere.
+
+    Raises:
+        OSError: there was none, or half of one, or it is an error of HTTP.
+    """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(request, timeout=ANSWER_SECONDS)
+    try:
+        with opener.open(request, timeout=ANSWER_SECONDS) as answer:
+            return answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"no whole answer of HTTP: {error!r}") from None

@@ -136,7 +136,8 @@ def _verify(world: World, *, faulty: bool, **_: bool) -> tuple[Done, list[str]]:
     if not world.outputs():
         return done, [] if said == "could not tell" else [f"nothing stands, and that is {said}"]
     wrong = truth.deviations(world, world.project.outputs())
-    allowed = {"disproven" if wrong else "proven"} | ({"could not tell", "disproven"} if faulty else set())
+    right = "proven" if not wrong else "could not tell" if wrong == [truth.NOBODY] else "disproven"
+    allowed = {right} | ({"could not tell", "disproven"} if faulty else set())
     return done, [] if said in allowed else [f"verify says {said}, and in truth this deviates: {wrong}: {done.said}"]
 
 

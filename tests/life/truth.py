@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.life.world import World
 
 
+NOBODY = "no key is active"  # as promised, perhaps: but then nobody can get in to prove it
+
+
 def deviations(world: World, outputs: dict[str, Any]) -> list[str]:
     """Return what is not as the outputs of a stack promise."""
     checks: tuple[Callable[..., Iterator[str]], ...] = (_role, _user, _keys)
@@ -62,7 +65,7 @@ def _keys(world: World, outputs: dict[str, Any]) -> Iterator[str]:
     if {key["AccessKeyId"]: key["Status"] for key in keys} != promised:
         yield "the user's keys"
     if "accessKeyId" not in outputs:
-        yield "no key is active"
+        yield NOBODY
         return
     key = outputs["accessKeyId"], outputs["secretAccessKey"]
     sts = world.client(key[0], "sts", key[1])

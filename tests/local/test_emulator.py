@@ -150,31 +150,44 @@ def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulato
     iam(emulator).list_users()
 
 
-def test_something_else_listens_there(checkout, endpoint):
-    server = http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), http.server.BaseHTTPRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with pytest.raises(LocalError, match=rf"Something other than the embedded AWS listens at {endpoint}\. Stop it"):
-            ensure_running(checkout, endpoint)
-    finally:
-        server.shutdown()
-        server.server_close()
+@pytest.fixture
+def somebody(endpoint):
+    """Let something at the endpoint answer with the text that a test writes for each path; nothing to any other."""
+    texts = {}
 
-
-def test_an_emulator_that_gives_no_answer_is_not_said_to_let_everybody_in(checkout, endpoint):
-    class Silent(http.server.BaseHTTPRequestHandler):
+    class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path == "/_ministack/health":
-                self.wfile.write(b'HTTP/1.0 200 OK\r\n\r\n{"services": {}}')
+            self.wfile.write(texts.get(self.path, "").encode())
 
-    server = http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), Silent)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with pytest.raises(LocalError, match=r"gave no answer \(.+\): this machine is busy, or it hangs\. Try again\."):
-            ensure_running(checkout, endpoint)
-    finally:
+    with http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield texts
         server.shutdown()
-        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        "HTTP/1.0 404 Not Found\r\n\r\n",
+        "HTTP/1.0 200 OK\r\n\r\nHello",
+        pytest.param("HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{", id="half of an answer"),
+        "no HTTP at all",
+    ],
+)
+def test_something_else_listens_there(checkout, endpoint, somebody, health):
+    somebody["/_ministack/health"] = health
+
+    with pytest.raises(LocalError, match=rf"Something other than the embedded AWS listens at {endpoint}\. Stop it"):
+        ensure_running(checkout, endpoint)
+
+
+@pytest.mark.parametrize("answer", ["", "no HTTP", "HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n<"])
+def test_an_emulator_that_gives_no_answer_is_not_said_to_let_everybody_in(checkout, endpoint, somebody, answer):
+    somebody["/_ministack/health"] = 'HTTP/1.0 200 OK\r\n\r\n{"services": {}}'
+    somebody["/?Action=GetCallerIdentity&Version=2011-06-15"] = answer
+
+    with pytest.raises(LocalError, match=r"gave no answer \(.+\): this machine is busy, or it hangs\. Try again\."):
+        ensure_running(checkout, endpoint)
 
 
 def test_an_emulator_that_lets_everybody_in(checkout, endpoint, wait_until):
