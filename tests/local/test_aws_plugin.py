@@ -854,6 +854,50 @@ def test_a_conflict_where_all_is_forced_has_no_hint_to_force(plugin: Engine, acc
     assert "forceDestroy" not in errors[0].details()
 
 
+@pytest.mark.parametrize("lost", ["DetachRolePolicy", "DeleteRolePolicy"])
+def test_a_role_is_gone_where_an_answer_on_the_way_was_lost(
+    plugin: Engine, account: str, proxy: Proxy, iam: Any, lost: str
+) -> None:
+    plugin.configure(account, proxy.url)
+    role = plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=True)
+    foreign = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="role-1", PolicyArn=foreign)
+    iam.put_role_policy(RoleName="role-1", PolicyName="inline", PolicyDocument=S3)
+    proxy.plan(lost, Fault.LOSE)  # asked again, AWS says that it is not there
+    plugin.delete(role)
+    assert iam.list_roles()["Roles"] == []
+
+
+@pytest.mark.parametrize("lost", ["DeactivateMFADevice", "DeleteVirtualMFADevice", "DeleteAccessKey"])
+def test_a_user_is_gone_where_an_answer_on_the_way_was_lost(
+    plugin: Engine, account: str, proxy: Proxy, iam: Any, lost: str
+) -> None:
+    plugin.configure(account, proxy.url)
+    user = plugin.make(USER, name="user-1", forceDestroy=True)
+    iam.create_access_key(UserName="user-1")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device-1")["VirtualMFADevice"]["SerialNumber"]
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    iam.enable_mfa_device(UserName="user-1", SerialNumber=device, **codes)
+    proxy.plan(lost, Fault.LOSE)
+    plugin.delete(user)
+    assert iam.list_users()["Users"] == []
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+
+
+def test_a_policy_changes_and_goes_where_an_answer_on_the_way_was_lost(
+    plugin: Engine, account: str, proxy: Proxy, iam: Any
+) -> None:
+    plugin.configure(account, proxy.url)
+    policy = plugin.make(POLICY, name="policy-1", policy=S3)
+    for number in range(4):
+        plugin.update(policy, policy=allow(f"s3:Get{number}*"))
+    proxy.plan("DeletePolicyVersion", Fault.LOSE)
+    plugin.update(policy, policy=allow("s3:Get4*"))
+    proxy.plan("DeletePolicyVersion", Fault.LOSE)
+    plugin.delete(policy)
+    assert iam.list_policies(Scope="Local")["Policies"] == []
+
+
 def test_policy_in_use_cannot_be_deleted(engine: Engine, iam: Any) -> None:
     policy = engine.make(POLICY, name="policy-1", policy=S3)
     iam.create_user(UserName="user-1")

@@ -22,6 +22,16 @@ class OperationError(Exception):
 
 
 @contextmanager
+def gone_is_fine() -> Generator[None]:
+    """Let a removal pass where AWS has no such thing: a try before it did that, say, and its answer was lost."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ABSENT:
+            raise
+
+
+@contextmanager
 def explained(verb: str, token: str, resource: Resource, name: str, old: Properties | None = None) -> Generator[None]:
     """Turn a failure into an OperationError, in the official plugin's words with a hint added.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from iam.limits import MAX_POLICY_VERSIONS
+from local.plugins.aws.errors import gone_is_fine
 from local.plugins.aws.resource import Input, MissingError, Resource
 from local.plugins.aws.session import Account
 from local.plugins.aws.shapes import change_tags
@@ -32,7 +33,8 @@ class Policy(Resource):
             if len(versions) >= MAX_POLICY_VERSIONS:
                 others = [version for version in versions if not version["IsDefaultVersion"]]
                 oldest = min(others, key=lambda item: (item["CreateDate"], int(item["VersionId"].removeprefix("v"))))
-                iam.delete_policy_version(PolicyArn=identifier, VersionId=oldest["VersionId"])
+                with gone_is_fine():
+                    iam.delete_policy_version(PolicyArn=identifier, VersionId=oldest["VersionId"])
             iam.create_policy_version(PolicyArn=identifier, PolicyDocument=new["policy"], SetAsDefault=True)
         change_tags(old, new, iam.untag_policy, iam.tag_policy, PolicyArn=identifier)
 
@@ -40,7 +42,8 @@ class Policy(Resource):
         """DeletePolicy, after the versions that are not the default, which AWS wants gone first."""
         for version in account.iam.list_policy_versions(PolicyArn=identifier)["Versions"]:
             if not version.get("IsDefaultVersion"):
-                account.iam.delete_policy_version(PolicyArn=identifier, VersionId=version.get("VersionId", ""))
+                with gone_is_fine():
+                    account.iam.delete_policy_version(PolicyArn=identifier, VersionId=version.get("VersionId", ""))
         account.iam.delete_policy(PolicyArn=identifier)
 
 

@@ -1,13 +1,13 @@
 """The resource types of roles and users: property names as in pulumi-aws 7, calls as the official plugin makes them."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from iam.limits import MIN_SESSION_SECONDS
+from local.plugins.aws.errors import gone_is_fine
 from local.plugins.aws.resource import Input, Resource
 from local.plugins.aws.session import UNKNOWN_CALL, Account
 from local.plugins.aws.shapes import change_tags
@@ -60,7 +60,8 @@ def remove(account: Account, belonging: Belonging, **owner: str) -> None:
         raise
     for item in found:
         key = item if isinstance(item, str) else item[belonging.key]
-        getattr(client, belonging.remove_call)(**owner, **{belonging.key: key})
+        with gone_is_fine():
+            getattr(client, belonging.remove_call)(**owner, **{belonging.key: key})
 
 
 def set_boundary(new: Properties, put: Callable[..., object], delete: Callable[..., object], **owner: str) -> None:
@@ -133,10 +134,12 @@ class User(Resource):
             remove(account, belonging, UserName=name)
         if old.get("forceDestroy"):
             for device in iam.list_mfa_devices(UserName=name)["MFADevices"]:
-                iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
+                with gone_is_fine():
+                    iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
                 if ":mfa/" in device["SerialNumber"]:  # a virtual one; the serial number of hardware is no ARN
-                    iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
-            with suppress(iam.exceptions.NoSuchEntityException):  # a user without a console password
+                    with gone_is_fine():
+                        iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+            with gone_is_fine():  # as a user without a console password
                 iam.delete_login_profile(UserName=name)
         iam.delete_user(UserName=name)
 

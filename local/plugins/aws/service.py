@@ -7,15 +7,15 @@ Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.pro
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import grpc
-from botocore.exceptions import ClientError
 from google.protobuf.empty_pb2 import Empty
 
 from local.plugins.aws import keys, policies, principals, stores
-from local.plugins.aws.errors import ABSENT, OperationError, explained
+from local.plugins.aws.errors import OperationError, explained, gone_is_fine
 from local.plugins.aws.resource import (
     DEFAULTS,
     MissingError,
@@ -216,14 +216,9 @@ def _resource(token: str) -> Resource:
 
 
 def _unless_absent(call: Callable[[], R]) -> R | None:
-    try:
+    with suppress(MissingError), gone_is_fine():
         return call()
-    except MissingError:
-        return None
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in ABSENT:
-            return None
-        raise
+    return None
 
 
 def _abort_unfinished(context: grpc.ServicerContext, created: proto.ErrorResourceInitFailed, reason: str) -> NoReturn:
