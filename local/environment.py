@@ -167,8 +167,7 @@ def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
         if file.suffix == ".attrs":
             continue
         lock = _content(file)  # what a full disk left of one has a further suffix, and the engine reads it all the same
-        elsewhere = lock and lock.get("hostname") != socket.gethostname()
-        if lock and (elsewhere or _is_at_work(int(lock["pid"]), datetime.fromisoformat(lock["timestamp"]))):
+        if lock and _is_at_work(lock):
             continue
         file.unlink(missing_ok=True)
         file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
@@ -176,12 +175,17 @@ def _drop_stale_locks(checkout: Checkout, stack: str) -> None:
         say(f"The last command on stack {stack} ({who}) was killed: going on where it stopped.")
 
 
-def _is_at_work(pid: int, since: datetime) -> bool:
-    """Return whether the process that took a lock runs. Another program may have its id by now, as after a reboot."""
+def _is_at_work(lock: Mapping[str, Any]) -> bool:
+    """Return whether the process that took a lock runs, or may, on another machine.
+
+    Another program may have its id by now, as after a reboot.
+    """
     import psutil  # noqa: PLC0415 - only here, where a lock is found: it takes 0.02 s
 
+    if lock.get("hostname") != socket.gethostname():
+        return True
     try:
-        process = psutil.Process(pid)
+        process, since = psutil.Process(int(lock["pid"])), datetime.fromisoformat(lock["timestamp"])
         its_own = "pulumi" in process.name() or process.create_time() <= since.timestamp()
         return its_own and process.status() != psutil.STATUS_ZOMBIE  # which ended, and its parent never asked how
     except psutil.NoSuchProcess:

@@ -242,6 +242,11 @@ def aws_client(emulator: str) -> Callable[..., Any]:
     return make
 
 
+def emulator_process(checkout: Checkout) -> int:
+    """Return the id of the process that is a checkout's embedded AWS."""
+    return json.loads((checkout.emulator / "running.json").read_text())["pid"]
+
+
 def make_environment(folder: Path) -> None:
     """Make a virtual environment that is the project's own, with a `python` that may be fast."""
     for own in [*(ROOT / ".venv").iterdir(), *(ROOT / ".venv/bin").iterdir()]:

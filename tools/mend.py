@@ -22,13 +22,13 @@ from tools.adopt import SIDES, Account, import_resources, open_account, preview_
 from tools.adoption import ROLE, USER, Existing, import_document, planned_resources, report
 from tools.callers import Caller, administrator, aws_time
 from tools.console import agreed, complain, say
-from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates
+from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates, refresh
 from tools.errors import Exit, StackError
 from tools.keys import AccessKey, read_keys
 from tools.leftovers import SECOND, Record, clock_ahead, orphans, record_of, stranger
 from tools.rotation import stranger as described
 from tools.stack import pulumi, read_config, read_outputs
-from tools.stack_lock import Lock, find_lock, refresh, refresh_root
+from tools.stack_lock import Lock, find_lock, refresh_root
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import psutil
 
-from tools.engine import ENGINE_TIMEOUT_SECONDS
-from tools.stack import StackError, pulumi
+from tools.engine import refresh
+from tools.errors import StackError
 
 # How the CLI names each lock where it keeps the state itself, in a folder or bucket. Pulumi Cloud names nobody.
 LOCK = re.compile(r"created by (\S+) \(pid (\d+)\) at (\S+)")
@@ -37,19 +37,6 @@ def refresh_root(stack: str, root_urn: str | None, *flags: str) -> None:
         StackError: it failed.
     """
     refresh(stack, *(("--target", root_urn) if root_urn else ()), *flags)
-
-
-def refresh(stack: str, *flags: str) -> None:
-    """Refresh what a stack's state says of all its resources, or of those that the flags name.
-
-    Args:
-        stack: name of the stack.
-        flags: of ``pulumi refresh``.
-
-    Raises:
-        StackError: it failed.
-    """
-    pulumi(stack, "refresh", "--yes", "--skip-preview", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
 
 
 def find_lock(stack: str, root_urn: str | None) -> Lock | None:

@@ -7,6 +7,7 @@ import subprocess
 
 from local.checkout import Checkout
 from local.emulator import stop
+from tests.conftest import emulator_process
 from tests.proxy import Fault, proxy_before
 
 
@@ -110,7 +111,7 @@ def test_an_embedded_aws_that_lost_everything(project, free_port):
     flags = ("-m", "local", "env", "--stack=test", "--flags=up")
     try:
         project.run("make", "up", "STACK=test")
-        os.kill(json.loads((checkout.emulator / "running.json").read_text())["pid"], signal.SIGKILL)
+        os.kill(emulator_process(checkout), signal.SIGKILL)
         project.run("make", "outputs", "STACK=test")  # whichever command starts it again
 
         done = project.run("make", "up", "STACK=test")

@@ -1,6 +1,5 @@
 """`make faults` also tries a machine in trouble: no disk left, nothing to write to, everything twice, no AWS left."""
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ import pytest
 
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
+from tests.conftest import emulator_process
 from tests.faults.aftermath import differences, doubts
 from tests.faults.operations import OPERATIONS, STACK, UP, finish, run, start
 
@@ -117,7 +117,7 @@ def test_an_aws_that_was_killed(project, free_port, wait_until, heals, objects):
     try:
         process = start(project, *UP)
         wait_until(lambda: there() >= objects or process.poll() is not None)
-        os.kill(json.loads((checkout.emulator / "running.json").read_text())["pid"], signal.SIGKILL)
+        os.kill(emulator_process(checkout), signal.SIGKILL)
         finish(process, UP)
         heals(project, client)
     finally:

@@ -790,12 +790,25 @@ def test_update_of_what_is_gone_says_refresh(engine: Engine, iam: Any) -> None:
         engine.update(role, maxSessionDuration=7200)
 
 
+def give_policies(iam: Any, kind: str, name: str) -> str:
+    """Attach somebody else's policy to a role or user, and write another into it; return the ARN of the first."""
+    arn = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
+    owner = {f"{kind.title()}Name": name}
+    getattr(iam, f"attach_{kind}_policy")(**owner, PolicyArn=arn)
+    getattr(iam, f"put_{kind}_policy")(**owner, PolicyName="inline", PolicyDocument=S3)
+    return arn
+
+
+def give_mfa_device(iam: Any, user: str) -> None:
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device-1")["VirtualMFADevice"]["SerialNumber"]
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    iam.enable_mfa_device(UserName=user, SerialNumber=device, **codes)
+
+
 @pytest.mark.parametrize("force", [True, False])
 def test_role_with_a_policy_from_elsewhere(engine: Engine, iam: Any, *, force: bool) -> None:
-    foreign = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
     role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=force)
-    iam.attach_role_policy(RoleName="role-1", PolicyArn=foreign)
-    iam.put_role_policy(RoleName="role-1", PolicyName="inline", PolicyDocument=S3)
+    give_policies(iam, "role", "role-1")
     if force:
         engine.delete(role)
         assert iam.list_roles()["Roles"] == []
@@ -809,13 +822,8 @@ def test_user_with_a_key_from_elsewhere(engine: Engine, iam: Any, *, force: bool
     user = engine.make(USER, name="user-1", forceDestroy=force)
     iam.create_access_key(UserName="user-1")
     if force:
-        device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device-1")["VirtualMFADevice"]["SerialNumber"]
-        iam.enable_mfa_device(
-            UserName="user-1", SerialNumber=device, AuthenticationCode1="123456", AuthenticationCode2="654321"
-        )
-        policy = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
-        iam.attach_user_policy(UserName="user-1", PolicyArn=policy)
-        iam.put_user_policy(UserName="user-1", PolicyName="inline", PolicyDocument=S3)
+        give_mfa_device(iam, "user-1")
+        policy = give_policies(iam, "user", "user-1")
         engine.delete(user)
         with pytest.raises(ClientError, match="NoSuchEntity"):
             iam.get_user(UserName="user-1")
@@ -860,9 +868,7 @@ def test_a_role_is_gone_where_an_answer_on_the_way_was_lost(
 ) -> None:
     plugin.configure(account, proxy.url)
     role = plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=True)
-    foreign = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName="role-1", PolicyArn=foreign)
-    iam.put_role_policy(RoleName="role-1", PolicyName="inline", PolicyDocument=S3)
+    give_policies(iam, "role", "role-1")
     proxy.plan(lost, Fault.LOSE)  # asked again, AWS says that it is not there
     plugin.delete(role)
     assert iam.list_roles()["Roles"] == []
@@ -875,9 +881,7 @@ def test_a_user_is_gone_where_an_answer_on_the_way_was_lost(
     plugin.configure(account, proxy.url)
     user = plugin.make(USER, name="user-1", forceDestroy=True)
     iam.create_access_key(UserName="user-1")
-    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="device-1")["VirtualMFADevice"]["SerialNumber"]
-    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
-    iam.enable_mfa_device(UserName="user-1", SerialNumber=device, **codes)
+    give_mfa_device(iam, "user-1")
     proxy.plan(lost, Fault.LOSE)
     plugin.delete(user)
     assert iam.list_users()["Users"] == []

@@ -19,6 +19,7 @@ from local import LocalError
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.locks import exclusive
+from tests.conftest import emulator_process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,17 +47,13 @@ def iam(endpoint):
     )
 
 
-def process_id(checkout):
-    return json.loads((checkout.emulator / "running.json").read_text())["pid"]
-
-
 def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
     ensure_running(checkout, endpoint)
-    first = process_id(checkout)
+    first = emulator_process(checkout)
     iam(endpoint).create_user(UserName="kept")
     key = iam(endpoint).create_access_key(UserName="kept")["AccessKey"]
     ensure_running(checkout, endpoint)
-    assert process_id(checkout) == first
+    assert emulator_process(checkout) == first
 
     assert stop(checkout)
     assert not stop(checkout)
@@ -64,7 +61,7 @@ def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capf
 
     (found,) = iam(endpoint).list_access_keys(UserName="kept")["AccessKeyMetadata"]
     assert found["AccessKeyId"] == key["AccessKeyId"]
-    assert process_id(checkout) != first
+    assert emulator_process(checkout) != first
     assert capfd.readouterr().err == ""
 
 
@@ -95,7 +92,7 @@ def test_waits_for_one_that_another_command_is_starting(checkout, endpoint, capf
 def test_says_that_it_lost_its_state(checkout, endpoint, capfd, wait_until):
     ensure_running(checkout, endpoint)
     iam(endpoint).create_user(UserName="lost")
-    os.kill(process_id(checkout), signal.SIGKILL)
+    os.kill(emulator_process(checkout), signal.SIGKILL)
     wait_until(lambda: not _answers(endpoint))
 
     ensure_running(checkout, endpoint)

@@ -23,7 +23,7 @@ class OperationError(Exception):
 
 @contextmanager
 def gone_is_fine() -> Generator[None]:
-    """Let a removal pass where AWS has no such thing: a try before it did that, say, and its answer was lost."""
+    """Let a call pass where AWS has no such thing: it was removed before, perhaps by a try whose answer was lost."""
     try:
         yield
     except ClientError as error:
