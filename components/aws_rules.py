@@ -11,10 +11,10 @@ import unicodedata
 from collections.abc import Callable
 from functools import partial
 
-from components.validation import whole
-from iam import limits
-from iam.arns import ARN
-from iam.endpoints import endpoint_fault
+from .iam import limits
+from .iam.arns import ARN
+from .iam.endpoints import endpoint_fault
+from .validation import whole
 
 # Addresses that no call to AWS comes from: private, shared, loopback, link-local, unique local.
 INSIDE = (

@@ -14,11 +14,11 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
-from components.identity_policy import identity_policy_file
-from components.models import NAMESPACE
-from components.pgp import public_key_file
-from components.relationship_args import RelationshipArgs
-from components.validation import Model, key_path
+from .identity_policy import identity_policy_file
+from .models import NAMESPACE
+from .pgp import public_key_file
+from .relationship_args import RelationshipArgs
+from .validation import Model, key_path
 
 PROJECT_FOLDER = Path(__file__).parent.parent
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from components.small_file import read_small_file
-from components.validation import whole
-from iam.documents import items, size, statements
-from iam.limits import MAX_POLICY_CHARACTERS
+from .iam.documents import items, size, statements
+from .iam.limits import MAX_POLICY_CHARACTERS
+from .small_file import read_small_file
+from .validation import whole
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 OPERATOR = re.compile(

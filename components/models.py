@@ -6,13 +6,13 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components import aws_rules, pgp
-from components.identity_policy import identity_policy
-from components.validation import Defaulted, Model, Refusal, each, each_entry, refuse
-from iam import Side
-from iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
-from iam.documents import PolicyDocument, size, trust_policy
-from iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
+from . import aws_rules, pgp
+from .iam import Side
+from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
+from .iam.documents import PolicyDocument, size, trust_policy
+from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
+from .identity_policy import identity_policy
+from .validation import Defaulted, Model, Refusal, each, each_entry, refuse
 
 NAMESPACE = "assume-role"
 

@@ -16,11 +16,11 @@ from pulumi.provider.server import ComponentInitError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from components.models import NAMESPACE
-from components.relationship import Relationship
-from components.trusted_user import TrustedUser
-from components.trusting_role import TrustingRole
-from components.validation import key_path, whole
+from .models import NAMESPACE
+from .relationship import Relationship
+from .trusted_user import TrustedUser
+from .trusting_role import TrustingRole
+from .validation import key_path, whole
 
 Place = tuple[str | int, ...]
 COMPONENTS: list[type[pulumi.ComponentResource]] = [Relationship, TrustingRole, TrustedUser]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.small_file import read_small_file
+from .small_file import read_small_file
 
 if TYPE_CHECKING:
     import pysequoia

@@ -5,8 +5,8 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
-from components.models import AccountArgs
-from components.relationship_args import RelationshipArgs
+from .models import AccountArgs
+from .relationship_args import RelationshipArgs
 
 SESSION_NAME = "pulumi-assume-role"  # what CloudTrail shows for a deployment through assumeRoleArn
 EMULATED_SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")

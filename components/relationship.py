@@ -7,14 +7,14 @@ import pulumi
 import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
-from components.handover import aws_config, switch_role_url
-from components.models import NAMESPACE, StoreArgs
-from components.providers import account_provider
-from components.relationship_args import RelationshipArgs
-from components.secret_store import SecretStore, SecretStoreArgs
-from components.trusted_user import TrustedUser, key_outputs
-from components.trusting_role import TrustingRole
-from iam.documents import assume_policy
+from .handover import aws_config, switch_role_url
+from .iam.documents import assume_policy
+from .models import NAMESPACE, StoreArgs
+from .providers import account_provider
+from .relationship_args import RelationshipArgs
+from .secret_store import SecretStore, SecretStoreArgs
+from .trusted_user import TrustedUser, key_outputs
+from .trusting_role import TrustingRole
 
 
 class Relationship(pulumi.ComponentResource):

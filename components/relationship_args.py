@@ -11,9 +11,12 @@ from typing import cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from components import aws_rules, pgp
-from components.identity_policy import allows_everything
-from components.models import (
+from . import aws_rules, pgp
+from .iam import Side
+from .iam.documents import matches, size
+from .iam.limits import MAX_TRUST_POLICY_CHARACTERS
+from .identity_policy import allows_everything
+from .models import (
     NAMESPACE,
     AccessKeyArgs,
     AccountArgs,
@@ -27,10 +30,7 @@ from components.models import (
     one_key,
     one_key_or_two,
 )
-from components.validation import Defaulted, Model, Refusal, each_entry, refuse
-from iam import Side
-from iam.documents import matches, size
-from iam.limits import MAX_TRUST_POLICY_CHARACTERS
+from .validation import Defaulted, Model, Refusal, each_entry, refuse
 
 
 class RelationshipArgs(Model):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.models import StoreArgs, StoreKind
-from components.providers import require_provider
+from .models import StoreArgs, StoreKind
+from .providers import require_provider
 
 
 @dataclass(frozen=True, kw_only=True)

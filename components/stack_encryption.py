@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.small_file import read_small_file
+from .small_file import read_small_file
 
 # What the engine and the SDK call the organization of a stack that is not in Pulumi Cloud.
 NO_ORGANIZATION = "organization"

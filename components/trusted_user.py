@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.known import known
-from components.models import TrustedUserArgs
-from components.providers import require_provider
-from iam.documents import assume_policy
+from .iam.documents import assume_policy
+from .known import known
+from .models import TrustedUserArgs
+from .providers import require_provider
 
 
 class TrustedUser(pulumi.ComponentResource):

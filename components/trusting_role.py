@@ -5,9 +5,9 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from components.known import known
-from components.models import TrustingRoleArgs
-from components.providers import require_provider
+from .known import known
+from .models import TrustingRoleArgs
+from .providers import require_provider
 
 
 class TrustingRole(pulumi.ComponentResource):

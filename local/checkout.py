@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import yaml
 
-from iam.endpoints import is_emulator
+from components.iam.endpoints import is_emulator
 from local import LocalError
 
 ENDPOINT_KEY = "assume-role:endpoint"

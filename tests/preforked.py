@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 
-OWN = ("components", "iam", "local", "tests", "tools")
+OWN = ("components", "local", "tests", "tools")
 LOADED = ("components.package", "components.relationship", "local.plugins.language_host", "local.plugins.program")
 READY = b"ready\n"
 NONE_ENDED = (0, 0)

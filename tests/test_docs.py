@@ -213,7 +213,7 @@ def test_every_file_that_is_named_is_there():
     named = [
         (page, name)
         for page, text in PAGES.items()
-        for name in re.findall(r"`((?:components|docs|iam|local|policies|tests|tools)/[\w./-]*)`", text)
+        for name in re.findall(r"`((?:components|docs|local|policies|tests|tools)/[\w./-]*)`", text)
     ]
     assert named
     assert [each for each in named if not (ROOT / each[1]).exists()] == []

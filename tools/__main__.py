@@ -36,7 +36,7 @@ def parser_of(command: str | None) -> argparse.ArgumentParser:
         if name not in ON_MANY:
             own.add_argument("--stack", required=True, metavar="NAME", help="name of the stack")
         if name == command:
-            import_module(f"tools.{name}").add_arguments(own)
+            import_module(f"tools.commands.{name}").add_arguments(own)
     return parser
 
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What a command makes for a moment is removed when a CI job is cancelled, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        return int(import_module(f"tools.{options.command}").run(options))
+        return int(import_module(f"tools.commands.{options.command}").run(options))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - `sentence` raises again what is no message
         text, code = sentence(error)
         complain(f"error: {text}" if code is not Exit.UNFINISHED else f"Not finished. {text}")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from iam import Side
-from iam.documents import Document, same_document
-from iam.limits import MAX_ACCESS_KEYS
+from components.iam import Side
+from components.iam.documents import Document, same_document
+from components.iam.limits import MAX_ACCESS_KEYS
 from tools.engine import ACCESS_KEY, Change, PulumiStep, changes, logical_name
 from tools.keys import AccessKey
 from tools.stack import NAMESPACE, Kind

@@ -13,8 +13,8 @@ from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 
-from iam import Side
-from iam.arns import DEFAULT_REGION
+from components.iam import Side
+from components.iam.arns import DEFAULT_REGION
 from tools.errors import StackError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
-from tools.answers import NO_SUCH_ENTITY, error_code
+from tools.error_codes import NO_SUCH_ENTITY, error_code
 from tools.errors import StackError
 
 if TYPE_CHECKING:

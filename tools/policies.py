@@ -4,8 +4,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.answers import NO_SUCH_ENTITY, error_code
 from tools.callers import all_pages
+from tools.error_codes import NO_SUCH_ENTITY, error_code
 from tools.stack import Kind
 
 

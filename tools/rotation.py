@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
-from iam.limits import MAX_ACCESS_KEYS
+from components.iam.limits import MAX_ACCESS_KEYS
 from tools.engine import ACCESS_KEY, Change, key_label
 from tools.errors import FailedError, UnfinishedError
 from tools.keys import AccessKey, moment

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from iam.limits import MAX_ACCESS_KEY_DAYS
+from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from tools.errors import Exit
-from tools.proof import Verdict
-from tools.saved import Proof
+from tools.proof.case import Verdict
+from tools.proof.saved import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

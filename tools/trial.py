@@ -5,13 +5,13 @@ from functools import partial
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
+from components.iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
 from tools.callers import Caller
 from tools.console import say
 from tools.errors import FailedError, UnfinishedError
 from tools.keys import AccessKey, stored_key
-from tools.patience import Patience, Window, spreading_seconds, window_seconds
-from tools.proof import Case
+from tools.proof.case import Case
+from tools.propagation import Patience, Window, spreading_seconds, window_seconds
 from tools.rotation import Options, Situation
 from tools.stack import Outputs
 

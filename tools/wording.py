@@ -3,7 +3,7 @@
 import re
 from typing import cast
 
-from iam.documents import ACCOUNT_ROOT, Document, listed, statements
+from components.iam.documents import ACCOUNT_ROOT, Document, listed, statements
 
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600

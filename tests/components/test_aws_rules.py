@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from components.aws_rules import region
-from iam.arns import partition
+from components.iam.arns import partition
 
 SESSION = botocore.session.get_session()
 

@@ -36,7 +36,7 @@ def customers(project):
     """Make somebody else's project beside the copy of this one; return its folder."""
     folder = project.path / "customers"
     (folder / "policies").mkdir(parents=True)
-    for name in ("components", "iam", ".venv"):
+    for name in ("components", ".venv"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "Pulumi.yaml").write_text(
         "name: customers\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n"

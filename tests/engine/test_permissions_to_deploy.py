@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.credentials import Credentials
 
-from iam.permissions import possibly_allowed
+from components.iam.permissions import possibly_allowed
 from tests.proxy import proxy_before
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"

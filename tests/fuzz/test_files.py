@@ -8,9 +8,9 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
+from components.iam.endpoints import endpoint_fault
 from components.identity_policy import identity_policy, identity_policy_file
 from components.pgp import public_key, public_key_file
-from iam.endpoints import endpoint_fault
 from local import LocalError
 from local.checkout import ENDPOINT_KEY, Checkout
 from tests.fuzz.counting import tried

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from components.configuration import SettingsError, parse_settings
-from iam.documents import same_document, size
-from iam.limits import MAX_POLICY_CHARACTERS
+from components.iam.documents import same_document, size
+from components.iam.limits import MAX_POLICY_CHARACTERS
 from tests.components.conftest import ACCOUNTS
 from tests.fuzz.counting import tried
 from tests.fuzz.policy_grammar import right_policies, wrong_policies

@@ -8,10 +8,10 @@ import pulumi
 import pytest
 
 from components.configuration import SettingsError, load_settings
+from components.iam.documents import assume_policy, same_document, size
+from components.iam.limits import MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST
 from components.identity_policy import identity_policy
 from components.relationship_args import RelationshipArgs
-from iam.documents import assume_policy, same_document, size
-from iam.limits import MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST
 from tests.components.conftest import PROJECT, ROOT, key_of, record
 from tests.fuzz.counting import tried
 from tests.fuzz.settings_grammar import PGP_KEY_FILE, right_settings

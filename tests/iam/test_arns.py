@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from iam.arns import account_root, iam_arn, partition
+from components.iam.arns import account_root, iam_arn, partition
 
 
 @pytest.mark.parametrize(

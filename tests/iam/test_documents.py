@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iam.documents import (
+from components.iam.documents import (
     assume_policy,
     deny_older_sessions,
     listed,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iam.endpoints import endpoint_fault, is_loopback
+from components.iam.endpoints import endpoint_fault, is_loopback
 
 
 @pytest.mark.parametrize(

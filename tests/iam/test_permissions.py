@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from iam.permissions import allowed_services, only_denies, possibly_allowed, surely_allowed
+from components.iam.permissions import allowed_services, only_denies, possibly_allowed, surely_allowed
 
 BUCKET = "arn:aws:s3:::some"
 IF = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}

@@ -29,7 +29,7 @@ def test_a_program_that_prints_and_exports(project):
     replace_program(
         project,
         "import sys, pulumi\nprint('from', sys.argv[0])\nprint('to stderr', file=sys.stderr)\n"
-        "import iam.arns\npulumi.export('stack', pulumi.get_stack())\n"
+        "import components.iam.arns\npulumi.export('stack', pulumi.get_stack())\n"
         "pulumi.export('ids', pulumi.Config().require_object('trusting'))",
     )
 

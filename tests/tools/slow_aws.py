@@ -13,9 +13,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from iam.documents import assume_policy, trust_policy
-from tools.patience import Patience, Window
-from tools.proof import Case
+from components.iam.documents import assume_policy, trust_policy
+from tools.proof.case import Case
+from tools.propagation import Patience, Window
 from tools.stack import Outputs
 
 TRUSTING, TRUSTED = "111122223333", "444455556666"

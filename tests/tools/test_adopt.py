@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from subprocess import CompletedProcess
 
-    from iam import Side
+    from components.iam import Side
     from tests.conftest import Accounts, Project
 
 ROLE, ROLE_POLICY = "Assume-Role-1", "Custom-Policy-For-Role-1"

@@ -15,7 +15,8 @@ import pytest
 
 from tests.factories import KEY, OLD_KEY, SECRET, TRUSTED, TRUSTING, outputs, trust
 from tests.proxy import Proxy, proxy_before
-from tools import diagram, svg, wording
+from tools import svg, wording
+from tools.commands import diagram
 from tools.errors import StackError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tools.errors import Exit
-from tools.saved import Proof
+from tools.proof.saved import Proof
 from tools.standing import Standing, due, exit_of, key_age, pending_changes, worst
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ preview up verify rotate:
 @pytest.fixture
 def fleet(tmp_path):
     """Return a function that makes a folder of stacks of scripts, and gives a command that runs a fleet of them."""
-    for name in ("iam", "local", "tools"):
+    for name in ("components", "local", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "Makefile").write_text(MAKEFILE)
 

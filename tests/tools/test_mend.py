@@ -18,11 +18,11 @@ from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document, let_the_second_pass
 from tools import adoption
 from tools.adoption import Existing, Planned, existing_policy, existing_role, existing_user
+from tools.commands.mend import Broken
 from tools.engine import Update
 from tools.errors import Exit
 from tools.keys import AccessKey
 from tools.leftovers import Record, clock_ahead, orphans, record_of, stranger
-from tools.mend import Broken
 from tools.stack_lock import read_lock
 
 if TYPE_CHECKING:

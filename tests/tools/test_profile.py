@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.commands.profile import config_file, overridden, write_profiles
 from tools.errors import FailedError
-from tools.profile import config_file, overridden, write_profiles
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
 THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"
@@ -80,7 +80,7 @@ class TestHandover:
     def test_it_starts_without_what_calls_aws(self, deployed):
         started = "import sys; from tools.__main__ import parser_of; parser_of('profile'); print(*sys.modules)"
         modules = deployed.python("-c", started).stdout.split()
-        assert "tools.profile" in modules
+        assert "tools.commands.profile" in modules
         assert not {"boto3", "botocore", "rich"} & set(modules)
 
 

@@ -15,12 +15,10 @@ from botocore.stub import Stubber
 
 from tests.factories import outputs
 from tests.tools.slow_aws import KEY, RIGHT, SERVERS, HolderClient, SlowAws
-from tools import proof, revoke
 from tools.__main__ import main
 from tools.callers import Caller
-from tools.errors import StackError
-from tools.patience import Patience
-from tools.revoke import (
+from tools.commands import revoke
+from tools.commands.revoke import (
     POLICY_NAME,
     Clock,
     first_thing,
@@ -30,8 +28,11 @@ from tools.revoke import (
     others_let_in,
     what_is_left,
 )
+from tools.errors import StackError
+from tools.proof import case as proof
+from tools.proof.probes import Witness, refused_after
+from tools.propagation import Patience
 from tools.stack import Outputs
-from tools.witnesses import Witness, refused_after
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 OUTPUTS = outputs(role="role-1")

@@ -26,15 +26,16 @@ from botocore.stub import Stubber
 from pydantic import SecretStr
 
 from tests.proxy import Fault, Proxy
-from tools import rotate, trial
+from tools import trial
 from tools.__main__ import main
 from tools.callers import Caller
+from tools.commands import rotate
+from tools.commands.rotate import Stack, look
 from tools.engine import Change, State, state_of
 from tools.errors import FailedError, StackError, UnfinishedError
 from tools.keys import AccessKey
-from tools.patience import Patience
-from tools.proof import Case
-from tools.rotate import Stack, look
+from tools.proof.case import Case
+from tools.propagation import Patience
 from tools.rotation import Options, Situation, Step, describe, next_label, next_step, others
 from tools.stack import Outputs, declared_keys
 from tools.trial import prove, try_new_key

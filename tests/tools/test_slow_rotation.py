@@ -22,7 +22,7 @@ from tests.tools.slow_rotation import (
     WitnessedAws,
 )
 from tools.__main__ import main
-from tools.patience import Patience, Window
+from tools.propagation import Patience, Window
 
 COUNT = int(os.environ.get("ROTATIONS") or 100)
 SEED = int(os.environ.get("ROTATION_SEED") or 1)
@@ -47,14 +47,14 @@ class Rotations:
         for name, value in {
             "tools.stack.pulumi": self.engine.pulumi,
             "tools.engine.pulumi": self.engine.pulumi,
-            "tools.rotate.run_visibly": self.engine.run_visibly,
-            "tools.rotate.administrator": lambda *_: ModelCaller(KeyAdministrator(self.aws)),
-            "tools.rotate.datetime": SimpleNamespace(now=lambda _: self.aws.today()),
+            "tools.commands.rotate.run_visibly": self.engine.run_visibly,
+            "tools.commands.rotate.administrator": lambda *_: ModelCaller(KeyAdministrator(self.aws)),
+            "tools.commands.rotate.datetime": SimpleNamespace(now=lambda _: self.aws.today()),
             "tools.trial.Case": functools.partial(SlowCase, aws=self.aws),
             "tools.trial.Patience": functools.partial(Patience, **time),
             "tools.trial.Window": functools.partial(Window, **watch),
-            "tools.rotate.Patience": functools.partial(Patience, **time),
-            "tools.rotate.Window": functools.partial(Window, **watch),
+            "tools.commands.rotate.Patience": functools.partial(Patience, **time),
+            "tools.commands.rotate.Window": functools.partial(Window, **watch),
             "tools.__main__.complain": self.said.append,
             "sys.stdin": person,
             "builtins.input": person.answer,
@@ -116,7 +116,7 @@ def test_the_client_never_meets_a_key_that_does_not_work(
     assert rotations.by_hand <= COUNT / 20 + 1
 
 
-@pytest.mark.parametrize("module", ["tools.rotate", "tools.trial"])
+@pytest.mark.parametrize("module", ["tools.commands.rotate", "tools.trial"])
 def test_whoever_does_not_wait_for_the_news_is_noticed(
     rotations: Rotations, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

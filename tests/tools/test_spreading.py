@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.tools.slow_aws import DATED, EPOCH, FACTS, RIGHT, Change, SlowAws, SlowCase, case_of, fails, in_text
-from tools import stack, verify
+from tools import stack
+from tools.commands import verify
 from tools.engine import Update, change_time, last_change, state_times, updates
 from tools.errors import FailedError, StackError
-from tools.patience import Patience, Window
-from tools.proof import Check, Finding, Mfa, Row, Verdict, disproven, overall, proven, unknown
-from tools.rounds import SETTLED, judged, prove
+from tools.proof.case import Check, Finding, Mfa, Row, Verdict, disproven, overall, proven, unknown
+from tools.proof.rounds import SETTLED, judged, prove
+from tools.propagation import Patience, Window
 
 RUNS = 500
 LONG_AGO, RECENT = (130.0, 900.0), (0.0, 90.0)  # seconds before the proof

@@ -15,16 +15,16 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tools import verify
 from tools.__main__ import main
 from tools.callers import Caller
+from tools.commands import verify
 from tools.engine import last_change
-from tools.patience import Patience
-from tools.proof import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
-from tools.refused import refusal_checks
-from tools.rounds import prove, run_check
+from tools.proof.case import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
+from tools.proof.refused import refusal_checks
+from tools.proof.rounds import prove, run_check
+from tools.proof.works import ASSUME, key_checks, session_checks
+from tools.propagation import Patience
 from tools.stack import Outputs, read_stack
-from tools.works import ASSUME, key_checks, session_checks
 
 EXTERNAL_ID = "for-verify-1"
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from iam.documents import POLICY_VERSION, assume_policy
+from components.iam.documents import POLICY_VERSION, assume_policy
 from tests.trust.cases import TRUSTING, Caller, Case, rules
 
 ASSUME = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}

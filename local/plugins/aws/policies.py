@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from iam.limits import MAX_POLICY_VERSIONS
+from components.iam.limits import MAX_POLICY_VERSIONS
 from local.plugins.aws.errors import gone_is_fine
 from local.plugins.aws.resource import Input, MissingError, Resource
 from local.plugins.aws.session import Account

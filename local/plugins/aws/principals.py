@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from iam.limits import MIN_SESSION_SECONDS
+from components.iam.limits import MIN_SESSION_SECONDS
 from local.plugins.aws.errors import gone_is_fine
 from local.plugins.aws.resource import Input, Resource
 from local.plugins.aws.session import UNKNOWN_CALL, Account

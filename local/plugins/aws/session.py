@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from iam.arns import DEFAULT_REGION
-from iam.endpoints import is_loopback
+from components.iam.arns import DEFAULT_REGION
+from components.iam.endpoints import is_loopback
 from local.plugins.aws.wire import UNKNOWN, Properties
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from iam import documents
+from components.iam import documents
 from local.plugins.aws.session import Account
 from local.plugins.aws.wire import Properties
 

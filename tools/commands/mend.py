@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from iam.endpoints import is_emulator
-from tools.adopt import SIDES, Account, import_resources, open_account, preview_to_import
+from components.iam.endpoints import is_emulator
 from tools.adoption import ROLE, USER, Existing, import_document, planned_resources, report
 from tools.callers import Caller, administrator, aws_time
+from tools.commands.adopt import SIDES, Account, import_resources, open_account, preview_to_import
 from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, PulumiStep, Update, logical_name, read_export, read_updates, refresh
 from tools.errors import Exit, StackError
@@ -33,7 +33,7 @@ from tools.stack_lock import Lock, find_lock, refresh_root
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-    from iam import Side
+    from components.iam import Side
 
 
 @dataclass(frozen=True, kw_only=True)

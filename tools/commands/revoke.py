@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from iam.documents import deny_older_sessions, listed, statements
+from components.iam.documents import deny_older_sessions, listed, statements
 from tools.callers import aws_time
 from tools.console import agreed, say
 from tools.errors import Exit, FailedError, StackError
 from tools.keys import read_keys
-from tools.patience import Patience, spreading_seconds, window_seconds
 from tools.policies import has_password, holder
-from tools.proof import Case
+from tools.proof.case import Case
+from tools.proof.probes import Part, refused_after, witnesses
+from tools.propagation import Patience, spreading_seconds, window_seconds
 from tools.stack import NAMESPACE, Kind, Outputs, declare_keys, declared_keys, read_stack
-from tools.witnesses import Part, refused_after, witnesses
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-    from iam import Side
+    from components.iam import Side
 
 POLICY_NAME = "AWSRevokeOlderSessions"  # the console's own name for it, so that it replaces the console's and is known
 BY_HAND = (

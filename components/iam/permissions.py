@@ -5,7 +5,7 @@ variable or a boundary is neither surely allowed nor surely refused, and is then
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-from iam.documents import Document, listed, matches, statements
+from .documents import Document, listed, matches, statements
 
 ANYTHING = "*"
 

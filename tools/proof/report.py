@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tools.keys import AccessKey
-from tools.proof import Row, Verdict, overall
+from tools.proof.case import Row, Verdict, overall
 
 STYLES = {
     Verdict.PROVEN: "green",

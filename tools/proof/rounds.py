@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
-from tools.answers import MAY_SPREAD, WRONG_SECRET, error_code, error_text
 from tools.callers import GarbledAnswerError
+from tools.error_codes import MAY_SPREAD, WRONG_SECRET, error_code, error_text
 from tools.errors import StackError
-from tools.patience import Window
-from tools.proof import Case, Check, Finding, Row, Verdict, disproven, not_checked, unknown
-from tools.temporary import LeftBehindError
+from tools.proof.case import Case, Check, Finding, Row, Verdict, disproven, not_checked, unknown
+from tools.proof.temporary import LeftBehindError
+from tools.propagation import Window
 
 SETTLED = frozenset({Verdict.PROVEN, Verdict.DISPROVEN})
 UNREACHABLE = (HTTPClientError, ConnectionError)

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from tools.answers import MAY_SPREAD, MFA_FAILED, error_code
 from tools.callers import aws_time
+from tools.error_codes import MAY_SPREAD, MFA_FAILED, error_code
 from tools.errors import FailedError
 
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from tools.errors import StackError
 from tools.files import read
 from tools.keys import AccessKey, Printed, moment
 
-LOCAL_FOLDER: Final = Path(__file__).parent.parent / ".local"
+LOCAL_FOLDER: Final = Path(__file__).parent.parent.parent / ".local"
 
 
 def proof_file(stack: str) -> Path:

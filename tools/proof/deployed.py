@@ -11,15 +11,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from iam.arns import iam_arn
-from iam.documents import Document, same_document
-from iam.limits import MAX_ACCESS_KEY_DAYS
-from iam.permissions import only_denies
-from tools.answers import NO_SUCH_ENTITY, REFUSED, error_code, error_text
+from components.iam.arns import iam_arn
+from components.iam.documents import Document, same_document
+from components.iam.limits import MAX_ACCESS_KEY_DAYS
+from components.iam.permissions import only_denies
 from tools.callers import all_pages
+from tools.error_codes import NO_SUCH_ENTITY, REFUSED, error_code, error_text
 from tools.keys import AccessKey, last_used, read_keys
 from tools.policies import attached_policies, has_password, holder, inline_policies
-from tools.proof import Case, Check, Finding, as_deployed, disproven, not_checked, proven, warning
+from tools.proof.case import Case, Check, Finding, as_deployed, disproven, not_checked, proven, warning
 from tools.stack import Kind
 
 TRUST_POLICY = "trust policy"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from iam.permissions import surely_allowed
-from tools.answers import NO_SUCH_ENTITY, error_code, error_text
-from tools.proof import Case, Finding, Verdict, disproven, not_checked, proven, refused
+from components.iam.permissions import surely_allowed
+from tools.error_codes import NO_SUCH_ENTITY, error_code, error_text
+from tools.proof.case import Case, Finding, Verdict, disproven, not_checked, proven, refused
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient

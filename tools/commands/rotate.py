@@ -26,7 +26,7 @@ from tools.console import agreed, say
 from tools.engine import ACCESS_KEY, State, changes, preview, read_state, run_visibly
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.keys import AccessKey, read_keys
-from tools.patience import Patience, Window, spreading_seconds, window_seconds
+from tools.propagation import Patience, Window, spreading_seconds, window_seconds
 from tools.rotation import (
     QUIET_HOURS,
     Options,

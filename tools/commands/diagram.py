@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from iam.documents import Document
-from iam.limits import MAX_ACCESS_KEY_DAYS, MAX_ACCESS_KEYS
+from components.iam.documents import Document
+from components.iam.limits import MAX_ACCESS_KEY_DAYS, MAX_ACCESS_KEYS
 from tools import svg
 from tools.console import say
 from tools.errors import Exit, FailedError
 from tools.files import real_path
-from tools.proof import Verdict
-from tools.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.proof.case import Verdict
+from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 from tools.stack import Outputs, read_outputs
 from tools.svg import CODE, MINOR, NAME, NOTE, SMALL_CODE, Card, Panel, Text
 from tools.wording import conditions, duration, principals, sentences

@@ -22,7 +22,7 @@ from typing import Final
 from tools import standing
 from tools.console import complain, say
 from tools.errors import Exit, StackError, ToolError
-from tools.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 from tools.standing import Standing
 
 ROOT: Final = LOCAL_FOLDER.parent

@@ -9,12 +9,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from iam import Side
-from tools.answers import REFUSED, UNKNOWN_KEY, error_code, error_text
+from components.iam import Side
 from tools.callers import Caller, administrator, key_caller, sign_in
+from tools.error_codes import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.errors import StackError
 from tools.keys import AccessKey
-from tools.patience import Patience, Window
+from tools.propagation import Patience, Window
 from tools.stack import Kind, Outputs
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof

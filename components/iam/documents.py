@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
 
-from iam.arns import account_root
+from .arns import account_root
 
 Condition: TypeAlias = dict[str, dict[str, str | list[str]]]
 Document: TypeAlias = Mapping[str, Any]

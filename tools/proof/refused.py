@@ -4,11 +4,11 @@ import secrets
 from functools import partial
 
 from tools.callers import Caller
-from tools.deployed import TRUST_POLICY, USER_POLICIES
-from tools.proof import Case, Check, Finding, not_checked, refused
-from tools.reads import USERS_FIRST, Read
-from tools.temporary import temporary_name, temporary_role, temporary_user
-from tools.works import ASSUME, key_check_name
+from tools.proof.case import Case, Check, Finding, not_checked, refused
+from tools.proof.deployed import TRUST_POLICY, USER_POLICIES
+from tools.proof.reads import USERS_FIRST, Read
+from tools.proof.temporary import temporary_name, temporary_role, temporary_user
+from tools.proof.works import ASSUME, key_check_name
 
 
 def refusal_checks(case: Case) -> list[Check]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from iam import Side
+from components.iam import Side
 from tools.adoption import (
     POLICY,
     ROLE,

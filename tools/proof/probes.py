@@ -9,14 +9,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from iam.permissions import surely_allowed
-from tools.answers import REFUSED, UNKNOWN_KEY, error_code
+from components.iam.permissions import surely_allowed
 from tools.callers import aws_time
+from tools.error_codes import REFUSED, UNKNOWN_KEY, error_code
 from tools.errors import StackError
 from tools.keys import stored_key
-from tools.patience import Patience
-from tools.proof import REFUSALS, Case
-from tools.reads import READS
+from tools.proof.case import REFUSALS, Case
+from tools.proof.reads import READS
+from tools.propagation import Patience
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,14 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
-from iam.arns import iam_arn
-from iam.documents import source_addresses
-from iam.limits import MAX_SESSION_SECONDS
-from iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
-from tools.answers import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
+from components.iam.arns import iam_arn
+from components.iam.documents import source_addresses
+from components.iam.limits import MAX_SESSION_SECONDS
+from components.iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
 from tools.callers import aws_time
+from tools.error_codes import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.keys import stored_key
-from tools.proof import (
+from tools.proof.case import (
     SESSION_NAME,
     Case,
     Check,
@@ -26,8 +26,8 @@ from tools.proof import (
     refused,
     unknown,
 )
-from tools.reads import READS, USERS_FIRST, Read
-from tools.temporary import write_to_s3
+from tools.proof.reads import READS, USERS_FIRST, Read
+from tools.proof.temporary import write_to_s3
 
 NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
 ASSUME = "assume role"

@@ -16,13 +16,17 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from tools import report
 from tools.console import complain, say, waiting
-from tools.deployed import age_checks, deployed_checks
 from tools.engine import last_change
 from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
-from tools.patience import (
+from tools.proof import report
+from tools.proof.case import Case, Check, Mfa, Row, Verdict
+from tools.proof.deployed import age_checks, deployed_checks
+from tools.proof.refused import refusal_checks
+from tools.proof.rounds import prove
+from tools.proof.works import key_checks, session_checks
+from tools.propagation import (
     EMULATOR_SPREADING_SECONDS,
     REFUSAL_PAUSE_SECONDS,
     SPREADING_SECONDS,
@@ -31,11 +35,7 @@ from tools.patience import (
     spreading_seconds,
     window_seconds,
 )
-from tools.proof import Case, Check, Mfa, Row, Verdict
-from tools.refused import refusal_checks
-from tools.rounds import prove
 from tools.stack import read_stack
-from tools.works import key_checks, session_checks
 
 WINDOWS_TO_WAIT = 2.0  # so many times as long as news takes: one more change may be made meanwhile
 FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}
