@@ -91,7 +91,7 @@ mend: .venv/installed ## put right what a failed or killed run made and did not 
 	@$(RUN) $(MEND) $(ARGS)
 
 .PHONY: diagram
-diagram: .venv/installed ## draw the deployed relationship as SVG (OUTPUT=FILE)
+diagram: .venv/installed ## draw the deployed relationship as a Mermaid flowchart (OUTPUT=FILE)
 	@$(RUN) $(PYTHON) -m tools diagram --stack="$$STACK" $(if $(OUTPUT),--output $(OUTPUT)) $(ARGS)
 
 .PHONY: rotate

@@ -15,7 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "profile": "write the stack's two AWS profiles to your AWS config file",
     "adopt": "take over a relationship that was made by hand, under the configured names",
     "mend": "put right what a failed or killed run made and did not record",
-    "diagram": "draw the deployed relationship as SVG",
+    "diagram": "draw the deployed relationship as a Mermaid flowchart",
     "rotate": "replace the access key without a gap, a step at a time",
     "revoke": "in an emergency: stop every key and every session at once",
     "fleet": "run a make command on many stacks, side by side",
