@@ -35,23 +35,29 @@ help: ## list the commands
 
 # uv installs the packages, in a tenth of pip's time; pip installs uv, whose version and hashes stand in the same list.
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+UV_INSTALL := .venv/bin/uv pip install --python $(PYTHON) --require-hashes --requirement
 # uv leaves byte code out, and where nobody may write it, each command would compile what it loads. So it is made here: of
 # the AWS package, most of which is never loaded, of what the program loads.
 BYTE_CODE := env -u PYTHONDONTWRITEBYTECODE $(PYTHON)
 
 # The stamp is written last, so that an interrupted installation is done again.
-.venv/installed: requirements-dev.txt
+.venv/installed: requirements-tools.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: this needs Python 3.11 or newer, and python3 is $$(python3 --version 2>&1). Install it: https://www.python.org/downloads" >&2; exit 1; }
 	@echo "Installing the Python packages into .venv (half a minute, once) ..." >&2
 	@test -x $(PYTHON) && $(PYTHON) -c '' 2>/dev/null || python3 -m venv --clear .venv >&2
-	@sed -n '/^uv==/,/[^\]$$/p' requirements-dev.txt >.venv/uv.txt
-	@{ $(PIP_INSTALL) .venv/uv.txt && .venv/bin/uv pip install --python $(PYTHON) --require-hashes --requirement requirements-dev.txt; } >&2 \
-		|| { echo "uv could not install them (see above). Trying pip, which takes two minutes and tells nothing meanwhile ..." >&2; \
-			$(PIP_INSTALL) requirements-dev.txt >&2; } \
-		|| { echo "error: the packages of requirements-dev.txt could not be installed (see above). Check the way to PyPI, then try again." >&2; exit 1; }
+	@sed -n '/^uv==/,/[^\]$$/p' $< >.venv/uv.txt
+	@{ $(PIP_INSTALL) .venv/uv.txt && $(UV_INSTALL) $<; } >&2 \
+		|| { echo "uv could not install them (see above). Trying pip, which takes half a minute and shows nothing meanwhile ..." >&2; \
+			$(PIP_INSTALL) $< >&2; } \
+		|| { echo "error: the packages of $< could not be installed (see above). Check the way to PyPI, then try again." >&2; exit 1; }
 	@$(BYTE_CODE) -m compileall -q -j 0 -x '/pulumi_aws/' .venv/lib >/dev/null 2>&1 || true
 	@$(BYTE_CODE) -c 'import components.relationship' 2>/dev/null || true
+	@touch $@
+
+# What only tests and linters need: twice as large as all the rest.
+.venv/developer: requirements-dev.txt .venv/installed
+	@$(UV_INSTALL) $< >&2
 	@touch $@
 
 .PHONY: up
@@ -125,21 +131,21 @@ env: .venv/installed ## print the same environment for a shell: eval "$(make -s 
 	@$(RUN) pulumi stack select "$$STACK" --non-interactive >&2; test -z "$$settings" || echo "$$settings"
 
 .PHONY: test
-test: .venv/installed ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)
+test: .venv/developer ## run all tests, on this machine only (ARGS="-k name"; PLUGIN=official: with that AWS plugin)
 	@$(PYTHON) -m local setup
 	@$(PYTHON) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 .PHONY: trust
-trust: .venv/installed ## ask two judges who gets in, 1,000 times by chance
+trust: .venv/developer ## ask two judges who gets in, 1,000 times by chance
 	@$(PYTHON) -m pytest -q tests/trust/thousand.py
 
 .PHONY: fuzz
-fuzz: .venv/installed ## try settings, policies, files and whole lives by chance (FUZZ=examples of each, or steps)
+fuzz: .venv/developer ## try settings, policies, files and whole lives by chance (FUZZ=examples of each, or steps)
 	@$(PYTHON) -m local setup
 	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz tests/life $(ARGS)
 
 .PHONY: faults
-faults: .venv/installed ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")
+faults: .venv/developer ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")
 	@$(PYTHON) -m local setup
 	@$(PYTHON) -m pytest -q tests/faults/matrix.py tests/faults/kills.py tests/faults/troubles.py $(ARGS)
 
@@ -148,17 +154,18 @@ lock: .venv/installed ## write requirements*.txt anew from requirements*.in: wha
 	@lock() { .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--custom-compile-command "make lock" $(ARGS) "$$@"; }; \
 		lock requirements-dev.in --output-file requirements-dev.txt; \
+		lock requirements-tools.in --constraint requirements-dev.txt --output-file requirements-tools.txt; \
 		lock requirements.in --constraint requirements-dev.txt --output-file requirements.txt; \
 		lock local/cli_module/requirements.in --output-file local/cli_module/requirements.txt
 
 .PHONY: lint
-lint: .venv/installed ## check style and types
+lint: .venv/developer ## check style and types
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@.venv/bin/basedpyright
 
 .PHONY: bench
-bench: .venv/installed ## time every command beside an empty program and Terraform, and draw it (FLEET=100: many stacks)
+bench: .venv/developer ## time every command beside an empty program and Terraform, and draw it (FLEET=100: many stacks)
 	@$(PYTHON) -m local setup
 	@FLEET='$(FLEET)' ROUNDS='$(ROUNDS)' OUTPUT='$(OUTPUT)' TF_PLUGINS='$(TF_PLUGINS)' \
 		$(PYTHON) -m pytest -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)

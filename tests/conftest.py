@@ -30,7 +30,7 @@ from tests.standing import readable_state, stand
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a copy of the project needs.
-PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-dev.txt")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "Makefile", "requirements.txt", "requirements-tools.txt")
 PACKAGES = ("components", "local", "policies", "tools")
 # One choice for the whole run, and never a download of hundreds of megabytes: `make test PLUGIN=official`.
 AWS_PLUGIN = os.environ.get("PLUGIN") or "stand-in"

@@ -247,19 +247,17 @@ def offline(folder):
 
 class TestPackages:
     def test_the_lists_have_what_was_asked_for_and_a_hash_of_each(self):
-        direct = pins("requirements.in") | pins("requirements-dev.in")
-        program, everything = pins("requirements.txt"), pins("requirements-dev.txt")
-
-        assert pins("requirements.in").items() <= program.items()
-        assert direct.items() <= everything.items()
-        assert program.items() <= everything.items()
-        for file in ("requirements.txt", "requirements-dev.txt", "local/cli_module/requirements.txt"):
+        lists = ("requirements", "requirements-tools", "requirements-dev")
+        everything = pins("requirements-dev.txt")
+        for name in lists:
+            assert pins(f"{name}.in").items() <= pins(f"{name}.txt").items() <= everything.items()
+        for file in (*(f"{name}.txt" for name in lists), "local/cli_module/requirements.txt"):
             blocks = re.split(r"\n(?=\S)", (ROOT / file).read_text())
             assert [block for block in blocks if block[0] != "#" and "--hash=sha256:" not in block] == []
 
     @pytest.mark.parametrize("broken", ["nothing", "uv", "uv, pip", "pip"])
     def test_uv_installs_them_else_pip_does(self, tmp_path, machine, broken):
-        for name in ("Makefile", "requirements-dev.txt"):
+        for name in ("Makefile", "requirements-tools.txt"):
             (tmp_path / name).write_text((ROOT / name).read_text())
         told = tmp_path / "told"
         pip = f'case "$*" in *uv.txt) exit {int(broken == "pip")};; *pip*) exit {int("pip" in broken)};; esac'
@@ -271,7 +269,7 @@ class TestPackages:
 
         assert (done.returncode == 0) == (tmp_path / ".venv/installed").exists() == ("pip" not in broken)
         ran = re.findall(r"^(\w+) .*pip install.* (\S+)$", told.read_text(), re.MULTILINE)
-        all_of_them = "requirements-dev.txt"
+        all_of_them = "requirements-tools.txt"
         assert (
             ran
             == {

@@ -112,7 +112,7 @@ class TestPlugins:
 @pytest.fixture
 def make(tmp_path, machine):
     """Return a function that runs `make` beside a stack for real AWS, with a `pulumi` that only prints."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "components", "local"):
+    for name in ("Makefile", "requirements.txt", "requirements-tools.txt", "components", "local"):
         subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
