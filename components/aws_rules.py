@@ -14,6 +14,7 @@ from functools import partial
 from .iam import limits
 from .iam.arns import ARN
 from .iam.endpoints import endpoint_fault
+from .iam.owner import OWNER_TAG
 from .validation import whole
 
 # Addresses that no call to AWS comes from: private, shared, loopback, link-local, unique local.
@@ -70,6 +71,8 @@ def _name(kind: str, longest: int, value: object) -> str:
 role_name = partial(_name, "IAM role", limits.MAX_ROLE_NAME_LENGTH)
 user_name = partial(_name, "IAM user", limits.MAX_USER_NAME_LENGTH)
 policy_name = partial(_name, "IAM policy", limits.MAX_POLICY_NAME_LENGTH)
+# The role and the user have it as it is, and the policies with a suffix, which leaves them shorter than AWS allows.
+relationship_name = partial(_name, "IAM role and user", min(limits.MAX_ROLE_NAME_LENGTH, limits.MAX_USER_NAME_LENGTH))
 
 
 def key_label(value: object) -> str:
@@ -260,8 +263,11 @@ def source_ip(value: object) -> str:
 
 def tags(entries: dict[str, str]) -> dict[str, str]:
     """Return tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules."""
-    if len(entries) > limits.MAX_TAGS:
-        raise ValueError(f"AWS takes at most {limits.MAX_TAGS} tags, these are {len(entries)}. Remove some")
+    if len(entries) >= limits.MAX_TAGS:
+        raise ValueError(
+            f"AWS takes at most {limits.MAX_TAGS} tags, one of them is {OWNER_TAG}, and these are {len(entries)}. "
+            f"Keep at most {limits.MAX_TAGS - 1}"
+        )
     if len({name.casefold() for name in entries}) < len(entries):
         raise ValueError("IAM tag names differ by more than upper and lower case. Rename or remove one")
     return entries
@@ -270,6 +276,8 @@ def tags(entries: dict[str, str]) -> dict[str, str]:
 def tag_name(value: object) -> str:
     """Return the name of a tag."""
     text = _tag_text(value)
+    if text.casefold() == OWNER_TAG:
+        raise ValueError(f"the tag {OWNER_TAG} says which stack owns a resource, and the program sets it. Remove it")
     if not 1 <= len(text) <= limits.MAX_TAG_KEY_LENGTH or text.casefold().startswith("aws:"):
         raise ValueError(
             f"a tag name has 1 to {limits.MAX_TAG_KEY_LENGTH} characters and does not begin with aws:. Rename it"

@@ -65,17 +65,17 @@ def _checked(content: bytes) -> str:
     import pysequoia  # noqa: PLC0415 - only stacks with a PGP key load it
 
     try:
-        packets = list(pysequoia.packet.PacketPile.from_bytes(content))
+        packets = [(packet.tag, packet) for packet in pysequoia.packet.PacketPile.from_bytes(content)]
         certificates = pysequoia.Cert.split_bytes(content)
     except Exception as error:  # noqa: BLE001 - the library documents none of its exceptions
         raise ValueError(f"this is not a PGP public key ({_first_line(error)}). {FIX}") from None
     tag = pysequoia.packet.Tag
-    tags = [packet.tag for packet in packets]
+    tags = [kind for kind, _ in packets]
     if tag.SecretKey in tags or tag.SecretSubkey in tags:
         raise ValueError(f"this file holds a PRIVATE key, which only the reader of the secret should have. {FIX}")
     if len(certificates) != 1:
         raise ValueError(f"this file holds {len(certificates)} PGP keys and must hold one. {FIX}")
-    keys = [packet for packet in packets if packet.tag in (tag.PublicKey, tag.PublicSubkey)]
+    keys = [packet for kind, packet in packets if kind in (tag.PublicKey, tag.PublicSubkey)]
     kinds = {str(key.key_algorithm).rpartition(".")[2] for key in keys}  # as ECDH
     if unread := sorted(kinds - PROVIDER_READS):
         raise ValueError(

@@ -1,19 +1,24 @@
 """The two AWS providers: one per account, each able to work in exactly that account and no other."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pulumi
 import pulumi_aws as aws
 
 from .models import AccountArgs
-from .relationship_args import RelationshipArgs
 
 SESSION_NAME = "pulumi-assume-role"  # what CloudTrail shows for a deployment through assumeRoleArn
 EMULATED_SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")
 
 
 def account_provider(
-    name: str, account: AccountArgs, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None
+    name: str,
+    account: AccountArgs,
+    *,
+    tags: Mapping[str, str],
+    endpoint: str | None,
+    opts: pulumi.ResourceOptions | None = None,
 ) -> aws.Provider:
     """Return the provider of one account.
 
@@ -24,28 +29,28 @@ def account_provider(
     Args:
         name: the provider's name in Pulumi's state.
         account: that account.
-        args: the relationship, for its tags and endpoint.
+        tags: the tags of every resource that takes tags.
+        endpoint: the emulator that stands in for AWS, if one does.
         opts: the provider's resource options.
     """
     assume_roles: list[aws.ProviderAssumeRoleArgs] | None = None
     if account.assume_role_arn:
         assume_roles = [aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn, session_name=SESSION_NAME)]
-    default_tags = aws.ProviderDefaultTagsArgs(tags=args.tags) if args.tags else None
     provider = partial(
         aws.Provider,
         name,
         allowed_account_ids=[account.account_id],
         assume_roles=assume_roles,
         region=account.region,
-        default_tags=default_tags,
+        default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
         opts=opts,
     )
-    if args.endpoint is None:
+    if endpoint is None:
         return provider(profile=account.profile)
     return provider(
         access_key=account.account_id,
         secret_key="embedded",  # noqa: S106 - an emulator takes any
-        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, args.endpoint))],
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, endpoint))],
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
         skip_region_validation=True,

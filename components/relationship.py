@@ -1,14 +1,17 @@
 """The relationship: a role in the trusting account, and a user in the trusted account who may assume it."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pydantic.alias_generators import to_camel
 
+from . import aws_rules
 from .handover import aws_config, switch_role_url
 from .iam.documents import assume_policy
+from .iam.owner import OWNER_TAG, owner
 from .models import NAMESPACE, StoreArgs
 from .providers import account_provider
 from .relationship_args import RelationshipArgs
@@ -26,6 +29,7 @@ class Relationship(pulumi.ComponentResource):
 
     Raises:
         pydantic.ValidationError: the arguments are wrong; it names every fault.
+        pulumi.RunError: AWS does not take ``name`` in the value of a tag.
     """
 
     role_arn: pulumi.Output[str]
@@ -60,8 +64,13 @@ class Relationship(pulumi.ComponentResource):
     def __init__(self, name: str, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:Relationship", name, None, opts)
         args = RelationshipArgs.model_validate(args)
-        trusting = account_provider(f"{name}-trusting-provider", args.trusting, args, _once_named("trusting"))
-        trusted = account_provider(f"{name}-trusted-provider", args.trusted, args, _once_named("trusted"))
+        tags = {**args.tags, OWNER_TAG: _owner(name)}
+        trusting, trusted = (
+            account_provider(
+                f"{name}-{side}-provider", account, tags=tags, endpoint=args.endpoint, opts=_once_named(side)
+            )
+            for side, account in (("trusting", args.trusting), ("trusted", args.trusted))
+        )
         role = TrustingRole(
             f"{name}-trusting", args.trusting_role, pulumi.ResourceOptions(parent=self, provider=trusting)
         )
@@ -79,7 +88,7 @@ class Relationship(pulumi.ComponentResource):
         )
         if url is not None:
             self.switch_role_url = pulumi.Output.from_input(url)
-        self.terms = pulumi.Output.from_input(_terms(args))
+        self.terms = pulumi.Output.from_input(_terms(args, tags))
         self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=args.secret_store is not None)
         active = [user.keys[key.label] for key in args.access_keys if key.status == "Active"]
         current = active[-1] if active else None
@@ -135,7 +144,7 @@ class Relationship(pulumi.ComponentResource):
         ).location
 
 
-def _terms(args: RelationshipArgs) -> dict[str, Any]:
+def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> dict[str, Any]:
     """Return under which terms the role can be assumed and what it then allows."""
     role, user = args.trusting_role, args.trusted_user
     boundaries = {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
@@ -154,9 +163,24 @@ def _terms(args: RelationshipArgs) -> dict[str, Any]:
         "assumePolicy": assume_policy(user.role_arn),
         "policyNames": {"role": args.role.policy.name, "user": args.user.policy_name},
         "permissionsBoundaries": {half: arn for half, arn in boundaries.items() if arn},
-        "tags": args.tags,
+        "tags": dict(tags),
     }
     return {term: value for term, value in terms.items() if value is not None}
+
+
+def _owner(name: str) -> str:
+    """Return the value of the owner tag of a relationship.
+
+    Raises:
+        pulumi.RunError: AWS takes no such tag.
+    """
+    value = owner(pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack(), name)
+    try:
+        return aws_rules.tag_value(value)
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"the relationship {name!r} needs another name: the tag {OWNER_TAG} would be {value!r}, and {error}."
+        ) from None
 
 
 def _once_named(name: str) -> pulumi.ResourceOptions:

@@ -36,13 +36,15 @@ from .validation import Defaulted, Model, Refusal, each_entry, refuse
 class RelationshipArgs(Model):
     """Everything that a relationship is made from."""
 
+    name: str | None = None
+    """One word from which the four default names follow. Without it, they are those of the eight steps by hand."""
     trusting: AccountArgs
     """The account that hosts the role."""
     trusted: AccountArgs
     """The account that hosts the user."""
     role: RoleArgs
     """The role in the trusting account."""
-    user: Defaulted[UserArgs] = UserArgs()
+    user: Defaulted[UserArgs] = Field(default=UserArgs(), validate_default=True)
     """The user in the trusted account."""
     trust: Defaulted[TrustArgs] = TrustArgs()
     """Who may assume the role, beyond being in the trusted account."""
@@ -57,6 +59,7 @@ class RelationshipArgs(Model):
     endpoint: str | None = None
     """An AWS emulator on a loopback address. Without one, real AWS."""
 
+    _name = field_validator("name", mode="before")(aws_rules.relationship_name)
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
     _tags = field_validator("tags", mode="before")(each_entry(aws_rules.tag_name, aws_rules.tag_value))
     _tags_together = field_validator("tags")(aws_rules.tags)
@@ -85,10 +88,25 @@ class RelationshipArgs(Model):
 
     @field_validator("role")
     @classmethod
+    def _role_named_after_the_relationship(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
+        if name := cast("str | None", info.data.get("name")):
+            policy = role.policy.or_else(name=f"{name}-permissions")
+            return role.or_else(name=name).model_copy(update={"policy": policy})
+        return role
+
+    @field_validator("user")
+    @classmethod
+    def _user_named_after_the_relationship(cls, user: UserArgs, info: ValidationInfo) -> UserArgs:
+        if name := cast("str | None", info.data.get("name")):
+            return user.or_else(name=name, policy_name=f"{name}-assume-role")
+        return user
+
+    @field_validator("role")
+    @classmethod
     def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
         further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
         refusals = _foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further})
-        if account := _account(info, "trusting"):
+        if (account := _account(info, "trusting")) and "name" in info.data:
             own = account.arn("policy", role.policy.name)
             problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
             refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
@@ -107,7 +125,7 @@ class RelationshipArgs(Model):
         patterns = trust.principal_arns
         refusals = _foreign(info, "trusted", {("principalArns", index): arn for index, arn in enumerate(patterns)})
         account, user = _account(info, "trusted"), cast("UserArgs | None", info.data.get("user"))
-        if patterns and account and user:
+        if patterns and account and user and "name" in info.data:
             own = account.arn("user", user.name, user.path)
             if not any(matches(pattern, own) for pattern in patterns):
                 problem = f"this leaves out the stack's own user, so nobody could use its key. Add {own}"

@@ -16,7 +16,8 @@ from .providers import require_provider
 class TrustedUser(pulumi.ComponentResource):
     """A user that may assume one role of another account and do nothing else, and the user's access keys.
 
-    Give it the provider of the trusted account: ``opts=pulumi.ResourceOptions(provider=...)``.
+    Give it the provider of the trusted account: ``opts=pulumi.ResourceOptions(provider=...)``. The resources have the
+    default tags of that provider, and no owner tag unless it is one of them (see ``iam.owner``).
 
     Creates, under its own name: ``-user`` (``aws.iam.User``), ``-user-policy`` (``aws.iam.Policy``),
     ``-user-policy-attachment`` (``aws.iam.UserPolicyAttachment``) and a ``-key-<label>`` (``aws.iam.AccessKey``) for

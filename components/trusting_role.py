@@ -13,7 +13,8 @@ from .providers import require_provider
 class TrustingRole(pulumi.ComponentResource):
     """A role that another account may assume, and the policy that says what it may do.
 
-    Give it the provider of the trusting account: ``opts=pulumi.ResourceOptions(provider=...)``.
+    Give it the provider of the trusting account: ``opts=pulumi.ResourceOptions(provider=...)``. The resources have the
+    default tags of that provider, and no owner tag unless it is one of them (see ``iam.owner``).
 
     Creates, under its own name: ``-role`` (``aws.iam.Role``), ``-role-policy`` (``aws.iam.Policy``) and
     ``-role-policy-attachment`` (``aws.iam.RolePolicyAttachment``), and for each further policy that exists already a

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -112,6 +112,12 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
     )
+
+    def or_else(self, **defaults: object) -> Self:
+        """Return a copy with other defaults: fields that were set stay. The defaults are not checked."""
+        return self.model_copy(
+            update={field: value for field, value in defaults.items() if field not in self.model_fields_set}
+        )
 
     @model_validator(mode="before")
     @classmethod

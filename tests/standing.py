@@ -42,19 +42,21 @@ def stand(project: Project, state: str, former: Accounts, aws_client: Callable[.
 def _make(iam: Any, resource: dict[str, Any]) -> dict[str, str]:
     """Make what a part of the state describes; return what AWS now calls it, by what the state calls it."""
     inputs, outputs = resource["inputs"], resource["outputs"]
+    tags = [{"Key": key, "Value": value} for key, value in inputs.get("tagsAll", {}).items()]
     match resource["type"].rpartition(":")[2]:
         case "Role":
             made = iam.create_role(
                 RoleName=inputs["name"],
                 AssumeRolePolicyDocument=inputs["assumeRolePolicy"],
                 MaxSessionDuration=inputs["maxSessionDuration"],
+                Tags=tags,
             )["Role"]
             outputs["createDate"] = _date(made)
             return {outputs["uniqueId"]: made["RoleId"]}
         case "User":
-            return {outputs["uniqueId"]: iam.create_user(UserName=inputs["name"])["User"]["UserId"]}
+            return {outputs["uniqueId"]: iam.create_user(UserName=inputs["name"], Tags=tags)["User"]["UserId"]}
         case "Policy":
-            made = iam.create_policy(PolicyName=inputs["name"], PolicyDocument=inputs["policy"])["Policy"]
+            made = iam.create_policy(PolicyName=inputs["name"], PolicyDocument=inputs["policy"], Tags=tags)["Policy"]
             return {outputs["policyId"]: made["PolicyId"]}
         case "RolePolicyAttachment":
             iam.attach_role_policy(RoleName=inputs["role"], PolicyArn=inputs["policyArn"])

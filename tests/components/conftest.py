@@ -241,7 +241,7 @@ def record(
     pulumi.runtime.set_all_config(encoded, [f"{PROJECT}:{key}" for key in secret_keys])
     mocks = AwsMocks(recorded, preview=preview, marks_secrets=marks_secrets)
     monitor = RecordingMonitor(recorded, mocks)
-    pulumi.runtime.set_mocks(mocks, PROJECT, STACK, preview=preview, monitor=monitor)
+    pulumi.runtime.set_mocks(mocks, PROJECT, STACK, preview=preview, monitor=monitor, organization="organization")
     exports: dict[str, object] = {}
 
     @pulumi.runtime.test

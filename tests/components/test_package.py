@@ -85,6 +85,12 @@ def test_a_secret_is_refused_without_being_shown():
     assert refusal.value.errors == []
 
 
+def test_a_name_that_no_tag_takes_is_said_of_the_resource():
+    inputs = {**ACCOUNTS, "role": {"policy": {"document": POLICY}}}
+    with pytest.raises(InputPropertiesError, match=r"^the relationship 'a\*b' needs another name"):
+        record(lambda: Package().construct("a*b", "assume-role:index:Relationship", inputs))
+
+
 def test_a_half_without_a_provider_says_what_it_needs():
     inputs = {"account": ACCOUNTS["trusted"], "roleArn": f"arn:aws:iam::{TRUSTING}:role/Auditor"}
     with pytest.raises(InputPropertiesError, match=r"^audit needs the AWS provider of its account"):

@@ -72,6 +72,10 @@ def test_both_forms_give_the_binary_key_in_base64(private_key, tmp_path, form):
             lambda _key: b"not a key",
             r"this is not a PGP public key \(unexpected EOF\)\. Export the right one with: gpg",
         ),
+        (
+            lambda key: bytes(key.extract_certificate()) + b"\xfc\x01\x00",  # a packet of a private kind
+            r"this is not a PGP public key \(Private packet tag: 60\)\. Export the right one with: gpg",
+        ),
         (lambda _key: b"", "this file holds 0 PGP keys and must hold one"),
         (bytes, "this file holds a PRIVATE key, which only the reader of the secret should have"),
         (lambda key: bytes(key.extract_certificate()) * 2, "this file holds 2 PGP keys and must hold one"),

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from components.configuration import SettingsError
+from components.iam.owner import OWNER_TAG
 from tests.components.conftest import EVERYTHING, TRUSTED, TRUSTING
 
 SIDES = {"trusting": TRUSTING, "trusted": TRUSTED}
+OWNER = {OWNER_TAG: "organization/assume-role/prod/assume-role"}
 CREDENTIALS = {"accessKey", "secretKey", "token", "sharedCredentialsFiles", "sharedConfigFiles"}
 
 
@@ -27,7 +29,12 @@ def test_plain_provider(default, side):
     inputs = decoded(default.named(f"assume-role-{side}-provider"))
     assert inputs.pop("skipRegionValidation") is True  # pulumi-aws's own default
     assert inputs.pop("skipCredentialsValidation") is False
-    assert inputs == {"region": "us-east-1", "allowedAccountIds": [SIDES[side]], "profile": f"{side}-admin"}
+    assert inputs == {
+        "region": "us-east-1",
+        "allowedAccountIds": [SIDES[side]],
+        "profile": f"{side}-admin",
+        "defaultTags": {"tags": OWNER},
+    }
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -39,7 +46,7 @@ def test_provider_with_everything_configured(configured, side):
     assert inputs["assumeRoles"] == [
         {"roleArn": f"arn:aws:iam::{SIDES[side]}:role/Deploy", "sessionName": "pulumi-assume-role"}
     ]
-    assert inputs["defaultTags"] == {"tags": {"team": "audit", "cost center": "42"}}
+    assert inputs["defaultTags"] == {"tags": {"team": "audit", "cost center": "42", **OWNER}}
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
@@ -61,6 +68,7 @@ def test_emulated_provider(run_program, side):
     assert inputs == {
         "region": "us-east-1",
         "allowedAccountIds": [SIDES[side]],
+        "defaultTags": {"tags": OWNER},
         "accessKey": SIDES[side],
         "secretKey": "embedded",
         "skipCredentialsValidation": True,
@@ -74,7 +82,7 @@ def test_emulated_provider_keeps_roles_and_tags(run_program):
     recorded = run_program(endpoint="http://localhost:4599", **EVERYTHING)
     for side in SIDES:
         inputs = decoded(recorded.named(f"assume-role-{side}-provider"))
-        assert inputs["defaultTags"] == {"tags": EVERYTHING["tags"]}
+        assert inputs["defaultTags"] == {"tags": {**EVERYTHING["tags"], **OWNER}}
         assert inputs["assumeRoles"][0]["roleArn"] == EVERYTHING[side]["assumeRoleArn"]
 
 

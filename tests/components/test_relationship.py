@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import pytest
 
 from components.configuration import SettingsError, parse_settings
+from components.iam.owner import OWNER_TAG
 from components.models import StoreArgs
 from components.relationship import Relationship
 from components.relationship_args import RelationshipArgs
@@ -127,6 +128,42 @@ def test_default_names_are_those_of_the_steps_by_hand(default: Recorded) -> None
         "assume-role-trusted-user": "user-1",
         "assume-role-trusted-user-policy": "Custom-Assume-Role-Policy",
     }
+
+
+def names(recorded: Recorded) -> set[str]:
+    return {each.inputs["name"] for each in recorded.resources if "name" in each.inputs}
+
+
+def test_four_names_follow_from_one(run_program: RunProgram) -> None:
+    assert names(run_program(name="acme")) == {"acme", "acme-permissions", "acme-assume-role"}
+    assert run_program(name="acme").values()["userArn"].endswith(":user/acme")
+    assert len(names(run_program(name="a" * 64))) == 3
+
+
+def test_an_explicit_name_goes_before_one_that_follows(run_program: RunProgram) -> None:
+    recorded = run_program(name="acme", role={"name": "Auditor"}, user={"policyName": "May-Audit"})
+    assert names(recorded) == {"Auditor", "acme-permissions", "acme", "May-Audit"}
+    assert names(run_program(name="acme", **EVERYTHING)) == {
+        *("Auditor", "Auditor-Permissions", "alice", "Alice-May-Audit")
+    }
+
+
+def test_rules_between_sections_know_the_names_that_follow() -> None:
+    arns = [f"arn:aws:iam::{TRUSTED}:user/acme"]
+    settings = parse_settings({**ACCOUNTS, "name": "acme", "trust": {"principalArns": arns}})
+    assert settings.trust.principal_arns == arns
+    own = f"arn:aws:iam::{TRUSTING}:policy/acme-permissions"
+    with pytest.raises(SettingsError, match="the role's own policy"):
+        parse_settings({**ACCOUNTS, "name": "acme", "role": {"managedPolicies": {"own": own}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("n" * 230, "at most 256 characters"), ("a*b", r"Remove '\*'"), ("a,b", "Remove ','")]
+)
+def test_a_relationship_whose_name_no_tag_takes_makes_nothing(name: str, says: str) -> None:
+    with pytest.raises(pulumi.RunError, match=says) as refusal:
+        record(lambda: Relationship(name, _settings()))
+    assert str(refusal.value).startswith(f"the relationship {name!r} needs another name: the tag {OWNER_TAG} would be")
 
 
 def test_default_role(default: Recorded) -> None:
@@ -288,7 +325,7 @@ def test_the_outputs(default: Recorded) -> None:
         "assumePolicy": default.document("assume-role-trusted-user-policy"),
         "policyNames": {"role": "Custom-Policy-For-Role-1", "user": "Custom-Assume-Role-Policy"},
         "permissionsBoundaries": {},
-        "tags": {},
+        "tags": {OWNER_TAG: "organization/assume-role/prod/assume-role"},
     }
     assert values.pop("readme").startswith("# ${outputs.userName} may assume ${outputs.roleName}")
     assert values == {
@@ -314,7 +351,7 @@ def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
         "maxSessionDuration": 7200,
         "permissionsBoundaries": {side: EVERYTHING[side]["permissionsBoundary"] for side in ("role", "user")},
         "policyNames": {"role": "Auditor-Permissions", "user": "Alice-May-Audit"},
-        "tags": EVERYTHING["tags"],
+        "tags": {**EVERYTHING["tags"], OWNER_TAG: "organization/assume-role/prod/assume-role"},
     }
     regions = {"trustingRegion": "eu-west-1", "trustedRegion": "ap-south-1"}
     assert values.keys() == OUTPUTS

@@ -55,6 +55,7 @@ ACCOUNT_IDS = [
     ]
 ]
 TEXTS = [
+    "name",
     "trusting.profile",
     "trusting.region",
     "trusting.assumeRoleArn",
@@ -76,6 +77,7 @@ TEXTS = [
     "endpoint",
 ]
 NAMES = [
+    ("name", "IAM role and user", 64),
     ("role.name", "IAM role", 64),
     ("role.policy.name", "IAM policy", 128),
     ("user.name", "IAM user", 64),
@@ -265,7 +267,15 @@ WRONG = [
         for value in ("x", ["x"])
     ),
     ("tags.a", 1, "1", "this must be a text", ADVICE_ON_TEXTS),
-    ("tags", {str(n): "" for n in range(51)}, '{"0": ""', "AWS takes at most 50 tags, these are 51", "Remove some"),
+    (
+        *("tags", {str(n): "" for n in range(50)}, '{"0": ""'),
+        "AWS takes at most 50 tags, one of them is assume-role:owner, and these are 50",
+        "Keep at most 49",
+    ),
+    *(
+        (f'tags["{name}"]', "me", '"me"', "assume-role:owner says which stack owns a resource", "Remove it")
+        for name in ("assume-role:owner", "Assume-Role:OWNER")
+    ),
     (
         "tags",
         {"Team": "a", "team": "b"},

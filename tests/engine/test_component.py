@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from components.iam.owner import OWNER_TAG
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -79,6 +80,11 @@ def test_two_relationships_in_somebody_elses_program(project, customers, aws_cli
     assert iam.list_roles()["Roles"] == []
 
 
+def ids(project):
+    resources = json.loads(project.state())["checkpoint"]["latest"]["resources"]
+    return {each["urn"]: each["id"] for each in resources if "id" in each}
+
+
 def test_a_stack_recorded_with_an_earlier_commit_goes_on_without_a_replacement(project):
     """The state is that of commit fffa057, where the program made the two providers and named them otherwise."""
     recorded = (ROOT / "tests/engine/recorded_state.json").read_text().replace(RECORDED_ENDPOINT, project.endpoint)
@@ -101,10 +107,39 @@ def test_a_stack_recorded_with_an_earlier_commit_goes_on_without_a_replacement(p
     )
     project.pulumi("stack", "import", "--file", "recorded.json")
 
-    done = project.pulumi("up", "--yes", "--expect-no-changes")  # with its preview
+    steps = json.loads(project.preview("--json").stdout)["steps"]
 
-    assert re.findall(r"^ +\d+ (.*)$", done.stdout, re.MULTILINE) == ["unchanged", "unchanged"]
-    assert FORMER_PROVIDER not in project.state()
-    state = json.loads(project.state())["checkpoint"]["latest"]["resources"]
-    before = {each["id"] for each in json.loads(recorded)["deployment"]["resources"] if "id" in each}
-    assert {each["id"] for each in state if "id" in each} == before
+    assert {step["op"] for step in steps} == {"same", "update"}
+    changes = {step["urn"].rpartition("::")[2]: step["diffReasons"] for step in steps if step["op"] == "update"}
+    assert changes.pop("assume-role-trusting-provider") == ["defaultTags"]
+    assert changes.pop("assume-role-trusted-provider") == ["defaultTags"]
+    assert len(changes) == 5
+    assert set(map(tuple, changes.values())) == {("tagsAll",)}
+
+
+def test_a_stack_without_owner_tags_gets_them_in_place(project, aws_client):
+    project.configure({"secretStore": {"kind": "ssm", "name": "/keys/user-1"}})
+    program = project.path / "components/relationship.py"
+    text = program.read_text()
+    before_the_tag = text.replace("{**args.tags, OWNER_TAG: _owner(name)}", "args.tags")
+    assert before_the_tag != text
+    program.write_text(before_the_tag)
+    project.up()
+    before = ids(project)
+    program.write_text(text)
+
+    done = project.up()
+
+    assert re.findall(r"^ +\W*\d+ (.*)$", done.stdout, re.MULTILINE) == ["updated", "unchanged"]
+    assert ids(project) == before
+    iam, trusted = (aws_client(getattr(project.accounts, side), "iam") for side in ("trusting", "trusted"))
+    ssm = aws_client(project.accounts.trusted, "ssm")
+    arns = [client.list_policies(Scope="Local")["Policies"][0]["Arn"] for client in (iam, trusted)]
+    for tags in (
+        iam.list_role_tags(RoleName="Assume-Role-1")["Tags"],
+        trusted.list_user_tags(UserName="user-1")["Tags"],
+        iam.list_policy_tags(PolicyArn=arns[0])["Tags"],
+        trusted.list_policy_tags(PolicyArn=arns[1])["Tags"],
+        ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/keys/user-1")["TagList"],
+    ):
+        assert tags == [{"Key": OWNER_TAG, "Value": "organization/assume-role/test/assume-role"}]

@@ -162,7 +162,7 @@ class TestChanges:
         assert role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"] == {
             "StringEquals": {"sts:ExternalId": "customer-42"}
         }
-        assert role["Tags"] == [{"Key": "team", "Value": "platform"}]
+        assert {"Key": "team", "Value": "platform"} in role["Tags"]
         arn = f"arn:aws:iam::{standing.accounts.trusting}:policy/Custom-Policy-For-Role-1"
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]

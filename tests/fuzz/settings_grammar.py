@@ -77,7 +77,8 @@ def right_settings(draw: st.DrawFn) -> dict[str, Any]:
             forceDestroy=BOOLEANS,
         )
     )
-    own_user = f"user{user.get('path') or '/'}{user.get('name') or 'user-1'}"
+    name = draw(st.none() | text(NAME, 64))
+    own_user = f"user{user.get('path') or '/'}{user.get('name') or name or 'user-1'}"
     trust = draw(
         sections(
             externalId=text(LETTERS + "_+=,.@:/-", 1224, 2),
@@ -111,6 +112,7 @@ def right_settings(draw: st.DrawFn) -> dict[str, Any]:
                 ),
             )
         ),
+        "name": name,
         "accessKeys": draw(
             st.lists(
                 st.builds(
@@ -134,6 +136,8 @@ def right_settings(draw: st.DrawFn) -> dict[str, Any]:
     kept = {key: value for key, value in further.items() if key in keep}
     if "user" in further and "user" not in keep and "trust" in kept and kept["trust"].get("principalArns"):
         kept["user"] = user
+    if "name" not in keep and "trust" in kept and kept["trust"].get("principalArns"):
+        kept["name"] = name
     return settings | kept
 
 

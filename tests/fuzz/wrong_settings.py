@@ -80,7 +80,8 @@ def _partition(settings: dict[str, Any]) -> str:
 
 def _policy_name(settings: dict[str, Any]) -> str:
     policy = (settings.get("role") or {}).get("policy") or {}
-    return policy.get("name") or "Custom-Policy-For-Role-1"
+    name = settings.get("name")
+    return policy.get("name") or (f"{name}-permissions" if name else "Custom-Policy-For-Role-1")
 
 
 TEXTS = [
@@ -104,7 +105,7 @@ BY_ITSELF = [
     ),
     *(Wrong(f"{side}.accountId", _same(st.none()), "this is required") for side in ("trusting", "trusted")),
     *(Wrong(key, _same(NO_TEXTS), "this must be a text") for key in TEXTS),
-    *(wrong for key in ("role.name", "user.name") for wrong in _names(key, 64)),
+    *(wrong for key in ("name", "role.name", "user.name") for wrong in _names(key, 64)),
     *(wrong for key in ("role.policy.name", "user.policyName") for wrong in _names(key, 128)),
     *(Wrong(key, _same(NO_OBJECTS), "this must be an object with the keys") for key in (*SECTIONS, "role.policy")),
     *(
@@ -217,7 +218,11 @@ BY_ITSELF = [
         )
     ),
     Wrong("tags", _same(st.sampled_from(["x", "null", ["a"], []])), "an object of names and values"),
-    Wrong("tags", _same(st.just({str(n): "" for n in range(51)})), "at most 50 tags"),
+    Wrong("tags", _same(st.just({str(n): "" for n in range(50)})), "at most 50 tags"),
+    *(
+        Wrong(f'tags["{name}"]', _same(st.just("x")), "says which stack owns a resource")
+        for name in ("assume-role:owner", "ASSUME-ROLE:owner")
+    ),
     Wrong("tags", _same(st.just({"Team": "a", "team": "b"})), "upper and lower case"),
     *(Wrong(f"tags.{name}", _same(NO_TEXTS | st.none()), "this must be a text") for name in ("wrong1", "wrong2")),
     Wrong(
@@ -301,7 +306,7 @@ BETWEEN = [
         "trust.principalArns",
         lambda settings: st.just([arn(_partition(settings), _id(settings, "trusted"), "role/Nobody")]),
         "leaves out the stack's own user",
-        needs=("trusted", "trust", "user"),
+        needs=("trusted", "trust", "user", "name"),
     ),
     Wrong(
         "trust.sourceIps",
@@ -320,7 +325,7 @@ BETWEEN = [
             )
         ),
         "a policy is attached once",
-        needs=("trusting", "role"),
+        needs=("trusting", "role", "name"),
     ),
 ]
 CATALOGUE = BY_ITSELF + BETWEEN

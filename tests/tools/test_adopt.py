@@ -93,7 +93,7 @@ def test_what_was_made_by_hand_is_adopted_account_by_account_and_deployed_withou
     project.configure({"role": {"path": "/division/"}})
     done = adopt(project, "--yes")
     assert "Adopted 3 resources. Nothing in AWS was changed, and nothing will be replaced." in done.stdout
-    assert "changes its" not in done.stdout  # one text or a list of one, a document means the same
+    assert "changes its document" not in done.stdout  # one text or a list of one, a document means the same
 
     # As if the first run had been stopped after the first account.
     by_hand.user()
@@ -105,11 +105,14 @@ def test_what_was_made_by_hand_is_adopted_account_by_account_and_deployed_withou
     assert f"{old['AccessKeyId']} (Active)" in done.stdout
     assert f"update-access-key --user-name {USER} --access-key-id {old['AccessKeyId']} --status Inactive" in done.stdout
     assert old["SecretAccessKey"] not in done.stdout + done.stderr + project.state()
-    # Whether to detach forcibly on destroy is Pulumi's own note; AWS does not know it, so no import can bring it.
+    # The role, the user and their policies get the owner tag.
     pending = [line.split() for line in done.stdout.splitlines() if line.startswith(("  update ", "  create "))]
     assert sorted(line[:2] for line in pending) == [  # the engine plans both accounts at once
         ["create", "assume-role-trusted-key-1"],
+        ["update", "assume-role-trusted-user"],
+        ["update", "assume-role-trusted-user-policy"],
         ["update", "assume-role-trusting-role"],
+        ["update", "assume-role-trusting-role-policy"],
     ]
 
     project.up()

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from components.iam import Side
 from tools.adoption import (
@@ -206,7 +206,7 @@ def open_account(side: Side, config: Mapping[str, Any], steps: Sequence[PulumiSt
     """
     return Account(
         iam=administrator(side, config).client("iam"),
-        tags=cast("Mapping[str, str]", config.get("tags") or {}),
+        tags=next((inputs["tagsAll"] for inputs in map(inputs_of, steps) if "tagsAll" in inputs), dict[str, str]()),
         own_policies=frozenset(str(inputs["policyArn"]) for inputs in map(inputs_of, steps) if "policyArn" in inputs),
     )
 
