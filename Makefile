@@ -159,10 +159,11 @@ lock: .venv/installed ## write requirements*.txt anew from requirements*.in: wha
 		lock local/cli_module/requirements.in --output-file local/cli_module/requirements.txt
 
 .PHONY: lint
-lint: .venv/developer ## check style and types
+lint: .venv/developer ## check style, types and workflows
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@.venv/bin/basedpyright
+	@$(PYTHON) -m pytest -q tests/test_workflows.py
 
 .PHONY: bench
 bench: .venv/developer ## time every command beside an empty program and Terraform, and draw it (FLEET=100: many stacks)
