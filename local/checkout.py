@@ -12,7 +12,8 @@ import yaml
 from components.iam.endpoints import is_emulator
 from local import LocalError
 
-ENDPOINT_KEY = "assume-role:endpoint"
+PROJECT = "assume-role"  # of Pulumi.yaml: its configuration's namespace, and a folder in the file backend
+ENDPOINT_KEY = f"{PROJECT}:endpoint"
 MAX_BYTES = 1_000_000
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -30,8 +31,13 @@ class Checkout:
 
     @property
     def bin(self) -> Path:
-        """First on PATH: the chosen CLI, as a link."""
+        """First on PATH: a program that runs the chosen CLI."""
         return self.state / "bin"
+
+    @property
+    def cli(self) -> Path:
+        """The chosen CLI, as a link."""
+        return self.state / "pulumi"
 
     @property
     def pulumi_home(self) -> Path:

@@ -25,6 +25,14 @@ LANGUAGE_HOST = "pulumi-language-python"
 LANGUAGE_HOST_VERSION = "0.0.0"  # the engine wants one in the name of the folder, and only shows it
 
 
+def place_cli(checkout: Checkout, cli: Path) -> None:
+    """Put `pulumi` first on PATH: the CLI, with a record of each run (see `recorded_cli`)."""
+    link(checkout.cli, cli)
+    program, runs = Path(__file__).with_name("recorded_cli.py"), checkout.state / "runs"
+    command = shlex.join(map(str, [checkout.python, "-I", "-S", program, runs, checkout.cli]))
+    _write_program(checkout.bin / "pulumi", f'exec {command} "$@"')
+
+
 def place_language_host(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
     """Put the stand-in where the engine finds it, unless the CLI comes with the official one or PATH has it."""
     folder = checkout.pulumi_home / "plugins" / f"language-python-v{LANGUAGE_HOST_VERSION}"
@@ -104,12 +112,13 @@ def _is_stand_in(file: Path) -> bool:
 
 def _write_launcher(file: Path, checkout: Checkout, module: str) -> None:
     """Write a program that runs ``module`` of this checkout, whatever folder and environment the engine gives it."""
-    text = (
-        "#!/bin/sh\n"
-        f"PYTHONPATH={shlex.quote(str(checkout.root))} PYTHONSAFEPATH=1 "
-        f'exec {shlex.quote(str(checkout.python))} -m {module} "$@"\n'
-    )
-    if file.exists() and file.read_bytes() == text.encode():
+    path, python = shlex.quote(str(checkout.root)), shlex.quote(str(checkout.python))
+    _write_program(file, f'PYTHONPATH={path} PYTHONSAFEPATH=1 exec {python} -m {module} "$@"')
+
+
+def _write_program(file: Path, command: str) -> None:
+    text = f"#!/bin/sh\n{command}\n"
+    if not file.is_symlink() and file.exists() and file.read_bytes() == text.encode():
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.{os.getpid()}")

@@ -29,7 +29,7 @@ for output in outputs:
 
 def yaml_host(project):
     """Return the host of YAML programs, if there is one on PATH or beside the CLI."""
-    beside = (project.path / ".local/bin/pulumi").resolve().with_name(YAML_HOST)
+    beside = (project.path / ".local/pulumi").resolve().with_name(YAML_HOST)
     return shutil.which(YAML_HOST, path=project.environment["PATH"]) or (str(beside) if beside.exists() else None)
 
 

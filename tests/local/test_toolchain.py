@@ -95,7 +95,7 @@ class TestPlugins:
         script(
             (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
         )
-        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        cli = (project.path / ".local/pulumi").resolve().parent
         environment = {
             "PATH": os.pathsep.join([str(bin_), str(cli), project.environment["PATH"]]),
             "PULUMI_HOME": str(home),
@@ -306,7 +306,7 @@ class TestEnvironment:
         assert seen["no_proxy"] == seen["NO_PROXY"] == "internal,example.com,localhost,127.0.0.1,::1"
 
     def test_the_users_pulumi_home_is_known_in_a_shell_too(self, project, tmp_path):
-        cli = (project.path / ".local/bin/pulumi").resolve().parent
+        cli = (project.path / ".local/pulumi").resolve().parent
         environment = {
             "PATH": os.pathsep.join([str(cli), project.environment["PATH"]]),
             "PULUMI_HOME": f"{project.environment['PULUMI_HOME']}/.",
