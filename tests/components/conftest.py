@@ -1,5 +1,6 @@
 """The program without an engine: runs `__main__.py` on Pulumi's mocks and records what it asks the engine for."""
 
+import asyncio
 import functools
 import json
 import runpy
@@ -218,6 +219,12 @@ class RecordingMonitor(MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
+@functools.cache
+def ensure_event_loop() -> None:
+    """Give Pulumi's mocks an event loop, once: Python 3.13 warns before it makes one, and 3.14 makes none."""
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+
 def record(
     program: Callable[[], object],
     config: Mapping[str, object] | None = None,
@@ -241,6 +248,7 @@ def record(
     pulumi.runtime.set_all_config(encoded, [f"{PROJECT}:{key}" for key in secret_keys])
     mocks = AwsMocks(recorded, preview=preview, marks_secrets=marks_secrets)
     monitor = RecordingMonitor(recorded, mocks)
+    ensure_event_loop()
     pulumi.runtime.set_mocks(mocks, PROJECT, STACK, preview=preview, monitor=monitor, organization="organization")
     exports: dict[str, object] = {}
 
