@@ -13,10 +13,9 @@ from local.locks import exclusive
 
 SET_UP_SECONDS = 600.0
 NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the other
-USERS_HOME = "USERS_PULUMI_HOME"  # what PULUMI_HOME was, for commands inside `make shell`
-# What a user has set for real AWS must not reach calls to the emulator: a profile that signs in, another endpoint.
-# Where the user's AWS files are, though, stays: `make profile` writes there.
-KEPT_AWS_SETTINGS = frozenset({"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"})
+USERS = "USERS_"  # before the names of the user's own variables, for `make profile` and commands inside `make shell`
+# The emulator needs nothing of these files, and a fault in one stops every AWS client.
+AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 
 def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +32,8 @@ def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
     return {
         **dict.fromkeys(NO_PROXY, ",".join(dict.fromkeys(direct.split(",")))),
         **({IGNORE_PATH: "true"} if user.get(CHOICE) == STAND_IN else {}),
-        USERS_HOME: user.get("PULUMI_HOME", ""),
+        **{f"{USERS}{name}": user.get(name, "") for name in ("PULUMI_HOME", *AWS_FILES)},
+        **dict.fromkeys(AWS_FILES, os.devnull),
         "PATH": os.pathsep.join([*own, *others]),
         "PULUMI_HOME": str(checkout.pulumi_home),
         # Without the file that the backend writes beside each file: a run killed in between leaves one that stops it.
@@ -62,15 +62,17 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         LocalError: something is missing or in the way.
     """
     user = {name: value for name, value in inherited.items() if name != "PULUMI_CONFIG_PASSPHRASE_FILE"}
+    user |= {name: users_own(user, name) for name in AWS_FILES}
     if user_pulumi_home(user).resolve() == checkout.pulumi_home.resolve():  # in `make shell`
-        user["PULUMI_HOME"] = user.get(USERS_HOME, "")
+        user["PULUMI_HOME"] = user.get(f"{USERS}PULUMI_HOME", "")
     with exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS):
         cli = find_cli(checkout, user)
         place_cli(checkout, cli)
         place_language_host(checkout, cli, user)
         place_aws_plugin(checkout, cli, user)
         ensure_running(checkout, endpoint)
-        kept = {n: v for n, v in user.items() if not n.startswith("AWS_") or n in KEPT_AWS_SETTINGS}
+        # A profile that signs in or another endpoint is for real AWS and must not reach calls to the emulator.
+        kept = {name: value for name, value in user.items() if not name.startswith("AWS_")}
         environment = kept | additions(checkout, user)
         recover(checkout, stack)
         make_stack(checkout, stack, environment)
@@ -78,6 +80,12 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
             say(f"Stack {stack} was deployed to another endpoint: asking {endpoint} instead.")
             environment["PULUMI_RUN_PROGRAM"] = "true"
     return environment
+
+
+def users_own(environment: Mapping[str, str], name: str) -> str:
+    """Return what the user set one of AWS_FILES to, in the user's own environment or in a prepared one; else ""."""
+    value = environment.get(name, "")
+    return environment.get(f"{USERS}{name}", value) if value == os.devnull else value
 
 
 def may_have_lost(checkout: Checkout, stack: str, endpoint: str) -> bool:

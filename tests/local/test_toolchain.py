@@ -305,6 +305,17 @@ class TestEnvironment:
         assert seen["PULUMI_SELF_MANAGED_STATE_GZIP"] == "false"
         assert seen["no_proxy"] == seen["NO_PROXY"] == "internal,example.com,localhost,127.0.0.1,::1"
 
+    def test_the_users_aws_files_are_not_read(self, standing, tmp_path):
+        """A section that stands twice stops every AWS client; `make profile` writes to the file all the same."""
+        config = tmp_path / "config"
+        config.write_text("[profile a]\n" * 2)
+        users = {"AWS_CONFIG_FILE": str(config)}
+
+        assert "is proven" in standing.run("make", "verify", "STACK=test", environment=users).stdout
+        standing.run("bash", "-c", 'eval "$(make -s env STACK=test)"; make profile STACK=test', environment=users)
+
+        assert "[profile assume-role-test]" in config.read_text()
+
     def test_the_users_pulumi_home_is_known_in_a_shell_too(self, project, tmp_path):
         cli = (project.path / ".local/pulumi").resolve().parent
         environment = {

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.environment import users_own
 from tools.console import complain, say
 from tools.errors import Exit, FailedError
 from tools.files import read, real_path, write_privately
@@ -46,12 +47,12 @@ def config_file(environment: Mapping[str, str]) -> Path:
 
     https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
     """
-    return Path(environment.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    return Path(users_own(environment, "AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
 
 
 def credentials_file(environment: Mapping[str, str]) -> Path:
     """Return the file where AWS tools look for keys first."""
-    return Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+    return Path(users_own(environment, "AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
 
 
 def overridden(credentials: Path, text: str) -> str:
