@@ -1,4 +1,4 @@
-"""The README and the pages of docs/, walked both ways: what is there is documented, and what is documented is there."""
+"""The documentation, checked both ways: what exists is documented, and what is documented exists."""
 
 import ast
 import contextlib
@@ -23,7 +23,8 @@ from tools.__main__ import COMMANDS, main
 from tools.errors import Exit
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in [*DOCS, *sorted(ROOT.glob("[A-Z]*.md"))]}
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 SIDES = ("trusting", "trusted")
@@ -34,20 +35,20 @@ SIDES = ("trusting", "trusted")
 
 def tables(page, first):
     """Return the rows of a page's tables whose first column is called ``first``, as lists of cells."""
-    found, inside = [], False
+    rows, inside = [], False
     for line in PAGES[page].splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
         if not line.startswith("|"):
             inside = False
         elif inside:
-            found.append(cells)
+            rows.append(cells)
         else:
             inside = cells[0] == first
-    return [cells for cells in found if not set(cells[0]) <= set("-")]
+    return [cells for cells in rows if not set(cells[0]) <= set("-")]
 
 
 def code(cell):
-    """Return what stands in a cell as code."""
+    """Return the pieces of code in a cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 
@@ -71,7 +72,7 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-# What there is
+# What exists
 
 
 @functools.cache
@@ -117,27 +118,28 @@ def settings():
 
 
 def test_every_make_command():
-    assert first_column("docs/operations.md", "command") == {f"make {target}" for target in TARGETS}
+    assert first_column("docs/commands.md", "command") == {f"make {target}" for target in TARGETS}
 
 
 def test_every_make_variable():
     used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE)) | set(re.findall(r"^([A-Z_]+) *\?=", MAKEFILE, re.MULTILINE))
     fixed = set(re.findall(r"^([A-Z_]+) *:?=", MAKEFILE, re.MULTILINE))
-    assert first_column("docs/operations.md", "variable") == used - fixed - {"MAKEFILE_LIST"}
+    assert first_column("docs/commands.md", "variable") == used - fixed - {"MAKEFILE_LIST"}
 
 
-def test_every_tool_and_option():
-    documented = {
-        (code(cells[0])[0], option.split()[0])
-        for cells in tables("docs/operations.md", "tool")
+def test_every_option():
+    documented = [
+        (tool, option.split()[0])
+        for cells in tables("docs/commands.md", "tool")
+        for tool in code(cells[0])
         for option in code(cells[1])
-    }
-    assert documented == {(command, option) for command in COMMANDS for option in options_of(command)}
-    assert set(COMMANDS) <= TARGETS
+    ]
+    assert len(documented) == len(set(documented)), "documented twice"
+    assert set(documented) == {(command, option) for command in COMMANDS for option in options_of(command)}
 
 
 def test_every_exit_code():
-    assert first_column("docs/operations.md", "exit code") == {str(int(code)) for code in Exit}
+    assert first_column("docs/commands.md", "exit code") == {str(int(code)) for code in Exit}
 
 
 def test_every_setting_and_its_default(settings):
@@ -178,22 +180,19 @@ def test_every_output(tmp_path):
     assert first_column("docs/outputs.md", "output") == recorded
 
 
-def test_every_permission_to_deploy_has_its_reason():
-    rows = tables("docs/security.md", "action")
-    documented = {
-        side: {code(cells[0])[0] for cells in rows if cells[position] == "yes"}
-        for position, side in enumerate(SIDES, start=1)
-    }
-    assert all(cells[3] for cells in rows)
-    for side in SIDES:
-        policy = json.loads((ROOT / f"policies/deploy-{side}.json").read_text())
-        assert documented[side] == {action for statement in policy["Statement"] for action in statement["Action"]}
+@pytest.mark.parametrize("side", SIDES)
+def test_every_permission_to_deploy_has_its_reason(side):
+    rows = tables("docs/permissions.md", "action")
+    documented = [action for cells in rows if cells[1] in (side, "both") for action in code(cells[0])]
+    policy = json.loads((ROOT / f"policies/deploy-{side}.json").read_text())
+    assert sorted(documented) == sorted(action for statement in policy["Statement"] for action in statement["Action"])
+    assert all(cells[2] for cells in rows)
 
 
-# Nothing that is not there
+# Nothing that does not exist
 
 
-def test_every_link_leads_somewhere():
+def test_every_link_has_a_target():
     links = [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)]+)\)", text)]
     assert links
     for page, target in links:
@@ -209,17 +208,20 @@ def test_every_page_is_linked_from_the_readme():
     assert [page for page in PAGES if page != "README.md" and f"]({page})" not in PAGES["README.md"]] == []
 
 
-def test_every_file_that_is_named_is_there():
-    named = [
-        (page, name)
-        for page, text in PAGES.items()
-        for name in re.findall(r"`((?:components|docs|local|policies|tests|tools)/[\w./-]*)`", text)
-    ]
+def test_every_file_and_test_that_is_named_exists():
+    named = {
+        name
+        for text in PAGES.values()
+        for name in re.findall(r"(?<![\w./])((?:components|docs|local|policies|tests|tools)/[\w./*-]+(?:::\w+)?)", text)
+    }
     assert named
-    assert [each for each in named if not (ROOT / each[1]).exists()] == []
+    for name in named:
+        path, _, test = name.rstrip(".").partition("::")
+        assert list(ROOT.glob(path)), name
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), name
 
 
-def test_every_command_that_is_shown_is_there():
+def test_every_command_that_is_shown_exists():
     seen = set()
     for page, text in commands_shown():
         for target in re.findall(r"\bmake (?:-s )?([a-z]+)\b", text):
@@ -233,12 +235,13 @@ def test_every_command_that_is_shown_is_there():
     assert set(COMMANDS) <= seen
 
 
-def test_the_programs_that_are_shown_are_python():
+def test_every_python_program_parses():
     programs = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
     assert programs
     for program in programs:
         ast.parse(program)
 
 
-def test_the_readme_is_short():
+def test_the_pages_are_short():
     assert len(PAGES["README.md"].splitlines()) <= 130
+    assert sum(len(path.read_text().split()) for path in ROOT.glob("docs/*.md")) <= 8000
