@@ -23,7 +23,7 @@ RUN_ASKING = $(call RUN, --flags=$(1) $(if $(YES),--yes) -- $(ARGS))
 # The last proof is kept for the diagram.
 VERIFY = $(PYTHON) -m tools verify --stack="$$STACK" --save ".local/proof-$$STACK.json"
 # It ends with 0 where it mended something, so that what failed before it is worth another try.
-MEND = $(PYTHON) -m tools mend --stack="$$STACK"$(if $(YES), --yes)
+MEND = $(PYTHON) -c 'import sys; from tools.recovery import recover; sys.exit(0 if recover(sys.argv[1], yes=bool(sys.argv[2])) else 2)' "$$STACK" "$(YES)"
 # The engine destroys without the program, so it signs in as the state's providers recorded. With the program it cannot
 # always be: then a faulty configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
 SIGN_IN_HINT := "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy ARGS=--run-program"
@@ -93,8 +93,8 @@ adopt: .venv/installed ## take over a relationship that was made by hand, under 
 	@$(RUN) $(PYTHON) -m tools adopt --stack="$$STACK" $(if $(YES),--yes) $(ARGS)
 
 .PHONY: mend
-mend: .venv/installed ## put right what a failed or killed run made and did not record; make up does it by itself
-	@$(RUN) $(MEND) $(ARGS)
+mend: ## gone: make up recovers by itself
+	@echo "error: \`make mend\` is gone. After a failed or killed run: make up. To take over what was made by hand: make adopt" >&2; exit 2
 
 .PHONY: diagram
 diagram: .venv/installed ## draw the deployed relationship as a Mermaid flowchart (OUTPUT=FILE)

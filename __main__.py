@@ -1,15 +1,14 @@
 """The program: configuration -> one relationship -> stack outputs."""
 
 import os
-from functools import partial
 
 import pulumi
 
 from components.configuration import PROJECT_FOLDER, load_settings
-from components.handover import README_NAMES, stack_readme
 from components.models import NAMESPACE
 from components.relationship import Relationship
 from components.stack_encryption import refuse_weak_passphrase
+from components.stack_readme import stack_readme
 
 settings = load_settings()
 if settings.endpoint is None:
@@ -18,9 +17,6 @@ for warning in settings.warnings():
     pulumi.log.warn(warning)
 
 outputs = Relationship(NAMESPACE, settings).outputs()
-outputs.pop("terms")  # they stay in the state, as outputs of the component: see Relationship.outputs
 for output, value in outputs.items():
     pulumi.export(output, value)
-readme = partial(stack_readme, pulumi.get_stack(), emulated=settings.endpoint is not None)
-named = {name: outputs[name] for name in README_NAMES if name in outputs}
-pulumi.export("readme", pulumi.Output.all(**named).apply(readme))
+pulumi.export("readme", stack_readme(pulumi.get_stack(), outputs, emulated=settings.endpoint is not None))

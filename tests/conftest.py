@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from local.emulator import ensure_running, stop
 from local.environment import prepare
 from tests.preforked import READY
 from tests.proxy import Proxy, proxy_before
+from tests.real_like import make_real_like, real_like_plugin
 from tests.shared_plugin import VARIABLE, shared_plugin
 from tests.standing import readable_state, stand
 
@@ -67,7 +69,8 @@ class Project:
 
     @property
     def state_file(self) -> Path:
-        return self.path / f".local/stacks/.pulumi/stacks/assume-role/{STACK}.json"
+        backend = self.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0]
+        return Path(backend) / f".pulumi/stacks/assume-role/{STACK}.json"
 
     def run(
         self,
@@ -119,12 +122,6 @@ class Project:
 
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
-
-    def terms(self) -> dict[str, Any]:
-        """Return the terms of the relationship, out of the state file."""
-        resources = json.loads(self.state())["checkpoint"]["latest"]["resources"]
-        (relationship,) = [each for each in resources if each["type"] == "assume-role:index:Relationship"]
-        return relationship["outputs"]["terms"]
 
     def recorded(self) -> dict[str, Any]:
         """Return the outputs as the state file has them: without a command, and secrets only as ciphertext."""
@@ -359,6 +356,19 @@ def make_standing(
 def project(tmp_path: Path, accounts: Accounts, make_project: Callable[[Path, Accounts], Project]) -> Project:
     """Return a project of the test's own, whose stack is not deployed."""
     return make_project(tmp_path, accounts)
+
+
+@pytest.fixture
+def make_real(project: Project) -> Iterator[Callable[[str], Project]]:
+    """Return a function that makes the test's project one of real accounts, whose AWS is at an endpoint."""
+    with ExitStack() as servers:
+        yield lambda endpoint: make_real_like(project, servers.enter_context(real_like_plugin(endpoint)), endpoint)
+
+
+@pytest.fixture
+def real_project(make_real: Callable[[str], Project], emulator: str) -> Project:
+    """Return a project whose accounts count as real: nothing may be done in them without a yes."""
+    return make_real(emulator)
 
 
 @pytest.fixture

@@ -27,14 +27,15 @@ CONNECTIONS = 64  # that engines may have at a time; nobody tells when one ends
 class PluginForEachConnection:
     """Answers whoever calls with the plugin of that connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugin: type[AwsPlugin]) -> None:
+        self._plugin_type = plugin
         self._plugins: dict[str, AwsPlugin] = {}  # the oldest connection first
         self._lock = threading.Lock()
 
     def _plugin(self, connection: str) -> AwsPlugin:
         with self._lock:
             if connection not in self._plugins:
-                self._plugins[connection] = AwsPlugin()
+                self._plugins[connection] = self._plugin_type()
                 for oldest in [*self._plugins][:-CONNECTIONS]:
                     del self._plugins[oldest]
             return self._plugins[connection]
@@ -48,10 +49,10 @@ class PluginForEachConnection:
 
 
 @contextmanager
-def shared_plugin() -> Iterator[dict[str, str]]:
+def shared_plugin(plugin: type[AwsPlugin] = AwsPlugin) -> Iterator[dict[str, str]]:
     """Serve, and yield what to add to the environment of an engine."""
     server = grpc.server(ThreadPoolExecutor(THREADS))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(PluginForEachConnection(), server)  # type: ignore[arg-type]
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(PluginForEachConnection(plugin), server)  # type: ignore[arg-type]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     # Reading AWS's descriptions of its services is most of what a provider costs: here they are read once.

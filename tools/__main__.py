@@ -14,7 +14,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "verify": "prove that the right one gets in and the wrong one does not",
     "profile": "write the stack's two AWS profiles to your AWS config file",
     "adopt": "take over a relationship that was made by hand, under the configured names",
-    "mend": "put right what a failed or killed run made and did not record",
     "diagram": "draw the deployed relationship as a Mermaid flowchart",
     "rotate": "replace the access key without a gap, a step at a time",
     "revoke": "in an emergency: stop every key and every session at once",

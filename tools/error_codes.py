@@ -20,6 +20,8 @@ REFUSED = frozenset(
 UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "AuthFailure"})
 WRONG_SECRET = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 NO_SUCH_ENTITY = "NoSuchEntity"  # how IAM says that something is not there
+# How AWS services say that something is not there.
+NOT_FOUND = frozenset({NO_SUCH_ENTITY, "ResourceNotFoundException", "InvalidResourceId", "ParameterNotFound"})
 # IAM is eventually consistent, so both may only mean "not yet":
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 MAY_SPREAD = REFUSED | UNKNOWN_KEY

@@ -4,7 +4,8 @@
 `endpoints` judges the address of an emulator, and `limits` has AWS's numbers.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Side: TypeAlias = Literal["trusting", "trusted"]
 """One of the two accounts: the trusting one hosts the role, the trusted one hosts the user."""
+SIDES: Final[tuple[Side, ...]] = ("trusting", "trusted")

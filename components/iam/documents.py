@@ -179,13 +179,18 @@ def same_document(one: Document, other: Document) -> bool:
     return _meaning(one) == _meaning(other)
 
 
+def _is_empty(name: str, statement: Mapping[str, object]) -> bool:
+    """Return whether an element says nothing, as ``"Condition": {}``."""
+    return name == "Condition" and not statement[name]
+
+
 def _meaning(value: object, key: str = "") -> object:
     """Return a canonical form: every value a sorted list without repetitions, AWS's shorthands written out."""
     if key in ("Principal", "NotPrincipal") and value == "*":
         return _meaning({"AWS": "*"})
     if isinstance(value, Mapping):
         entries = cast("Mapping[str, object]", value)
-        return [{name: _meaning(entries[name], name) for name in sorted(entries)}]
+        return [{name: _meaning(entries[name], name) for name in sorted(entries) if not _is_empty(name, entries)}]
     if isinstance(value, list):
         items = [item for part in cast("list[object]", value) for item in cast("list[object]", _meaning(part, key))]
         return sorted({json.dumps(item, sort_keys=True): item for item in items}.values(), key=json.dumps)

@@ -77,12 +77,11 @@ def test_a_disk_that_was_full_in_the_first_run(project, aws_client):
     for copy in project.path.rglob("*.checkpoint.json"):
         copy.unlink()
 
-    done = project.run("make", "mend", "STACK=test")
-    project.up()
+    done = project.run("make", "up", "STACK=test")
 
     assert "going on from an empty one: no copy is whole" in done.stderr
-    assert "adopt role Assume-Role-1" in done.stdout
-    assert "adopt policy Custom-Policy-For-Role-1" in done.stdout
+    assert "  Role Assume-Role-1 (trusting account)" in done.stdout
+    assert "policy/Custom-Policy-For-Role-1 (trusting account)" in done.stdout
     keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName="user-1")["AccessKeyMetadata"]
     assert [key["AccessKeyId"] for key in keys] == [project.outputs()["accessKeyId"]]
 

@@ -36,8 +36,8 @@ def test_what_the_plugin_tries_again_heals_at_once_and_so_does_a_lost_create(pro
 
         assert done.went_well, done.said
         assert not proxy.is_due
-        assert re.findall(r"^  adopt (.+)", done.said, re.MULTILINE) == ["user user-1"]
-        in_turn = ("EntityAlreadyExists", "Mended.", "test is not what it says", "Deleted key AKIA", "test is proven")
+        assert "\n  User user-1 (trusted account)\nImported 1 resources." in done.said
+        in_turn = ("EntityAlreadyExists", "Imported", "test is not what it says", "Deleted key AKIA", "test is proven")
         assert re.search(".*".join(in_turn), done.said, re.DOTALL), done.said
         assert list(differences(project, aws_client, None)) == []
 
@@ -63,7 +63,7 @@ def test_a_killed_run_is_healed_by_the_next(project, emulator, aws_client):
         kill.operation.configure(project, proxy.url)
         assert not kill.happen(project, proxy).went_well
         assert "pending_operations" in project.state()
-        project.pulumi("cancel", "--yes")  # or `mend` would run for the lock's sake
+        project.pulumi("cancel", "--yes")  # or the lock would be in the way
 
         done = run(project, *kill.operation.remedy)
 

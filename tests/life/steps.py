@@ -178,8 +178,7 @@ COMMANDS: dict[str, Callable[..., tuple[Done, list[str]]]] = {
     "rotate until hand-over": partial(_rotate, options="--until-hand-over"),
     "revoke": _revoke,
     "adopt": partial(_tool, words=("adopt",)),
-    "mend": partial(_tool, words=("mend",)),
 }
 # How often each comes: by what it is worth, and what it costs.
-SELDOM = ("rotate until hand-over", "revoke", "adopt", "mend", "destroy", "refresh", "preview", "make up")
+SELDOM = ("rotate until hand-over", "revoke", "adopt", "destroy", "refresh", "preview", "make up")
 OFTEN = ("pulumi up", "verify")

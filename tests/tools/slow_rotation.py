@@ -25,7 +25,6 @@ from tests.tools.slow_aws import (
 )
 from tools.engine import ACCESS_KEY
 from tools.errors import FailedError
-from tools.stack import STACK_TYPE
 
 SECONDS_BETWEEN_CALLS = 0.05
 LONGEST_DELAY = 20.0  # seconds until all of AWS has heard of a change
@@ -170,7 +169,10 @@ class Engine:
                 (setting,) = json.loads(text).values()
                 self.declared = {entry["label"]: entry["status"] for entry in setting["objectValue"]}
                 self.aws.machine.passes()
-            case ("stack", "export", *_):
+            case ("stack", "output", *_):
+                keys = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
+                return json.dumps(PRINTED | {"accessKeys": keys, "accessKeyId": self.current()})
+            case ("stack", "export"):
                 return json.dumps(self._export())
             case ("preview", _, _, plan):
                 self.aws.sleep(PREVIEW_SECONDS)
@@ -243,10 +245,7 @@ class Engine:
         self.aws.machine.passes()
 
     def _export(self) -> dict[str, Any]:
-        handed_out = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
-        outputs = PRINTED | {"accessKeys": handed_out, "accessKeyId": self.current()}
-        resources: list[dict[str, Any]] = [{"urn": "stack", "type": STACK_TYPE, "outputs": outputs}]
-        resources += [
+        resources = [
             {"urn": URN + label, "type": ACCESS_KEY, "id": key["id"], "inputs": {"status": key["status"]}}
             for label, key in self.state.items()
         ]

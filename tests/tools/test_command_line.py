@@ -2,15 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import ROOT
 from tools import __main__ as command_line
-from tools.__main__ import COMMANDS, main, sentence
+from tools.__main__ import main, sentence
 from tools.engine import preview
 from tools.errors import Exit, FailedError, StackError, UnfinishedError
 
@@ -51,20 +48,6 @@ def test_an_error_of_a_command_is_printed_and_returned(capsys, monkeypatch):
     monkeypatch.setattr(command_line, "import_module", lambda _: Broken)
     assert main(["verify", "--stack", "any"]) == 1
     assert capsys.readouterr().err == "error: Nothing works.\n"
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_old_way_to_call_a_command_is_refused(command):
-    """As a module of its own it would do nothing and end well: a proof that is none."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"tools.{command}", "--stack", "any"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert f"python -m tools {command}" in done.stderr
 
 
 def test_why_a_run_of_the_engine_failed_is_said_without_the_document_that_it_printed(tmp_path, monkeypatch):

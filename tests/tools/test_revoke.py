@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -274,7 +273,7 @@ def test_what_is_revoked_works_nowhere_once_it_says_so() -> None:
 )
 def test_who_else_gets_in_is_said(condition: dict[str, Any], who: str) -> None:
     trust = {"Statement": [{"Effect": "Allow", "Condition": condition}]}
-    outputs = OUTPUTS.model_copy(update={"terms": replace(OUTPUTS.terms, trust_policy=trust)})
+    outputs = OUTPUTS.model_copy(update={"terms": OUTPUTS.terms.model_copy(update={"trust_policy": trust})})
     assert others_let_in(outputs) == who
     assert ("AWSDenyAll" in what_is_left("x", outputs)) == bool(who)
 

@@ -8,7 +8,6 @@ import re
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -270,7 +269,7 @@ def test_what_is_broken_is_named(broken, relation, verify_here, aws_client) -> N
     trusting, trusted = (
         aws_client(account, "iam") for account in (relation.accounts.trusting, relation.accounts.trusted)
     )
-    with broken(trusting, trusted, relation.recorded() | {"terms": relation.terms()}):
+    with broken(trusting, trusted, relation.recorded()):
         code, printed = verify_here("--json", "--timeout", "0")
     rows = rows_by_check(printed.out)
     disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
@@ -294,7 +293,7 @@ def test_a_policy_that_only_denies_and_a_tag_are_warnings(relation, aws_client) 
 
 def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation_as_read, aws_client) -> None:
     iam = aws_client(relation.accounts.trusted, "iam")
-    with key_inactive(None, iam, relation.recorded() | {"terms": relation.terms()}):
+    with key_inactive(None, iam, relation.recorded()):
         process = subprocess.Popen(
             ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
             cwd=relation.path,
@@ -421,7 +420,7 @@ def test_a_stopped_emulator_cannot_be_told_and_soon(
 ) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     outputs, _ = relation_as_read
-    terms = replace(outputs.terms, endpoint=nobody)
+    terms = outputs.terms.model_copy(update={"endpoint": nobody})
     start = datetime.now(UTC)
     code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))
     assert code == 2

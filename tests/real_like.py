@@ -1,0 +1,89 @@
+"""A project as on real AWS: no endpoint, a profile for each account, a passphrase, a file backend of the user's.
+
+The stand-in plugin works for it as the official one would: it takes the emulator's address and the account's root
+from AWS_ENDPOINT_URL and the allowed account, where the configuration has neither.
+"""
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+
+from local.plugins.aws.service import AwsPlugin
+from local.plugins.aws.wire import decode, encode
+from tests.shared_plugin import VARIABLE, shared_plugin
+
+PASSPHRASE = "only for tests, and long enough"
+SERVICES = ("iam", "sts", "secretsmanager", "ssm")
+
+
+class RealLikePlugin(AwsPlugin):
+    """The stand-in, for providers that name a profile and no endpoint."""
+
+    emulator = ""
+
+    def CheckConfig(self, request, context):  # noqa: N802 - the protocol's name
+        response = super().CheckConfig(self._filled(request, "news"), context)
+        response.inputs.CopyFrom(request.news)
+        return response
+
+    def Configure(self, request, context):  # noqa: N802 - as above
+        return super().Configure(self._filled(request, "args"), context)
+
+    def _filled(self, request, field):
+        given = decode(getattr(request, field))
+        account = json.loads(given["allowedAccountIds"])[0]
+        given = {key: value for key, value in given.items() if key != "profile"} | {
+            "accessKey": account,
+            "secretKey": "any",
+            "endpoints": json.dumps([dict.fromkeys(SERVICES, self.emulator)]),
+        }
+        filled = type(request)()
+        filled.CopyFrom(request)
+        getattr(filled, field).CopyFrom(encode(given))
+        return filled
+
+
+@contextmanager
+def real_like_plugin(emulator: str):
+    """Serve the plugin, and yield what to add to the environment of an engine."""
+    plugin = type("Plugin", (RealLikePlugin,), {"emulator": emulator})
+    with shared_plugin(plugin) as variables:
+        yield variables
+
+
+def make_real_like(project, plugin, endpoint):
+    """Return a project that was not deployed, as one for real AWS."""
+    home = project.path / "home"
+    shutil.copytree(project.path / ".local/pulumi-home", home, symlinks=True)
+    (project.path / "backend").mkdir()
+    profiles = {side: getattr(project.accounts, side) for side in ("trusting", "trusted")}
+    (project.path / "aws-config").write_text(
+        "".join(
+            f"[profile {side}]\naws_access_key_id = {account}\naws_secret_access_key = any\nregion = us-east-1\n"
+            for side, account in profiles.items()
+        )
+    )
+    kept = {
+        name: value
+        for name, value in project.environment.items()
+        if name not in (VARIABLE, "USERS_PULUMI_HOME", "PULUMI_SELF_MANAGED_STATE_GZIP")
+    }
+    environment = (
+        kept
+        | plugin
+        | {
+            "AWS_CONFIG_FILE": str(project.path / "aws-config"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "PULUMI_BACKEND_URL": f"file://{project.path / 'backend'}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_HOME": str(home),
+        }
+    )
+    real = replace(project, environment=environment)
+    sections = {side: {"accountId": account, "profile": side} for side, account in profiles.items()}
+    real.configure({"endpoint": None, **sections})
+    lines = real.stack_file.read_text().splitlines(keepends=True)
+    real.stack_file.write_text("".join(line for line in lines if not line.startswith("encryptionsalt")))
+    real.run("pulumi", "stack", "init", "test", "--non-interactive")
+    return real

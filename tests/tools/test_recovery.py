@@ -1,0 +1,235 @@
+"""Recovery: what a failed or killed deployment left becomes the stack's own; nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from components.iam.owner import OWNER_TAG
+from tests.faults.operations import start
+from tests.proxy import Fault, proxy_before
+from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, document, let_the_second_pass
+from tools.engine import Update
+from tools.keys import AccessKey
+from tools.recovery import is_orphaned, last_began
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Project
+    from tests.proxy import Proxy
+
+# What `up` does after a failure, without the deployments and the proof around it.
+RECOVER = "import sys; from tools.recovery import recover; print(recover('test', yes='--yes' in sys.argv))"
+PULUMI_UP = ("pulumi", "up", "--yes", "--skip-preview", "--stack", "test")
+POLL_SECONDS, UNCHANGED_POLLS = 0.05, 20
+OTHER = "organization/assume-role/other/assume-role"
+
+
+def up(project: Project) -> subprocess.CompletedProcess[str]:
+    return project.run("make", "up", "STACK=test", check=False)
+
+
+def recover_on_a_terminal(project: Project, answers: str) -> str:
+    """Recover with a terminal as standard input, and return what was printed."""
+    person, terminal = pty.openpty()
+    with subprocess.Popen(
+        ["python", "-c", RECOVER],
+        cwd=project.path,
+        env=project.environment,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        os.write(person, answers.encode())
+        printed, _ = process.communicate(timeout=120)
+    os.close(person)
+    os.close(terminal)
+    return printed
+
+
+def kill_at(project: Project, proxy: Proxy, *actions: str) -> None:
+    """Kill `pulumi up` and all that it started when AWS has done these calls, and nobody knows of it."""
+    for action in actions:
+        proxy.plan(action, Fault.HOLD)
+    run = start(project, *PULUMI_UP)
+    assert proxy.reached.wait(60)
+    unchanged, state = 0, ""
+    while proxy.is_due or unchanged < UNCHANGED_POLLS:  # a kill while the state is written is another test's matter
+        assert run.poll() is None
+        before, state = state, project.state()
+        unchanged = unchanged + 1 if state == before else 0
+        time.sleep(POLL_SECONDS)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    proxy.release()
+    project.pulumi("cancel", "--yes")  # the lock is another test's matter
+
+
+def names(iam: Any) -> list[str]:
+    """Return the names of all roles, users and policies of an account."""
+    held = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
+    kinds = {"RoleDetailList": "RoleName", "UserDetailList": "UserName", "Policies": "PolicyName"}
+    return [each[name] for kind, name in kinds.items() for each in held[kind]]
+
+
+def keys_of(project: Project, aws_client: Callable[..., Any]) -> list[str]:
+    keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    return [key["AccessKeyId"] for key in keys]
+
+
+def at(seconds: float) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def ran(start: int, end: int, *, failed: bool = False, deployed: bool = True) -> Update:
+    return Update(start=at(start), end=at(end), changed=True, failed=failed, deployed=deployed)
+
+
+@pytest.mark.parametrize(
+    ("runs", "killed", "began"),
+    [
+        ([ran(20, 30), ran(0, 10)], False, 20),
+        ([ran(40, 50, deployed=False), ran(20, 30)], False, 20),
+        pytest.param([ran(20, 30)], True, 30, id="a killed run began after the last one of the history"),
+        pytest.param([ran(20, 30, failed=True)], True, 20, id="or is a later try of one that failed"),
+        pytest.param(
+            [ran(40, 50, failed=True), ran(20, 30, failed=True), ran(0, 10)], False, 20, id="tries that failed"
+        ),
+        pytest.param([], True, None, id="of a first run nothing is known"),
+    ],
+)
+def test_when_the_last_deployment_began(runs: list[Update], began: int | None, *, killed: bool) -> None:
+    assert last_began(runs, killed=killed) == (None if began is None else at(began))
+
+
+@pytest.mark.parametrize(
+    ("created", "used", "began", "orphaned"),
+    [
+        (25, None, 20, True),
+        pytest.param(20, None, 20.7, True, id="AWS's dates are whole seconds"),
+        pytest.param(19, None, 20, False, id="before the deployment began"),
+        pytest.param(25, 26, 20, False, id="used"),
+        pytest.param(None, None, 20, False, id="of unknown age"),
+        pytest.param(25, None, None, False, id="and no deployment is on record"),
+    ],
+)
+def test_which_key_is_orphaned(
+    created: float | None, used: float | None, began: float | None, *, orphaned: bool
+) -> None:
+    created_at, used_at, began_at = (None if when is None else at(when) for when in (created, used, began))
+    assert is_orphaned(AccessKey(id="AKIA", created=created_at, last_used=used_at), began_at) == orphaned
+
+
+def test_what_carries_no_tag_or_another_stacks_is_named_and_stays(
+    project: Project, aws_client: Callable[..., Any]
+) -> None:
+    by_hand = ByHand(project.accounts, aws_client)
+    by_hand.role(Tags=[{"Key": OWNER_TAG, "Value": OTHER}])
+    by_hand.user()
+    key = by_hand.key()["AccessKeyId"]
+
+    done = up(project)
+
+    assert done.returncode != 0
+    assert f"Role {ROLE} (trusting account) belongs to stack {OTHER}" in done.stderr
+    assert f"User {USER} (trusted account) exists and has no owner tag" in done.stderr
+    assert "make adopt STACK=test" in done.stderr
+    assert "pulumi config set assume-role:name NAME --stack test" in done.stderr
+    assert not [each for each in (ROLE_POLICY, USER_POLICY, key) if each in project.state()]
+    assert keys_of(project, aws_client) == [key]
+
+
+def test_an_emulated_stack_takes_over_what_a_killed_run_made(
+    project: Project, aws_client: Callable[..., Any], emulator: str
+) -> None:
+    with proxy_before(emulator) as proxy:
+        project.configure({"endpoint": proxy.url})
+        kill_at(project, proxy, "CreateRole", "CreateUser")
+        done = up(project)
+
+    assert done.returncode == 0, done.stderr
+    assert f"Role {ROLE} (trusting account)" in done.stdout
+    assert "Stack test is proven" in done.stdout
+    assert "pending_operations" not in project.state()
+    assert keys_of(project, aws_client) == [project.outputs()["accessKeyId"]]
+
+
+def test_a_replacement_that_a_killed_run_made_is_deleted(
+    standing: Project, aws_client: Callable[..., Any], emulator: str
+) -> None:
+    """Another name makes another role. The state has the old one in its place, so the new one cannot be imported."""
+    trusting = aws_client(standing.accounts.trusting, "iam")
+    trusting.create_policy(PolicyName="P", PolicyDocument=document(Action="s3:*", Resource="*"))
+    with proxy_before(emulator) as proxy:
+        standing.stand_behind(proxy.url)
+        standing.configure({"role": {"name": "R", "policy": {"name": "P"}}})
+        kill_at(standing, proxy, "CreateRole")
+        done = up(standing)
+
+    assert "Deleted Role R (trusting account), an unfinished replacement." in done.stdout
+    assert "Policy arn:aws:iam::" in done.stderr
+    assert "policy/P (trusting account) exists and has no owner tag" in done.stderr
+    assert "P" in names(trusting)
+
+
+def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(
+    standing: Project, aws_client: Callable[..., Any], emulator: str
+) -> None:
+    """A lost answer makes the plugin call again: the user has a key that the state does not know."""
+    trusted = aws_client(standing.accounts.trusted, "iam")
+    trusted.delete_access_key(UserName=USER, AccessKeyId=keys_of(standing, aws_client)[0])
+    standing.pulumi("refresh", "--yes", "--skip-preview")
+    with proxy_before(emulator) as proxy:
+        standing.stand_behind(proxy.url)
+        proxy.plan("CreateAccessKey", Fault.LOSE)
+        done = up(standing)
+        assert done.returncode == 0, done.stdout
+        assert "Deleted key AKIA" in done.stdout
+        assert keys_of(standing, aws_client) == [standing.outputs()["accessKeyId"]]
+
+        let_the_second_pass()
+        by_hand = trusted.create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"]
+        let_the_second_pass()
+        done = up(standing)
+
+    assert done.returncode != 0  # a key that the stack does not know is disproven
+    assert f"User {USER} has key {by_hand}" in done.stdout
+    assert f"aws iam delete-access-key --user-name {USER} --access-key-id {by_hand}" in done.stdout
+    assert by_hand in keys_of(standing, aws_client)
+
+
+def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(
+    make_real: Callable[[str], Project], aws_client: Callable[..., Any], emulator: str
+) -> None:
+    with proxy_before(emulator) as proxy:
+        real = make_real(proxy.url)
+        kill_at(real, proxy, "CreateRole", "CreateAccessKey")
+        (orphan,) = keys_of(real, aws_client)
+
+        asked = real.python("-c", RECOVER, check=False)
+        assert "Nothing was imported. To import them: make up STACK=test YES=1" in asked.stderr
+
+        agreed = real.python("-c", RECOVER, "--yes")
+        assert f"Role {ROLE} (trusting account)" in agreed.stdout
+        assert f"Only a person on a terminal can decide to delete key {orphan}" in agreed.stdout
+        assert "The state keeps its pending operations" in agreed.stderr
+        assert "pending_operations" in real.state()
+        assert keys_of(real, aws_client) == [orphan]
+
+        printed = recover_on_a_terminal(real, "y\n")
+        assert f"Deleted key {orphan}" in printed
+        assert "pending_operations" not in real.state()
+        real.up()
+        assert keys_of(real, aws_client) == [real.outputs()["accessKeyId"]]
+    role = aws_client(real.accounts.trusting, "iam").get_role(RoleName=ROLE)["Role"]
+    assert {"Key": OWNER_TAG, "Value": OWNER} in role["Tags"]

@@ -1,0 +1,210 @@
+"""Recovery after a deployment that failed or was killed: resources and access keys that the state does not know.
+
+The owner tag decides what is the stack's own. Access keys take no tags: on real accounts a person decides about each.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any, Final, cast
+
+from components.iam import SIDES, Side
+from components.iam.endpoints import is_emulator
+from components.iam.owner import OWNER_TAG
+from tools.callers import Caller, administrator
+from tools.console import agreed, complain, say
+from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
+from tools.errors import StackError
+from tools.keys import AccessKey, moment
+from tools.propagation import SPREADING_SECONDS
+from tools.stack import read_config
+from tools.takeover import POLICY, ROLE, USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
+
+# The call of IAM that deletes a resource, and the parameter that names it.
+DELETIONS: Final[Mapping[str, tuple[str, str]]] = {
+    ROLE: ("delete_role", "RoleName"),
+    USER: ("delete_user", "UserName"),
+    POLICY: ("delete_policy", "PolicyArn"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The stack that is to be recovered."""
+
+    name: str
+    owner: str  # the value of its owner tag
+    accounts: Mapping[Side, Caller]
+    resources: Sequence[Mapping[str, Any]]  # of its state
+    pending: frozenset[str]  # URNs of the creations that a killed run has not recorded the end of
+    began: datetime | None  # when its last deployment began
+    emulated: bool
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the resources in the state."""
+        return frozenset(str(each.get("id")) for each in self.resources)
+
+    @property
+    def urns(self) -> frozenset[str]:
+        """The URNs in the state, which no import can use."""
+        return frozenset(each["urn"] for each in self.resources)
+
+    def has(self, existing: Existing) -> bool:
+        """Return whether the state holds it. A resource deleted to be replaced stays there until it is replaced."""
+        there = [each for each in self.resources if not each.get("pendingReplacement")]
+        return (existing.type, existing.id) in {(each["type"], each.get("id")) for each in there}
+
+    def may_delete(self, what: str) -> bool:
+        """Return whether something may be deleted: on real accounts only where a person on a terminal says so."""
+        if not self.emulated and not sys.stdin.isatty():
+            say(f"Only a person on a terminal can decide to delete {what}. It stays.")
+        return self.emulated or (sys.stdin.isatty() and agreed(f"Delete {what}?", yes=False))
+
+
+def recover(name: str, *, yes: bool) -> bool:
+    """Import what earlier deployments left, and delete orphaned keys; return whether to deploy again.
+
+    Emulated accounts are changed without a question, and the state is refreshed from them. On real accounts ``yes``
+    agrees to imports only: a key is deleted only where a person on a terminal says so.
+
+    Args:
+        name: the stack's name.
+        yes: whether the user agreed beforehand.
+
+    Raises:
+        StackError: the stack or an account cannot be read, or the user did not agree to an import.
+        ClientError: AWS refused a call.
+    """
+    with ThreadPoolExecutor() as pool:
+        plan, runs, config = (pool.submit(read_plan, name), pool.submit(read_updates, name), read_config(name))
+        deployment: Mapping[str, Any] = read_export(name).get("deployment") or {}
+    steps, import_file = plan.result()
+    operations = cast("list[dict[str, Any]]", deployment.get("pending_operations") or [])
+    pending = frozenset(str(each["resource"]["urn"]) for each in operations if each["type"] == "creating")
+    stack = Stack(
+        name=name,
+        owner=stack_owner(steps),
+        accounts={side: administrator(side, config) for side in SIDES},
+        resources=deployment.get("resources") or [],
+        pending=pending,
+        began=last_began(runs.result(), killed=bool(pending)),
+        emulated=is_emulator(config.get("endpoint")),
+    )
+    existing = [each for each in find(steps, stack.accounts, ("create", "replace")) if not stack.has(each)]
+    refusals = {each.urn: each.refusal(stack.owner, name) for each in existing if each.tags is not None}
+    complain(*(why for why in refusals.values() if why))
+    own = [each for each in existing if each.urn in refusals and refusals[each.urn] is None]
+    taken = _take_over(stack, existing, [each for each in own if each.urn not in stack.urns], import_file, yes=yes)
+    deleted = [each for each in own if each.urn in stack.urns and _delete(stack, each)]
+    unknown, gone = _delete_keys(stack, taken)
+
+    unresolved = {each.urn for each in existing if each not in taken and each not in deleted}
+    if unknown or not (gone or stack.emulated or _is_listed(deployment)):
+        unresolved |= {urn for urn in pending if ACCESS_KEY in urn}
+    cleared = bool(pending) and not pending & unresolved
+    if pending and not cleared:
+        complain(f"The state keeps its pending operations until all of that is resolved. Then: make up STACK={name}")
+    if stack.emulated or cleared:
+        target = ("--target", str(stack.resources[0]["urn"])) if stack.resources and not stack.emulated else ()
+        refresh(name, *target, *(("--clear-pending-creates",) if cleared else ()))
+    changed = stack.emulated and read_updates(name)[0].changed
+    if changed:
+        say(f"The accounts differed from the state of stack {name}. It is refreshed now.")
+    return bool(taken or deleted or gone or cleared or changed)
+
+
+def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
+    """Return when the last deployment began, earlier tries that failed included; None without a history.
+
+    Args:
+        runs: the history, newest first.
+        killed: whether a killed run is on record. It is not in the history, and began after the last one that is.
+    """
+    deployments = [run for run in runs if run.deployed]
+    failed = list(takewhile(lambda run: run.failed, deployments))
+    if failed:
+        return failed[-1].start
+    return next((run.end if killed else run.start for run in deployments), None)
+
+
+def is_orphaned(key: AccessKey, began: datetime | None) -> bool:
+    """Return whether a key was created since the last deployment began, and never used.
+
+    AWS's dates are whole seconds.
+    """
+    if began is None or key.created is None or key.last_used is not None:
+        return False
+    return key.created >= began.replace(microsecond=0)
+
+
+def _is_listed(deployment: Mapping[str, Any]) -> bool:
+    """Return whether AWS lists by now what the last run created: IAM is eventually consistent."""
+    age = datetime.now(UTC) - datetime.fromisoformat(deployment["manifest"]["time"])
+    return age > timedelta(seconds=SPREADING_SECONDS)
+
+
+def _take_over(
+    stack: Stack, existing: Sequence[Existing], own: list[Existing], import_file: Mapping[str, Any], *, yes: bool
+) -> list[Existing]:
+    """Import the stack's own resources, and the attachments between them and those in the state."""
+    ids = stack.ids | {each.id for each in own}
+    taken = own + [each for each in existing if each.parts and each.parts <= ids]
+    if not taken:
+        return []
+    say(f"An earlier deployment of stack {stack.name} created these, and its state does not know them:")
+    say(*(f"  {each}" for each in taken))
+    if not stack.emulated and not agreed("Import them into the stack?", yes=yes):
+        raise StackError(f"Nothing was imported. To import them: make up STACK={stack.name} YES=1")
+    import_resources(stack.name, import_file, taken)
+    say(f"Imported {len(taken)} resources.")
+    return taken
+
+
+def _delete(stack: Stack, replacement: Existing) -> bool:
+    """Delete an unfinished replacement, whose place in the state is taken; AWS refuses where it is in use.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+    """
+    if replacement.type not in DELETIONS or not stack.may_delete(f"{replacement}, an unfinished replacement"):
+        return False
+    call, parameter = DELETIONS[replacement.type]
+    getattr(stack.accounts[replacement.side].client("iam"), call)(**{parameter: replacement.id})
+    say(f"Deleted {replacement}, an unfinished replacement.")
+    return True
+
+
+def _delete_keys(stack: Stack, taken: Sequence[Existing]) -> tuple[list[AccessKey], list[AccessKey]]:
+    """Delete the orphaned keys of the stack's user; return the unknown keys that stay, and those that are gone."""
+    users = [each.id for each in taken if each.type == USER]
+    users += [str(each["id"]) for each in stack.resources if each["type"] == USER and "id" in each]
+    iam = stack.accounts["trusted"].client("iam")
+    keys = unknown_keys(iam, users[0], stack.ids) if users else []
+    tags = cast("list[object]", iam.get_user(UserName=users[0])["User"].get("Tags", [])) if keys else []
+    if {"Key": OWNER_TAG, "Value": stack.owner} not in tags:
+        return keys, []
+    gone = [key for key in keys if _delete_key(stack, iam, users[0], key)]
+    return [key for key in keys if key not in gone], gone
+
+
+def _delete_key(stack: Stack, iam: Any, user: str, key: AccessKey) -> bool:  # noqa: ANN401 - a client of botocore
+    """Delete an unknown key if it is an orphaned one, and is still as it was when it was looked at."""
+    made = f"created {moment(key.created)}" if key.created else "of unknown age"
+    used = f"last used {moment(key.last_used)}" if key.last_used else "no recorded use"
+    say(f"User {user} has {key} ({key.actual}, {made}, {used}), which stack {stack.name} does not know.")
+    if stack.emulated and not is_orphaned(key, stack.began):
+        say("It may be in use, so it stays. If it is not:")
+        say(f"  aws iam delete-access-key --user-name {user} --access-key-id {key.id}")
+        return False
+    if not stack.may_delete(str(key)):
+        return False
+    refresh(stack.name, "--target", str(stack.resources[0]["urn"]))  # fails while a deployment runs: it may record it
+    recorded = cast("list[dict[str, Any]]", read_export(stack.name)["deployment"]["resources"])
+    if key not in unknown_keys(iam, user, {each.get("id") for each in recorded}):
+        return False
+    iam.delete_access_key(UserName=user, AccessKeyId=key.id)
+    say(f"Deleted {key}.")
+    return True
