@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -51,8 +52,12 @@ class Checkout:
 
     @property
     def emulator(self) -> Path:
-        """The embedded AWS: its state, its log and its process id."""
+        """The folder of the AWS emulators."""
         return self.state / "emulator"
+
+    def emulator_of(self, endpoint: str) -> Path:
+        """Return the folder of the emulator at an endpoint: its state, its log and its process id."""
+        return self.emulator / str(urlsplit(endpoint).port)
 
     @property
     def python(self) -> Path:

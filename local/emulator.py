@@ -1,15 +1,16 @@
-"""The embedded AWS: starts ministack where a stack's endpoint says, finds it again, and stops it."""
+"""The AWS emulator: starts ministack where a stack's endpoint says, finds it again, and stops it."""
 
 import fcntl
 import http.client
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from local import LocalError
@@ -19,12 +20,16 @@ from local.locks import exclusive
 
 START_SECONDS = 60.0  # it takes 0.3 to 2 s; a machine that is busy building takes longer
 STOP_SECONDS = 20.0  # it saves its state first
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 5.0  # for a whole answer
+ANSWER_BYTES = 1_000_000
 POLL_SECONDS = 0.05
 PROCESS = Path(__file__).with_name("emulator_process.py")
-# Signed with a made-up key: an emulator that checks signatures refuses it, any other lets everybody in.
+# Signed with a key that does not exist: an emulator that checks signatures refuses it, any other lets everybody in.
 STRANGER = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20300101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"  # noqa: E501
 REFUSALS = (400, 401, 403)
+# What the emulator's Python needs of the user's environment. The rest may hold secrets or settings of ministack.
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
+OWNER_ONLY = 0o077
 
 
 def ensure_running(checkout: Checkout, endpoint: str) -> None:
@@ -36,23 +41,21 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
     url = urlsplit(endpoint)
     if url.scheme != "http" or url.hostname not in ("127.0.0.1", "localhost") or not url.port:
         raise LocalError(
-            f"The embedded AWS listens on http://127.0.0.1 only, and endpoint is {endpoint!r}. "
+            f"The AWS emulator listens on http://127.0.0.1 only, and endpoint is {endpoint!r}. "
             "Set it with: pulumi config set endpoint http://127.0.0.1:4599"
         )
     # One that another command is starting does not listen yet.
     if _is_ours(checkout, endpoint) and _listening(endpoint) != "nothing" and _enforces_iam(endpoint):
         return
-    with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):
+    with exclusive(checkout.emulator / "lock", "the start of the AWS emulator", timeout=START_SECONDS):
         kind = _listening(endpoint)
         if kind == "nothing":
-            if _stop(checkout):
-                say(f"Stopped the embedded AWS, to start it again at {endpoint}; its state is kept.")
-            _start(checkout, endpoint, url.port)
+            _start(checkout, endpoint)
         elif kind == "ministack" and not _is_ours(checkout, endpoint):
             say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
         elif kind == "something else":
             raise LocalError(
-                f"Something other than the embedded AWS listens at {endpoint}. Stop it, or choose a free port: "
+                f"Something other than the AWS emulator listens at {endpoint}. Stop it, or choose a free port: "
                 "pulumi config set endpoint http://127.0.0.1:PORT"
             )
         if not _enforces_iam(endpoint):
@@ -63,49 +66,50 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
 
 
 def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
-    """Return whether the embedded AWS that runs at ``endpoint`` was started, by this checkout, after a moment.
+    """Return whether the emulator that runs at ``endpoint`` was started, by this checkout, after a moment.
 
     Args:
         checkout: the checkout.
         endpoint: the emulator's URL.
         moment: seconds since 1970.
     """
-    return _is_ours(checkout, endpoint) and _record_file(checkout).stat().st_mtime > moment
+    return _is_ours(checkout, endpoint) and _record_file(checkout.emulator_of(endpoint)).stat().st_mtime > moment
 
 
 def stop(checkout: Checkout) -> bool:
-    """Stop the embedded AWS that this checkout started, letting it save its state; return whether one ran."""
-    with exclusive(checkout.emulator / "lock", "the start of the embedded AWS", timeout=START_SECONDS):
-        return _stop(checkout)
+    """Stop the emulators that this checkout started, letting them save their state; return whether any ran."""
+    with exclusive(checkout.emulator / "lock", "the start of the AWS emulator", timeout=START_SECONDS):
+        # Earlier versions of this project had one emulator, in the folder of all.
+        stopped = [_stop(folder) for folder in (checkout.emulator, *checkout.emulator.iterdir())]
+    return any(stopped)
 
 
-def _stop(checkout: Checkout) -> bool:
-    record = _record(checkout)
-    if record is None:
+def _stop(folder: Path) -> bool:
+    pid = _process(folder)
+    if pid is None:
         return False
-    pid = int(record["pid"])
     end = time.monotonic() + STOP_SECONDS
     os.kill(pid, signal.SIGTERM)
-    while _record(checkout):
+    while _process(folder):
         if time.monotonic() > end:
             os.kill(pid, signal.SIGKILL)
-            say(f"The embedded AWS (process {pid}) did not end within {STOP_SECONDS:.0f} s and was killed.")
+            say(f"The AWS emulator (process {pid}) did not end within {STOP_SECONDS:.0f} s and was killed.")
             return True
         time.sleep(POLL_SECONDS)
-    _record_file(checkout).unlink(missing_ok=True)
+    _record_file(folder).unlink(missing_ok=True)
     return True
 
 
-def _start(checkout: Checkout, endpoint: str, port: int) -> None:
-    folder = checkout.emulator
-    record = _record_file(checkout)
+def _start(checkout: Checkout, endpoint: str) -> None:
+    folder = checkout.emulator_of(endpoint)
+    record = _record_file(folder)
     if record.exists():
         # It is removed on a clean stop only, and ministack saves its state only then.
         say(
-            "The embedded AWS did not end by `make down`, so what it had not saved is lost. "
+            "The AWS emulator did not end by `make down`, so what it had not saved is lost. "
             "`make up` creates again what is gone."
         )
-    process = _launch(checkout, endpoint, port)
+    process = _launch(checkout, endpoint)
     end = time.monotonic() + START_SECONDS
     while _listening(endpoint) != "ministack":
         if process.poll() is not None or time.monotonic() > end:
@@ -114,26 +118,30 @@ def _start(checkout: Checkout, endpoint: str, port: int) -> None:
             record.unlink()
             last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise LocalError(
-                f"The embedded AWS did not start at {endpoint}: {' '.join(last) or 'it said nothing'}. "
+                f"The AWS emulator did not start at {endpoint}: {' '.join(last) or 'it said nothing'}. "
                 f"Its log is {folder / 'log'}."
             )
         time.sleep(POLL_SECONDS)
     process.returncode = 0  # it outlives this process on purpose; without this, Python warns of a forgotten child
 
 
-def _launch(checkout: Checkout, endpoint: str, port: int) -> subprocess.Popen[bytes]:
+def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
     """Start the process, and record which one it is as long as it lives."""
-    folder, record = checkout.emulator, _record_file(checkout)
+    folder = checkout.emulator_of(endpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # its files hold the secrets of all access keys
     settings = {
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
+        "GATEWAY_PORT": str(urlsplit(endpoint).port),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(folder / "s3"),
+        "TMPDIR": str(folder),
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MINISTACK_"))}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    record = _record_file(folder)
     with record.open("w", encoding="utf-8") as running, (folder / "log").open("w", encoding="utf-8") as log:
         fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock: it tells whether it lives, whatever its id
         process = subprocess.Popen(
@@ -145,9 +153,10 @@ def _launch(checkout: Checkout, endpoint: str, port: int) -> subprocess.Popen[by
             start_new_session=True,  # Ctrl-C in a command is not meant for it
             cwd=folder,
             pass_fds=[running.fileno()],
+            umask=OWNER_ONLY,
         )
         try:
-            json.dump({"pid": process.pid, "endpoint": endpoint}, running)
+            json.dump({"pid": process.pid}, running)
             running.flush()
         except OSError:  # the disk is full: nobody could find it again
             process.kill()
@@ -156,64 +165,75 @@ def _launch(checkout: Checkout, endpoint: str, port: int) -> subprocess.Popen[by
     return process
 
 
-def _record_file(checkout: Checkout) -> Path:
+def _record_file(folder: Path) -> Path:
     """Return the file that says which process the emulator is; that process keeps it locked as long as it lives."""
-    return checkout.emulator / "running.json"
+    return folder / "running.json"
 
 
-def _record(checkout: Checkout) -> dict[str, str | int] | None:
-    """Return the process id and endpoint of the emulator that this checkout started, if it still runs."""
+def _process(folder: Path) -> int | None:
+    """Return the process id of the emulator that this checkout started in a folder, if it still runs."""
     try:
-        with _record_file(checkout).open(encoding="utf-8") as file:
+        with _record_file(folder).open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return json.load(file)
+                return json.load(file)["pid"]
     except (OSError, ValueError):
         pass
     return None
 
 
 def _is_ours(checkout: Checkout, endpoint: str) -> bool:
-    record = _record(checkout)
-    return record is not None and record["endpoint"] == endpoint
+    return _process(checkout.emulator_of(endpoint)) is not None
 
 
 def _listening(endpoint: str) -> str:
     """Return what listens: "nothing", "ministack" or "something else"."""
     try:
-        health: object = json.loads(_get(f"{endpoint}/_ministack/health"))
-    except urllib.error.URLError as error:
-        return "nothing" if isinstance(error.reason, ConnectionRefusedError) else "something else"
-    except (OSError, ValueError):
+        health: object = json.loads(_get(endpoint, "/_ministack/health")[1])
+    except ConnectionRefusedError:
+        return "nothing"
+    except (OSError, ValueError, RecursionError):
         return "something else"
     return "ministack" if isinstance(health, dict) and "services" in health else "something else"
 
 
 def _enforces_iam(endpoint: str) -> bool:
-    request = urllib.request.Request(  # noqa: S310 - ensure_running lets only http through
-        f"{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15", headers={"Authorization": STRANGER}
-    )
     try:
-        _get(request)
-    except urllib.error.HTTPError as error:
-        return error.code in REFUSALS
+        status, _ = _get(endpoint, "/?Action=GetCallerIdentity&Version=2011-06-15", f"Authorization: {STRANGER}\r\n")
     except OSError as error:
         raise LocalError(
             f"The AWS emulator at {endpoint} gave no answer ({error}): this machine is busy, or it hangs. Try again."
         ) from None
-    return False
+    return status in REFUSALS
 
 
-def _get(request: urllib.request.Request | str) -> bytes:
-    """Return the answer to a request, past the environment's proxies: they must not carry loopback traffic elsewhere.
+def _get(endpoint: str, path: str, header: str = "") -> tuple[int, bytes]:
+    """Return status and body of an answer, within limits of time and size: anything may listen there.
 
     Raises:
-        OSError: there was none, or half of one, or it is an error of HTTP.
+        OSError: there was no answer, or half of one.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url, end, content = urlsplit(endpoint), time.monotonic() + ANSWER_SECONDS, b""
+    with socket.create_connection((url.hostname or "", url.port or 80), timeout=ANSWER_SECONDS) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {url.netloc}\r\n{header}\r\n".encode())
+        while chunk := connection.recv(ANSWER_BYTES):
+            content += chunk
+            if len(content) > ANSWER_BYTES or time.monotonic() > end:
+                raise OSError(f"no end after {len(content):,} bytes")
+    answer = http.client.HTTPResponse(cast("socket.socket", _Received(content)))
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as answer:
-            return answer.read()
+        answer.begin()
+        return answer.status, answer.read()
     except http.client.HTTPException as error:
         raise OSError(f"no whole answer of HTTP: {error!r}") from None
+
+
+class _Received:
+    """What http.client reads an answer from, once all of it is there."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)

@@ -1,4 +1,4 @@
-"""The process of the embedded AWS: ministack, which ends when the file that says that it runs is deleted.
+"""The process of the AWS emulator: ministack, which ends when the file that says that it runs is deleted.
 
 After `rm -rf .local` nobody could stop it any more, and it would still know what the stack has forgotten.
 Usage: python emulator_process.py DESCRIPTOR, the open file.
@@ -8,10 +8,23 @@ import os
 import sys
 import threading
 import time
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from ministack.app import main
+from ministack.services import iam, sts
 
 CHECK_SECONDS = 0.2
+# Parameters that ministack answers with in an encoding of their own; any other it writes into its XML unchanged.
+DOCUMENTS = ("AssumeRolePolicyDocument", "PolicyDocument", "Policy")
+
+
+def _escaped(query: str) -> dict[str, list[str]]:
+    """Parse the body of a request; texts come out escaped, so that they stand in the answers as XML."""
+    return {
+        name: values if name in DOCUMENTS else [escape(value, {"\r": "&#13;"}) for value in values]
+        for name, values in parse_qs(query).items()
+    }
 
 
 def _end_without(record: int) -> None:
@@ -21,5 +34,6 @@ def _end_without(record: int) -> None:
 
 
 if __name__ == "__main__":
+    iam.parse_qs = sts.parse_qs = _escaped
     threading.Thread(target=_end_without, args=(int(sys.argv.pop()),), daemon=True).start()
     main()

@@ -89,7 +89,7 @@ def users_own(environment: Mapping[str, str], name: str) -> str:
 
 
 def may_have_lost(checkout: Checkout, stack: str, endpoint: str) -> bool:
-    """Return whether the embedded AWS was started since the stack's state was written: what that holds may be lost.
+    """Return whether the AWS emulator was started since the stack's state was written: what that holds may be lost.
 
     It may also be where nobody can tell: a state that was written elsewhere can have another name, as ``dev.json.gz``.
     """

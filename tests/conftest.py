@@ -247,7 +247,8 @@ def aws_client(emulator: str) -> Callable[..., Any]:
 
 def emulator_process(checkout: Checkout) -> int:
     """Return the id of the process that is a checkout's embedded AWS."""
-    return json.loads((checkout.emulator / "running.json").read_text())["pid"]
+    (record,) = checkout.emulator.glob("*/running.json")
+    return json.loads(record.read_text())["pid"]
 
 
 def make_environment(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The embedded AWS: starts once where the endpoint says, is found again, and keeps or reports its state."""
+"""The AWS emulator: starts once where the endpoint says, is found again, and keeps or reports its state."""
 
 import fcntl
 import http.server
@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 from botocore.config import Config
 
@@ -22,6 +24,7 @@ from local.locks import exclusive
 from tests.conftest import emulator_process
 
 ROOT = Path(__file__).resolve().parents[2]
+ENDLESS = {"drips": b"x", "floods": b"\r\n\r\n" + b"x" * 1_000_000}
 
 
 @pytest.fixture
@@ -47,6 +50,12 @@ def iam(endpoint):
     )
 
 
+def record_of(checkout, endpoint):
+    record = checkout.emulator_of(endpoint) / "running.json"
+    record.parent.mkdir(parents=True)
+    return record
+
+
 def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
     ensure_running(checkout, endpoint)
     first = emulator_process(checkout)
@@ -67,8 +76,7 @@ def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capf
 
 def test_waits_for_one_that_another_command_is_starting(checkout, endpoint, capfd, wait_until):
     """It has a process, and does not listen yet."""
-    checkout.emulator.mkdir(parents=True)
-    record = checkout.emulator / "running.json"
+    record = record_of(checkout, endpoint)
     said = ""
 
     def waits():
@@ -78,7 +86,7 @@ def test_waits_for_one_that_another_command_is_starting(checkout, endpoint, capf
 
     with exclusive(checkout.emulator / "lock", "the start", timeout=1), record.open("w") as process:
         fcntl.flock(process, fcntl.LOCK_EX)
-        json.dump({"pid": os.getpid(), "endpoint": endpoint}, process)
+        json.dump({"pid": os.getpid()}, process)
         process.flush()
         command = threading.Thread(target=ensure_running, args=(checkout, endpoint))
         command.start()
@@ -115,27 +123,83 @@ def test_ends_when_its_folder_is_deleted(checkout, endpoint, wait_until, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_moves_to_another_endpoint_with_its_state(checkout, endpoint, free_port, capfd):
+def test_each_endpoint_has_an_emulator_of_its_own(checkout, endpoint, free_port):
+    """A stack with another endpoint must not stop the emulator that a command on the first one uses."""
+    other = f"http://127.0.0.1:{free_port()}"
     ensure_running(checkout, endpoint)
     iam(endpoint).create_user(UserName="kept")
-    other = f"http://127.0.0.1:{free_port()}"
 
     ensure_running(checkout, other)
 
-    assert [user["UserName"] for user in iam(other).list_users()["Users"]] == ["kept"]
+    assert [user["UserName"] for user in iam(endpoint).list_users()["Users"]] == ["kept"]
+    assert iam(other).list_users()["Users"] == []
+    assert stop(checkout)
     assert not _answers(endpoint)
-    assert f"Stopped the embedded AWS, to start it again at {other}" in capfd.readouterr().err
+    assert not _answers(other)
+
+
+def test_nothing_of_the_users_environment_reaches_it(checkout, endpoint, monkeypatch):
+    for name in ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SERVICES"):
+        monkeypatch.setenv(name, "s3cret")
+
+    ensure_running(checkout, endpoint)
+
+    environment = psutil.Process(emulator_process(checkout)).environ()
+    assert environment["AUTH"] == "true"
+    assert "s3cret" not in environment.values()
+
+
+def test_its_files_are_for_their_owner_alone(checkout, endpoint):
+    """They hold the secrets of all access keys."""
+    ensure_running(checkout, endpoint)
+    iam(endpoint).create_user(UserName="somebody")
+    iam(endpoint).create_access_key(UserName="somebody")
+    stop(checkout)
+
+    modes = {
+        file: file.stat().st_mode & 0o077 for file in checkout.emulator.rglob("*") if file.name not in ("lock", "log")
+    }
+    assert any(file.name == "iam.json" for file in modes)
+    assert {file: mode for file, mode in modes.items() if mode} == {}
+
+
+@pytest.mark.parametrize("text", ["R&D", "a < b > c", "<b>", "&amp;", 'it\'s "quoted"', "a\r\nb", "]]>"])
+def test_a_text_comes_back_as_it_was(aws_client, accounts, text):
+    """Ministack 1.5.33 writes texts into its XML as they are: one role with an ampersand breaks every list of roles.
+
+    If this fails with another version, see whether it still needs what `local/emulator_process.py` changes in it.
+    """
+    client = aws_client(accounts.trusting, "iam")
+    path = f"/{text}/".translate(dict.fromkeys(map(ord, " \r\n")))
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": text}}}
+    trust = {"Version": "2012-10-17", "Statement": [statement | {"Principal": {"AWS": "*"}}]}
+    policy = {"Version": "2012-10-17", "Statement": [statement | {"Resource": "*"}]}
+    tags = [{"Key": "team", "Value": text}]
+
+    role = {"RoleName": "role", "Path": path, "Description": text, "AssumeRolePolicyDocument": trust, "Tags": tags}
+    client.create_role(**role | {"AssumeRolePolicyDocument": json.dumps(trust)})
+    client.create_user(UserName="user", Path=path, Tags=tags)
+    client.create_policy(PolicyName="policy", Path=path, Description=text, PolicyDocument=json.dumps(policy), Tags=tags)
+
+    found = client.get_role(RoleName="role")["Role"]
+    assert {name: found[name] for name in role} == role
+    (user,) = client.list_users()["Users"]
+    assert user["Arn"] == f"arn:aws:iam::{accounts.trusting}:user{path}user"
+    (found,) = client.list_policies(Scope="Local")["Policies"]
+    assert client.get_policy(PolicyArn=found["Arn"])["Policy"]["Description"] == text
+    assert client.get_policy_version(PolicyArn=found["Arn"], VersionId="v1")["PolicyVersion"]["Document"] == policy
+    assert client.get_account_authorization_details()["RoleDetailList"][0]["Path"] == path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_a_full_disk_leaves_none_running(checkout, endpoint):
-    checkout.emulator.mkdir(parents=True)
-    (checkout.emulator / "running.json").symlink_to("/dev/full")
+    record = record_of(checkout, endpoint)
+    record.symlink_to("/dev/full")
 
     with pytest.raises(OSError, match="No space left"):
         ensure_running(checkout, endpoint)
 
-    (checkout.emulator / "running.json").unlink()
+    record.unlink()
     assert not _answers(endpoint)
 
 
@@ -150,11 +214,16 @@ def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulato
 @pytest.fixture
 def somebody(endpoint):
     """Let something at the endpoint answer with the text that a test writes for each path; nothing to any other."""
-    texts = {}
+    texts, pause = {}, threading.Event()
 
     class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.wfile.write(texts.get(self.path, "").encode())
+            text = texts.get(self.path, "")
+            with suppress(OSError):  # the other side has heard enough
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX: " if text in ENDLESS else text.encode())
+                while text in ENDLESS:
+                    self.wfile.write(ENDLESS[text])
+                    pause.wait(0.01)
 
     with http.server.HTTPServer(("127.0.0.1", int(endpoint.rpartition(":")[2])), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -174,7 +243,24 @@ def somebody(endpoint):
 def test_something_else_listens_there(checkout, endpoint, somebody, health):
     somebody["/_ministack/health"] = health
 
-    with pytest.raises(LocalError, match=rf"Something other than the embedded AWS listens at {endpoint}\. Stop it"):
+    with pytest.raises(LocalError, match=rf"Something other than the AWS emulator listens at {endpoint}\. Stop it"):
+        ensure_running(checkout, endpoint)
+
+
+@pytest.fixture
+def _impatient(monkeypatch):
+    monkeypatch.setattr("local.emulator.ANSWER_SECONDS", 1.0)
+
+
+@pytest.mark.parametrize("answer", [pytest.param("[" * 200_000, id="nested"), *ENDLESS])
+@pytest.mark.parametrize("path", ["/_ministack/health", "/?Action=GetCallerIdentity&Version=2011-06-15"])
+@pytest.mark.timeout(30)
+@pytest.mark.usefixtures("_impatient")
+def test_an_answer_has_limits(checkout, endpoint, somebody, path, answer):
+    somebody["/_ministack/health"] = 'HTTP/1.0 200 OK\r\n\r\n{"services": {}}'
+    somebody[path] = answer if answer in ENDLESS else f"HTTP/1.0 200 OK\r\n\r\n{answer}"
+
+    with pytest.raises(LocalError, match=r"Something other than|gave no answer|lets everybody in"):
         ensure_running(checkout, endpoint)
 
 
