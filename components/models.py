@@ -11,10 +11,12 @@ from .iam import Side
 from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
 from .iam.documents import PolicyDocument, size, trust_policy
 from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
+from .iam.names import default_names
 from .identity_policy import identity_policy
 from .validation import Defaulted, Model, Refusal, each, each_entry, refuse
 
 NAMESPACE = "assume-role"
+NAMES = default_names()
 
 
 class AccountArgs(Model):
@@ -53,7 +55,7 @@ class AccountArgs(Model):
 class PolicyArgs(Model):
     """The policy that says what the role may do. A policy document alone is one under the default name."""
 
-    name: Defaulted[str] = "Custom-Policy-For-Role-1"
+    name: Defaulted[str] = NAMES.role_policy
     """Name of the policy."""
     document: dict[str, Any]
     """The policy document."""
@@ -72,7 +74,7 @@ class PolicyArgs(Model):
 class RoleArgs(Model):
     """The role in the trusting account."""
 
-    name: Defaulted[str] = "Assume-Role-1"
+    name: Defaulted[str] = NAMES.role
     """Name of the role. Another name replaces the role."""
     path: Defaulted[str] = "/"
     """Path of the role, between slashes. Another path replaces the role."""
@@ -99,13 +101,13 @@ class RoleArgs(Model):
 class UserArgs(Model):
     """The user in the trusted account."""
 
-    name: Defaulted[str] = "user-1"
+    name: Defaulted[str] = NAMES.user
     """Name of the user. Another name replaces the user and its keys."""
     path: Defaulted[str] = "/"
     """Path of the user, between slashes."""
     permissions_boundary: str | None = None
     """ARN of the policy that limits whatever the user's policies allow."""
-    policy_name: Defaulted[str] = "Custom-Assume-Role-Policy"
+    policy_name: Defaulted[str] = NAMES.user_policy
     """Name of the policy that lets the user assume the role."""
     force_destroy: Defaulted[bool] = False
     """On destroy, also remove what was given to the user by hand, as keys and MFA devices."""

@@ -15,6 +15,7 @@ from . import aws_rules, pgp
 from .iam import Side
 from .iam.documents import matches, size
 from .iam.limits import MAX_TRUST_POLICY_CHARACTERS
+from .iam.names import default_names
 from .identity_policy import allows_everything
 from .models import (
     NAMESPACE,
@@ -89,17 +90,15 @@ class RelationshipArgs(Model):
     @field_validator("role")
     @classmethod
     def _role_named_after_the_relationship(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
-        if name := cast("str | None", info.data.get("name")):
-            policy = role.policy.or_else(name=f"{name}-permissions")
-            return role.or_else(name=name).model_copy(update={"policy": policy})
-        return role
+        names = default_names(info.data.get("name"))
+        policy = role.policy.or_else(name=names.role_policy)
+        return role.or_else(name=names.role).model_copy(update={"policy": policy})
 
     @field_validator("user")
     @classmethod
     def _user_named_after_the_relationship(cls, user: UserArgs, info: ValidationInfo) -> UserArgs:
-        if name := cast("str | None", info.data.get("name")):
-            return user.or_else(name=name, policy_name=f"{name}-assume-role")
-        return user
+        names = default_names(info.data.get("name"))
+        return user.or_else(name=names.user, policy_name=names.user_policy)
 
     @field_validator("role")
     @classmethod

@@ -14,7 +14,7 @@ from components.iam.endpoints import is_emulator
 from local import LocalError
 
 PROJECT = "assume-role"  # of Pulumi.yaml: its configuration's namespace, and a folder in the file backend
-ENDPOINT_KEY = f"{PROJECT}:endpoint"
+PREFIX = f"{PROJECT}:"  # of the keys of our settings
 MAX_BYTES = 1_000_000
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -77,6 +77,16 @@ class Checkout:
         Nobody is asked before pretend accounts are changed, so that this decides what is asked: nothing else may.
 
         Raises:
+            LocalError: as ``config``.
+        """
+        endpoint = self.config(stack).get("endpoint")
+        # What is no emulator's, the program deploys to real AWS or refuses; here such a stack is real either way.
+        return endpoint if is_emulator(endpoint) else None
+
+    def config(self, stack: str) -> Mapping[str, Any]:
+        """Return the project's own configuration in the file of ``stack``, by key without namespace.
+
+        Raises:
             LocalError: this is no name of a stack, there is no such file, or it cannot be read.
         """
         if not STACK_NAME.fullmatch(stack):
@@ -95,9 +105,8 @@ class Checkout:
         except Exception as error:  # noqa: BLE001 - PyYAML lets out what it stumbles over, as the date 2026-13-01
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
-        endpoint = cast("dict[str, Any]", config).get(ENDPOINT_KEY) if isinstance(config, dict) else None
-        # What is no emulator's, the program deploys to real AWS or refuses; here such a stack is real either way.
-        return endpoint if is_emulator(endpoint) else None
+        entries = cast("dict[str, Any]", config) if isinstance(config, dict) else {}
+        return {key.removeprefix(PREFIX): entries[key] for key in entries if str(key).startswith(PREFIX)}
 
 
 def _small_text(file: Path) -> str:

@@ -12,7 +12,7 @@ from components.iam.endpoints import endpoint_fault
 from components.identity_policy import identity_policy, identity_policy_file
 from components.pgp import public_key, public_key_file
 from local import LocalError
-from local.checkout import ENDPOINT_KEY, Checkout
+from local.checkout import Checkout
 from tests.fuzz.counting import tried
 from tests.fuzz.policy_grammar import right_policies
 
@@ -103,7 +103,7 @@ def test_a_pgp_key(spoils, armored, in_code, pgp_key_file, file):
     return "accepted"
 
 
-STACK = {"config": {ENDPOINT_KEY: "http://127.0.0.1:4599", "assume-role:tags": {"team": "audit"}}}
+STACK = {"config": {"assume-role:endpoint": "http://127.0.0.1:4599", "assume-role:tags": {"team": "audit"}}}
 
 
 @tried(100, least=0.01, spoils=SPOILS)
