@@ -142,7 +142,7 @@ trust: .venv/developer ## ask two judges who gets in, 1,000 times by chance
 .PHONY: fuzz
 fuzz: .venv/developer ## try settings, policies, files and whole lives by chance (FUZZ=examples of each, or steps)
 	@$(PYTHON) -m local setup
-	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz tests/life $(ARGS)
+	@FUZZ=$(or $(FUZZ),2000) $(PYTHON) -m pytest -q --timeout 0 tests/fuzz tests/scenarios $(ARGS)
 
 .PHONY: faults
 faults: .venv/developer ## fail AWS at every call, fill the disk, kill: does one more run heal it? (ARGS="--call CreateRole")

@@ -62,15 +62,16 @@ class Project:
     accounts: Accounts
     endpoint: str
     environment: dict[str, str] = field(repr=False)
+    stack: str = STACK
 
     @property
     def stack_file(self) -> Path:
-        return self.path / f"Pulumi.{STACK}.yaml"
+        return self.path / f"Pulumi.{self.stack}.yaml"
 
     @property
     def state_file(self) -> Path:
         backend = self.environment["PULUMI_BACKEND_URL"].removeprefix("file://").partition("?")[0]
-        return Path(backend) / f".pulumi/stacks/assume-role/{STACK}.json"
+        return Path(backend) / f".pulumi/stacks/assume-role/{self.stack}.json"
 
     def run(
         self,
@@ -100,7 +101,7 @@ class Project:
         return replace(self, environment=kept)
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run("pulumi", *arguments, "--non-interactive", "--stack", STACK, check=check)
+        return self.run("pulumi", *arguments, "--non-interactive", "--stack", self.stack, check=check)
 
     def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.pulumi("up", "--yes", "--skip-preview", *arguments, check=check)

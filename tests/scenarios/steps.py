@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults.aftermath import resources
 from tests.faults.operations import STACK, UP
-from tests.life import by_hand, invariants, truth
 from tests.proxy import Fault
+from tests.scenarios import by_hand, invariants, other_stack, truth
+from tests.scenarios.world import BrokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.operations import Done
-    from tests.life.world import World
+    from tests.scenarios.world import World
 
 TOOLS = ("python", "-m", "tools")
 ONE, TWO = {"label": "1"}, {"label": "2"}
@@ -37,10 +38,6 @@ FAULTS = [str(fault) for fault in Fault if fault not in (Fault.NONE, Fault.WAIT,
 LAST_CALL = 40  # of those that may fail
 
 
-class BrokenError(AssertionError):
-    """Something that always holds does not."""
-
-
 def take(world: World, step: list[Any]) -> None:
     """Take one step.
 
@@ -56,6 +53,10 @@ def take(world: World, step: list[Any]) -> None:
             world.plan(fault, number)
         case ["run", command]:
             _run(world, command)
+        case ["other stack", "name", name]:
+            world.other.configure({"name": name})
+        case ["other stack", command]:
+            _run_on_other(world, command)
         case _:
             raise NotImplementedError(step)
 
@@ -85,6 +86,16 @@ def _run(world: World, command: str) -> None:
     found += _left_behind(world, done)
     if found:
         raise BrokenError("\n  - ".join([f"after {command}:", *found, str(done)]))
+
+
+def _run_on_other(world: World, command: str) -> None:
+    """Run a command on the second stack, but not where it would make anew what somebody deleted behind the first."""
+    if other_stack.collides(world.other) and world.in_state() - world.in_aws():
+        return
+    done, found = other_stack.act(world, command)
+    found += invariants.broken(world, done)
+    if found:
+        raise BrokenError("\n  - ".join([f"after {command} of the second stack:", *found, str(done)]))
 
 
 def _left_behind(world: World, done: Done) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import stage  # noqa: F401 - the same as for single faults
 from tests.faults.operations import OPERATIONS
-from tests.life.world import World
+from tests.scenarios.world import World
 
 
 @pytest.fixture(scope="session")

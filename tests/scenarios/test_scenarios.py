@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.fuzz.conftest import EXAMPLES
-from tests.life import by_hand
-from tests.life.steps import FAULTS, LAST_CALL, OFTEN, SELDOM, SETTINGS, BrokenError, take
+from tests.scenarios import by_hand
+from tests.scenarios.other_stack import COMMANDS, NAMES
+from tests.scenarios.steps import FAULTS, LAST_CALL, OFTEN, SELDOM, SETTINGS, BrokenError, take
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 LENGTH = 30  # steps of a life
 LIVES = 3  # of a group in `make test`; the first is Hypothesis's simplest and runs nothing
 GROUPS = 5  # in `make test`, side by side: 300 steps beside the simplest
-HOW_OFTEN = ["set"] * 4 + ["by hand"] * 3 + ["fault"] * 2 + ["run"] * 3
+HOW_OFTEN = ["set"] * 4 + ["by hand"] * 3 + ["fault"] * 2 + ["run"] * 3 + ["other stack"] * 2
 STEPS = {
     "set": st.sampled_from([("set", key, value) for key, values in SETTINGS.items() for value in values]),
     "by hand": st.sampled_from([("by hand", what) for what in [*by_hand.CHANGES, *["tidy up"] * 12]]),
     "fault": st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, LAST_CALL)),
+    "other stack": st.sampled_from(
+        [*(("other stack", "name", name) for name in NAMES), *(("other stack", command) for command in COMMANDS)]
+    ),
     "run": st.sampled_from([("run", command) for command in [*SELDOM, *OFTEN * 3]]),
 }
 
@@ -53,7 +57,7 @@ class Life(RuleBasedStateMachine):
         try:
             take(self.world, step)
         except BrokenError as error:
-            error.add_note(f"As a case, for tests/life/cases:\n{as_case(self.steps)}")
+            error.add_note(f"As a case, for tests/scenarios/cases:\n{as_case(self.steps)}")
             raise
 
     def teardown(self):

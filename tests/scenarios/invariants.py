@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.faults.operations import Done
-    from tests.life.world import World
+    from tests.scenarios.world import World
 
-WORDS = re.compile(r"^\s*(error: |Not finished\. |Nothing |Stack test (is|could) )\S+", re.MULTILINE)
+WORDS = re.compile(r"^\s*(error: |Not finished\. |Nothing |Stack (test|other) (is|could) )\S+", re.MULTILINE)
 BELONGS = {"trusting": ("role", "policy", "attachment"), "trusted": ("user", "key", "policy", "attachment")}
 
 

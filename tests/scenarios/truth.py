@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tests.life.world import REFUSAL_OF_SESSIONS
+from tests.scenarios.world import REFUSAL_OF_SESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.life.world import World
+    from tests.scenarios.world import World
 
 
 NOBODY = "no key is active"  # as promised, perhaps: but then nobody can get in to prove it

@@ -14,10 +14,11 @@ from unittest import mock
 from tests.faults.aftermath import SIDES, known, resources, there
 from tests.faults.operations import CHANGED_POLICY, Done, run
 from tests.proxy import ANY_CALL, Fault
+from tests.scenarios.other_stack import beside, collides
 from tools.__main__ import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.conftest import Project
     from tests.proxy import Proxy
@@ -26,6 +27,10 @@ STRANGER = "Stranger"
 REFUSAL_OF_SESSIONS = "AWSRevokeOlderSessions"  # what revoking leaves on purpose
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+
+
+class BrokenError(AssertionError):
+    """Something that always holds does not."""
 
 
 @dataclass
@@ -45,6 +50,7 @@ class World:
     promise: bool = False  # the last deployment succeeded, and nothing was changed since
 
     def __post_init__(self) -> None:
+        self.other = beside(self.project)
         (self.project.path / "policies/changed.json").write_text(json.dumps(CHANGED_POLICY))
         for side in ("trusting", "trusted", "other"):
             self._settle(self.iam(side))
@@ -68,12 +74,22 @@ class World:
 
     def strangers(self) -> str:
         """Return all that AWS tells of the strangers."""
+        return self._described(("trusting", "trusted", "other"), lambda name: name.startswith(STRANGER))
+
+    def holdings(self, project: Project) -> str:
+        """Return all that AWS tells of what a stack's state has: roles, users, policies and keys."""
+        names = {each["inputs"].get("name") for each in resources(project)}
+        return self._described(SIDES, names.__contains__)
+
+    def _described(self, sides: Iterable[str], is_meant: Callable[[str], bool]) -> str:
         found: list[Any] = []
-        for side in ("trusting", "trusted", "other"):
+        for side in sides:
             details = self.iam(side).get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
             for kind, entries in (("User", "UserDetailList"), ("Role", "RoleDetailList"), ("Policy", "Policies")):
-                found += [each for each in details[entries] if each[f"{kind}Name"].startswith(STRANGER)]
-            found += self.iam(side).list_access_keys(UserName=f"{STRANGER}-User")["AccessKeyMetadata"]
+                meant = [each for each in details[entries] if is_meant(each[f"{kind}Name"])]
+                found += meant
+                for user in meant if kind == "User" else ():
+                    found += self.iam(side).list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]
         count = ("AttachmentCount", "RoleLastUsed")
         return json.dumps([{k: v for k, v in each.items() if k not in count} for each in found], default=str)
 
@@ -86,20 +102,23 @@ class World:
         return self.seen[side]
 
     def in_aws(self) -> set[str]:
-        """Return what both accounts hold, but for strangers; a key is the same whatever its status."""
+        """Return what both accounts hold, but for strangers and the second stack; a key is one whatever its status."""
         return {
             f"{side}: {_without_status(each)}"
             for side in SIDES
             for each in self.there(side)
             if not self._is_strange(each) and REFUSAL_OF_SESSIONS not in each
-        }
+        } - self._in_state(self.other)
 
     def _is_strange(self, line: str) -> bool:
         words = line.split()
         return STRANGER in words[-1] or (words[0] == "key" and words[1] in self.strange_keys)
 
     def in_state(self) -> set[str]:
-        return {f"{side}: {_without_status(each)}" for side in SIDES for each in known(self.project, side)}
+        return self._in_state(self.project)
+
+    def _in_state(self, project: Project) -> set[str]:
+        return {f"{side}: {_without_status(each)}" for side in SIDES for each in known(project, side)}
 
     def named(self, kind: str) -> dict[str, Any] | None:
         """Return the first resource of a type in the state, as ``User``."""
@@ -128,10 +147,12 @@ class World:
 
     def command(self, *words: str) -> Done:
         """Run a command, tools in this process; whatever it leaves beside the state is noted."""
-        before = self.in_aws() - self.in_state()
+        before, others = self.in_aws() - self.in_state(), self.holdings(self.other)
         done = self._tool(words) if words[:3] == ("python", "-m", "tools") else run(self.project, *words)
         self.proxy.planned.pop(ANY_CALL, None)
         self.seen.clear()
+        if self.holdings(self.other) != others:
+            raise BrokenError(f"{' '.join(words)} changed what the second stack has, from {others}")
         left = self.in_aws() - self.in_state()
         self.touched = self.touched or bool(self.left)
         self.left = (self.left & left) | (left - before)
@@ -174,6 +195,7 @@ class World:
         in_state = {each["urn"].rpartition("-")[2] for each in resources(self.project) if each["id"] in keys}
         return (
             not by_hand
+            and not (collides(self.other) and resources(self.other))
             and not (self.left and self.touched)
             and not self.refused_sessions()
             and len(keys) + len(declared.keys() - in_state) <= 2

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tests.faults.operations import CHANGED_POLICY
-from tests.life.world import ALLOW_ALL, ANYBODY, REFUSAL_OF_SESSIONS, STRANGER
+from tests.scenarios.other_stack import collides
+from tests.scenarios.world import ALLOW_ALL, ANYBODY, REFUSAL_OF_SESSIONS, STRANGER
 from tests.tools.test_adopt import ByHand, let_the_second_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.life.world import World
+    from tests.scenarios.world import World
 
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
@@ -101,7 +102,7 @@ def _of_newest_key(world: World, do: str, **values: str) -> None:
 
 def _make_all(world: World) -> None:
     """Make what the program would make, where it made nothing."""
-    if not world.in_state() and not world.in_aws():
+    if not world.in_state() and not world.in_aws() and not collides(world.other):
         by_hand = ByHand(world.project.accounts, world.client)
         by_hand.role()
         by_hand.user()

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.faults.operations import Done
-from tests.life import invariants, truth
-from tests.life.steps import BrokenError, take
+from tests.scenarios import invariants, truth
+from tests.scenarios.steps import BrokenError, take
 
 WELL = Done(("pulumi", "up"), 0, "")
 
