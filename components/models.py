@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -88,6 +88,20 @@ class RoleArgs(Model):
     """What the role may do."""
     managed_policies: Defaulted[dict[str, str]] = Field(default_factory=dict[str, str])
     """Further managed policies, AWS's or the account's, as ARNs by label."""
+
+    if TYPE_CHECKING:  # it takes a policy document alone, which the schema of the package cannot say
+
+        def __init__(
+            self,
+            *,
+            policy: PolicyArgs | Mapping[str, object],
+            name: str = ...,
+            path: str = ...,
+            description: str | None = ...,
+            max_session_duration: int = ...,
+            permissions_boundary: str | None = ...,
+            managed_policies: dict[str, str] = ...,
+        ) -> None: ...
 
     _name = field_validator("name", mode="before")(aws_rules.role_name)
     _path = field_validator("path", mode="before")(aws_rules.path)

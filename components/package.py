@@ -1,9 +1,10 @@
-"""The three components as a Pulumi package, for programs in every language: the models of the house are its schema.
+"""The three components as a Pulumi package, for programs in every language: the models are its schema.
 
 https://www.pulumi.com/docs/iac/using-pulumi/extending-pulumi/build-a-component/
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import cast
 
@@ -36,6 +37,8 @@ class Package(ComponentProvider):
         for component in COMPONENTS:  # the schema takes what they say, but not Python's indentation and exceptions
             component.__doc__ = (inspect.getdoc(component) or "").partition("\n\nRaises:")[0]
         super().__init__(COMPONENTS, NAMESPACE)
+        # What is generated from the schema appends Args to the names of inputs: these have it already.
+        self.schema = re.sub(r'(assume-role:index:\w+)Args"', r'\1"', str(self.schema))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:  # noqa: ARG002
         """Leave the names of the arguments as they are: the models take the schema's, and then speak of those."""

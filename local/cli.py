@@ -13,7 +13,7 @@ from local.console import say
 from local.locks import exclusive
 
 # Older ones do not know what this project and its SDK ask for; Pulumi.yaml says the same to plain `pulumi`.
-OLDEST_VERSION = (3, 200, 0)
+OLDEST_VERSION = (3, 219, 0)
 PROBE_SECONDS = 3.0  # many machines that build software have no way out: do not wait long for it
 BUILD_SECONDS = 3600.0
 

@@ -1,7 +1,8 @@
 """What is true of AWS IAM whoever asks: ARNs, policy documents, and limits. Standard library only.
 
 `arns` names things, `documents` builds, compares and measures policy documents, `permissions` reads what they allow,
-`endpoints` judges the address of an emulator, `limits` has AWS's numbers, `names` the default names and `owner` the tag.
+`endpoints` judges the address of an emulator, `limits` has AWS's numbers, `names` the default names, `owner` the tag
+and `outputs` the terms.
 """
 
 from typing import Final, Literal, TypeAlias

@@ -44,7 +44,7 @@ def test_one_that_is_too_old_is_named_and_passed_over(checkout, machine, tmp_pat
     script(tmp_path / "bin" / "go", FAKE_GO)
 
     assert find_cli(checkout, machine) != old
-    assert f"Not using {old}: its version is v3.90.0, older than v3.200.0" in capsys.readouterr().err
+    assert f"Not using {old}: its version is v3.90.0, older than v3.219.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
