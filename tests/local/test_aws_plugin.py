@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -581,6 +581,8 @@ def test_attachments(engine: Engine, iam: Any) -> None:
     for attachment in (on_role, on_user):
         assert engine.refresh(attachment) == attachment
         assert engine.adopt(attachment.token, attachment.id).outputs == attachment.outputs
+    of_the_official_plugin = replace(on_role, id="role-1-20261129102203118100000001")
+    assert engine.refresh(of_the_official_plugin) == of_the_official_plugin
     iam.detach_role_policy(RoleName="role-1", PolicyArn=policy.id)
     assert engine.refresh(on_role).id == ""
     engine.delete(on_role)
@@ -667,6 +669,43 @@ def test_create_that_fails_half_way_is_recorded(plugin: Engine, account: str, pr
     role = Made(ROLE, created.id, decode(created.inputs), decode(created.properties))
     plugin.update(role)
     assert role.outputs["arn"] == f"arn:aws:iam::{account}:role/role-1"
+
+
+def test_a_failed_update_is_recorded_as_the_official_plugin_does(
+    plugin: Engine, account: str, proxy: Proxy, iam: Any
+) -> None:
+    """New values as outputs beside an error: the next update sends nothing, and the one after it makes the change."""
+    plugin.configure(account, proxy.url)
+    role = plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
+    other = trust("arn:aws:iam::333333333333:root")
+    proxy.plan("UpdateAssumeRolePolicy", Fault.DENY)
+    with refused("updating IAM Role (role-1)", "UpdateAssumeRolePolicy, AccessDenied") as errors:
+        plugin.update(role, assumeRolePolicy=other, maxSessionDuration=7200)
+    failed = recorded(errors[0])
+    assert failed
+    assert failed.reasons == [errors[0].details()]
+    assert decode(failed.properties) == role.outputs | {"assumeRolePolicy": other, "maxSessionDuration": 7200}
+    role.outputs = decode(failed.properties)
+
+    proxy.calls.clear()
+    plugin.update(role, assumeRolePolicy=other, maxSessionDuration=7200)
+    assert proxy.actions == ["GetRole"]
+    assert (role.outputs["assumeRolePolicy"], role.outputs["maxSessionDuration"]) == (TRUST, 3600)
+    plugin.update(role)
+    assert iam.get_role(RoleName="role-1")["Role"]["AssumeRolePolicyDocument"] == json.loads(other)
+
+
+def test_a_failed_update_keeps_the_secret_of_a_key(plugin: Engine, account: str, proxy: Proxy) -> None:
+    plugin.configure(account, proxy.url)
+    plugin.make(USER, name="user-1")
+    key = plugin.make(KEY, user="user-1")
+    proxy.plan("UpdateAccessKey", Fault.DENY)
+    with refused("UpdateAccessKey, AccessDenied") as errors:
+        plugin.update(key, status="Inactive")
+    failed = recorded(errors[0])
+    assert failed
+    assert failed.properties["secret"][wire.SIGNATURE] == wire.SECRET
+    assert decode(failed.properties) == key.outputs | {"status": "Inactive"}
 
 
 def test_user(engine: Engine, iam: Any) -> None:
@@ -786,8 +825,9 @@ def test_import_of_what_does_not_exist(engine: Engine, account: str, token: str,
 def test_update_of_what_is_gone_says_refresh(engine: Engine, iam: Any) -> None:
     role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
     iam.delete_role(RoleName="role-1")
-    with refused("updating IAM Role (role-1)", "UpdateRole, NoSuchEntity", "`pulumi refresh`"):
+    with refused("updating IAM Role (role-1)", "UpdateRole, NoSuchEntity", "`pulumi refresh`") as errors:
         engine.update(role, maxSessionDuration=7200)
+    assert ".." not in errors[0].details()
 
 
 def give_policies(iam: Any, kind: str, name: str) -> str:

@@ -49,7 +49,7 @@ def explained(verb: str, token: str, resource: Resource, name: str, old: Propert
         raise OperationError(f"{subject}: not found") from error
     except ClientError as error:
         details = error.response.get("Error", {})
-        code, text = details.get("Code", ""), details.get("Message", "")
+        code, text = details.get("Code", ""), details.get("Message", "").rstrip(".")
         retried = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
         raise OperationError(
             f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}"

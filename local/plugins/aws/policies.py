@@ -49,7 +49,10 @@ class Policy(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment(Resource):
-    """Attachments of managed policies to roles, or to users. The id is `name/arn`. The calls are chosen by name."""
+    """Attachments of managed policies to roles, or to users. The calls are chosen by name.
+
+    The id is `name/arn` here and on import. With the official plugin it is `name-time`, so only the outputs count.
+    """
 
     kind: Literal["role", "user"]
 
@@ -59,9 +62,9 @@ class Attachment(Resource):
         getattr(client, f"attach_{self.kind}_policy")(**self.sent(inputs))
         return f"{inputs[self.kind]}/{inputs['policyArn']}", {}
 
-    def read(self, account: Account, identifier: str, _known: Properties) -> Properties:
+    def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """ListAttachedRolePolicies or ListAttachedUserPolicies."""
-        name, _, arn = identifier.partition("/")
+        name, _, arn = f"{known[self.kind]}/{known['policyArn']}".partition("/") if known else identifier.partition("/")
         if not arn.startswith("arn:"):
             raise ValueError(f"{identifier!r} is not the id of an attachment: it must be NAME/POLICY-ARN")
         client: Any = account.iam

@@ -28,7 +28,7 @@ from local.plugins.aws.resource import (
     without_marks,
 )
 from local.plugins.aws.session import Account, ConfigurationError, check, connect, uncovered
-from local.plugins.aws.wire import decode, encode
+from local.plugins.aws.wire import Properties, decode, encode
 from local.plugins.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
 from local.plugins.protocol import provider_pb2 as proto
 
@@ -131,13 +131,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         except OperationError as error:
             if not identifier:
                 raise
-            unfinished_object = proto.ErrorResourceInitFailed(
-                id=identifier,
-                properties=encode(known, resource.secrets),
-                inputs=encode(inputs, resource.secrets),
-                reasons=[str(error)],
-            )
-            _abort_unfinished(context, unfinished_object, str(error))
+            _abort_unfinished(context, resource, identifier, outputs=known, inputs=inputs, why=str(error))
         return proto.CreateResponse(id=identifier, properties=encode(outputs, resource.secrets))
 
     @_reported
@@ -167,16 +161,23 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Update(self, request: proto.UpdateRequest, context: grpc.ServicerContext) -> proto.UpdateResponse:
-        """Change an object in place. Every step may be repeated, so a failure leaves the old state recorded."""
+        """Change an object in place.
+
+        A failure is answered as the official plugin answers it: with the new values as outputs. So the next update,
+        which the engine asks for because of the error, sends nothing: https://github.com/pulumi/pulumi/issues/21458
+        """
         resource = _resource(request.type)
         old, new = decode(request.olds), decode(request.news)
         if request.preview:
             return proto.UpdateResponse(properties=encode(planned(resource, new, old), resource.secrets))
         account = self._connected()
-        with explained("updating", request.type, resource, request.id):
-            resource.update(account, request.id, old, new)
-            kept = {key: old[key] for key in resource.outputs if key in old}
-            outputs = resource.read(account, request.id, kept | without_marks(new))
+        known = {key: old[key] for key in resource.outputs if key in old} | without_marks(new)
+        try:
+            with explained("updating", request.type, resource, request.id):
+                resource.update(account, request.id, old, new)
+                outputs = resource.read(account, request.id, known)
+        except OperationError as error:
+            _abort_unfinished(context, resource, request.id, outputs=known, inputs=new, why=str(error))
         return proto.UpdateResponse(properties=encode(outputs, resource.secrets))
 
     @_reported
@@ -221,9 +222,23 @@ def _unless_absent(call: Callable[[], R]) -> R | None:
     return None
 
 
-def _abort_unfinished(context: grpc.ServicerContext, created: proto.ErrorResourceInitFailed, reason: str) -> NoReturn:
+def _abort_unfinished(
+    context: grpc.ServicerContext,
+    resource: Resource,
+    identifier: str,
+    *,
+    outputs: Properties,
+    inputs: Properties,
+    why: str,
+) -> NoReturn:
     """Answer with an error that carries the object, so that the engine records it and tries again."""
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
-    status.details.add().Pack(created)
+    unfinished = proto.ErrorResourceInitFailed(
+        id=identifier,
+        properties=encode(outputs, resource.secrets),
+        inputs=encode(inputs, resource.secrets),
+        reasons=[why],
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=why)
+    status.details.add().Pack(unfinished)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, reason)
+    context.abort(grpc.StatusCode.UNKNOWN, why)
