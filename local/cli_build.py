@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from local import LocalError
 from local.console import progress, say
@@ -40,12 +41,15 @@ def build(target: Path, environment: Mapping[str, str]) -> None:
         settings.pop("GOMODCACHE", None)
         settings.pop("GOROOT", None)
     unfinished = target.with_name("pulumi.unfinished")
-    # Not `go mod download`: that fetches every module of go.mod, and some proxies lack one that no package needs.
-    listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], CLI_MODULE, settings)
-    packages = sum(not line.startswith("go: ") for line in listed)
     version_flag = f"-X {MODULE}/sdk/v3/go/common/version.Version=v{built_version()}"
     command = [go, "build", "-v", "-trimpath", "-ldflags", f"-s -w {version_flag}", "-o", str(unfinished), COMMAND]
-    _follow(f"Compiling {packages} packages (3 to 8 minutes on 2 cores)", command, CLI_MODULE, settings)
+    # Go leaves its temporary files behind when it is interrupted.
+    with TemporaryDirectory(prefix="pulumi-build-", ignore_cleanup_errors=True) as temporary:
+        settings["GOTMPDIR"] = temporary
+        # Not `go mod download`: that fetches every module of go.mod, and some proxies lack one that no package needs.
+        listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], CLI_MODULE, settings)
+        packages = sum(not line.startswith("go: ") for line in listed)
+        _follow(f"Compiling {packages} packages (3 to 8 minutes on 2 cores)", command, CLI_MODULE, settings)
     unfinished.replace(target)
     shutil.rmtree(borrowed, ignore_errors=True)
     say(f"Built the Pulumi CLI v{built_version()}.")

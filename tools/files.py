@@ -36,6 +36,8 @@ def read(file: Path) -> str:
 def write_privately(file: Path, content: str) -> None:
     """Write a file whole or not at all, for its owner only; a link stays a link. Its folder is made if need be.
 
+    Where something is mounted on the file itself, it is written in place.
+
     Raises:
         OSError: as ``real_path``, or it cannot be written.
     """
@@ -46,7 +48,12 @@ def write_privately(file: Path, content: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as written:
             written.write(content)
-        temporary.replace(file)
-    except BaseException:
+        try:
+            temporary.replace(file)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            file.chmod(stat.S_IRUSR | stat.S_IWUSR)  # it is a mount of its own, which only writing in place changes
+            file.write_text(content, encoding="utf-8", newline="")
+    finally:
         temporary.unlink(missing_ok=True)
-        raise

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -180,12 +181,14 @@ class TestBuild:
         assert capsys.readouterr().err == ""
 
     def test_a_failed_build_leaves_nothing_and_says_why(self, checkout, machine, tmp_path):
-        failing = FAKE_GO.replace("echo two; while", "echo 'dial tcp: no route to host'; exit 1; while")
-        script(tmp_path / "bin" / "go", failing)
+        failing = FAKE_GO.replace("echo two; while", "touch $GOTMPDIR/x; echo 'dial tcp: no route to host'; exit 1; while")
+        script(tmp_path / "bin" / "go", f"echo $GOTMPDIR >> {tmp_path}/temporary\n{failing}")
 
         with pytest.raises(LocalError, match=r"(?s)Check that this machine reaches.*Go module proxy.*no route to host"):
             find_cli(checkout, machine)
 
+        *_, temporary = (tmp_path / "temporary").read_text().split()
+        assert not Path(temporary).exists()  # Go leaves its own there when it is interrupted
         script(tmp_path / "bin" / "go", FAKE_GO)
         assert find_cli(checkout, machine).exists()
 
