@@ -52,7 +52,7 @@ def consumer(tmp_path_factory):
     packages = next(venv.glob("lib/python*/site-packages"))
     run(folder, tools / "uv", "pip", "install", "--offline", "--no-deps", "--python", venv / "bin/python", wheel)
     (packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    example = re.search(r"```python\n(.*?)```", (ROOT / "docs/package.md").read_text(), re.DOTALL)
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert example
     (folder / "program.py").write_text(example[1] + MORE)
     (folder / "mypy.ini").write_text(MYPY)
