@@ -1,29 +1,39 @@
-"""Who calls AWS: the holder of a key, the role, or the administrator of one of the two accounts. Made here alone."""
+"""Who calls AWS: the holder of a key, a session of the role, or the administrator of one of the two accounts."""
 
-from collections.abc import Mapping
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache, partial
+from typing import Any, TypeVar, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
+from pydantic import SecretStr
 
 from components.iam import Side
 from components.iam.arns import DEFAULT_REGION
-from tools.errors import StackError
+from tools.error_codes import IN_RECOVERY, TIME_CODES, WRONG_SECRET, error_code
+from tools.errors import StackError, ToolError
+from tools.stack import Outputs
 
-if TYPE_CHECKING:
-    from tools.stack import Outputs
+Result = TypeVar("Result")
 
 SESSION_NAME = "assume-role-tools"  # what CloudTrail shows for calls through assumeRoleArn
-WAITS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
-# An emulator on this machine answers in milliseconds, or hangs: then nobody should wait a minute to hear of it.
-EMULATOR_WAITS = WAITS.merge(
+SIGN_IN_SECONDS = 60.0  # a credential_process may hang, or wait for a person
+FIRST_ERROR_STATUS = 300
+TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
+MAX_SKEW_SECONDS = 240  # AWS refuses at five minutes to fifteen, by service
+TIMEOUTS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+# An emulator on this machine answers in milliseconds, or hangs.
+EMULATOR_TIMEOUTS = TIMEOUTS.merge(
     Config(
         read_timeout=4,
         retries={"mode": "standard", "total_max_attempts": 2},
@@ -33,14 +43,18 @@ EMULATOR_WAITS = WAITS.merge(
 )
 
 
-class GarbledAnswerError(BotoCoreError):
-    """What came is no answer of AWS, or half of one. Its text is not told: half of an answer may hold a secret."""
+class SignInError(StackError):
+    """This machine cannot sign in to one of the accounts."""
 
-    fmt = "something between this machine and AWS answered in its place, or cut its answer short"
+
+class GarbledAnswerError(BotoCoreError):
+    """The response was truncated or not from AWS. It may hold a secret, so it is not shown."""
+
+    fmt = "the response was truncated or is not from AWS"
 
 
 class _Parsers(ResponseParserFactory):
-    """Makes parsers whose every failure is an error of a call, as others are; botocore's own are of several kinds."""
+    """Makes parsers that raise one error for every response that AWS did not send."""
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
         parser = super().create_parser(protocol_name)
@@ -48,9 +62,13 @@ class _Parsers(ResponseParserFactory):
 
         def parse(response: Any, shape: Any) -> Any:  # noqa: ANN401 - botocore's own
             try:
-                return understand(response, shape)
+                parsed = understand(response, shape)
+                # IAM calls without a result would take any page that a proxy answers with for success.
+                if response["status_code"] < FIRST_ERROR_STATUS and not parsed["ResponseMetadata"].get("RequestId"):
+                    raise GarbledAnswerError
             except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError):
                 raise GarbledAnswerError from None
+            return parsed
 
         parser.parse = parse
         return parser
@@ -58,7 +76,7 @@ class _Parsers(ResponseParserFactory):
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Somebody who calls AWS, with bounded waits. Clients are made once per service: each costs 0.03 s."""
+    """Credentials that call AWS with bounded waits. Each client costs 0.03 s, so there is one per service."""
 
     session: Session
     endpoint: str | None  # the stack's emulator, if it has one
@@ -73,7 +91,7 @@ class Caller:
                 service,
                 region_name=region or self.region,
                 endpoint_url=self.endpoint,
-                config=EMULATOR_WAITS if self.endpoint else WAITS,
+                config=EMULATOR_TIMEOUTS if self.endpoint else TIMEOUTS,
                 **self.key,
             )
         return self.clients[service, region]
@@ -109,47 +127,90 @@ def _descriptions() -> Loader:
     return create_loader()
 
 
-def administrator(side: Side, config: Mapping[str, Any]) -> Caller:
+def administrator(side: Side, config: Mapping[str, Any], *, checked: bool = True) -> Caller:
     """Return who administers one of the accounts, as the program itself would.
 
     Args:
         side: which of the two accounts.
         config: the stack's configuration, as ``tools.stack.read_config`` or ``sign_in`` returns it.
+        checked: whether to ask STS if the credentials belong to the account.
 
     Raises:
-        StackError: there are no such credentials, or they belong to another account.
+        SignInError: there are no such credentials, or they belong to another account.
     """
     account: Mapping[str, Any] = config.get(side) or {}
-    account_id, region = str(account.get("accountId")), str(account.get("region") or DEFAULT_REGION)
-    endpoint: str | None = config.get("endpoint") or None
+    account_id = str(account.get("accountId"))
     try:
-        if endpoint:
-            # An emulator takes a 12-digit access key id, with any secret, for the root of that account.
-            caller = key_caller(account_id, "embedded", region=region, endpoint=endpoint)
-        else:
-            caller = Caller(session=_session(profile=account.get("profile")), endpoint=None, region=region)
-        if role_arn := account.get("assumeRoleArn"):
-            answer = caller.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
-            granted = answer["Credentials"]
-            caller = caller.with_key(granted["AccessKeyId"], granted["SecretAccessKey"], token=granted["SessionToken"])
-        actual = caller.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise StackError(
-            f"Cannot get into the {side} account {account_id}: {error}. Check {side}.profile and "
-            f"{side}.assumeRoleArn of the stack's configuration, and that you are signed in."
-        ) from None
+        caller = within(SIGN_IN_SECONDS, partial(_signed_in, account, config.get("endpoint") or None))
+        actual = caller.client("sts").get_caller_identity()["Account"] if checked else account_id
+    except Exception as error:  # noqa: BLE001 - botocore lets through errors of many kinds
+        raise sign_in_error(side, account, error) from None
     if actual != account_id:
-        raise StackError(
-            f"The credentials for the {side} account belong to {actual}, not to {account_id}. "
-            f"Set the right profile: pulumi config set --path assume-role:{side}.profile NAME"
-        )
+        raise sign_in_error(side, account, f"the credentials belong to account {actual}")
     return caller
 
 
-def sign_in(outputs: "Outputs", config: Mapping[str, Any]) -> dict[str, Any]:
+def sign_in_error(side: Side, account: Mapping[str, Any], reason: BaseException | str) -> SignInError:
+    """Return the error that names the account, the profile, and why nobody is signed in to it."""
+    text = reason if isinstance(reason, str) else text_of(reason)
+    profile = f" with profile {account['profile']}" if account.get("profile") else ""
+    return SignInError(
+        f"Cannot sign in to the {side} account {account.get('accountId')}{profile}: {text}. Check {side}.profile and "
+        f"{side}.assumeRoleArn of the stack's configuration, ~/.aws/config, and that you are signed in."
+    )
+
+
+def _signed_in(account: Mapping[str, Any], endpoint: str | None) -> Caller:
+    region = str(account.get("region") or DEFAULT_REGION)
+    if endpoint:
+        # An emulator takes a 12-digit access key id, with any secret, for the root of that account.
+        caller = key_caller(str(account.get("accountId")), "embedded", region=region, endpoint=endpoint)
+    else:
+        caller = Caller(session=_session(profile=account.get("profile")), endpoint=None, region=region)
+        if credentials := caller.session.get_credentials():
+            credentials.get_frozen_credentials()  # now, where a process that hangs is given up
+    if role_arn := account.get("assumeRoleArn"):
+        answer = caller.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
+        granted = answer["Credentials"]
+        caller = caller.with_key(granted["AccessKeyId"], granted["SecretAccessKey"], token=granted["SessionToken"])
+    return caller
+
+
+def within(seconds: float, call: Callable[[], Result]) -> Result:
+    """Return what a call returns, or raise TimeoutError: the call itself may never end."""
+    return beside(call).result(seconds)
+
+
+def beside(call: Callable[[], Result]) -> Future[Result]:
+    """Run a call beside this thread. It does not keep the process alive."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error in words that hold no secret."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it did not end in time"
+    if isinstance(error, ClientError) and (skew := clock_skew(error)):
+        return skew
+    text, kind = str(error).strip().rstrip(".:"), type(error).__name__
+    if "header value" in text:  # an HTTP client quotes what it cannot send, as a session token with a line break
+        return f"{kind}: a credential has a character that HTTP cannot send"
+    return text if isinstance(error, BotoCoreError | ClientError | OSError | ToolError) else f"{kind}: {text}"
+
+
+def sign_in(outputs: Outputs, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return how to sign in as the administrators of what is deployed, for ``administrator``.
 
-    Only ``profile`` and ``assumeRoleArn`` are the configuration's: the rest of it may not have been deployed yet.
+    Only ``profile`` and ``assumeRoleArn`` come from the configuration: the rest of it may not be deployed yet.
     """
     terms = outputs.terms
     accounts = {
@@ -160,6 +221,55 @@ def sign_in(outputs: "Outputs", config: Mapping[str, Any]) -> dict[str, Any]:
         side: (cast("dict[str, Any]", account) if isinstance(account := config.get(side), dict) else {}) | deployed
         for side, deployed in accounts.items()
     }
+
+
+def stored_key(location: str, caller: Caller) -> tuple[str, SecretStr]:
+    """Return the id and the secret of the access key in a stack's secret store.
+
+    Args:
+        location: the stack's output ``secretLocation``, the ARN of a Secrets Manager secret or an SSM parameter.
+        caller: the administrator of the trusted account.
+
+    Raises:
+        StackError: it holds no key pair, or somebody deleted it and AWS keeps it for the recovery window.
+        ClientError: it does not exist, or the caller may not read it.
+    """
+    region = location.split(":")[3]
+    try:
+        if ":ssm:" in location:
+            parameter = caller.client("ssm", region=region).get_parameter(Name=location, WithDecryption=True)
+            text: str = parameter["Parameter"].get("Value", "")
+        else:
+            secret = caller.client("secretsmanager", region=region).get_secret_value(SecretId=location)
+            text = secret.get("SecretString", "")
+    except ClientError as error:
+        if IN_RECOVERY not in str(error):
+            raise
+        raise StackError(
+            f"{location} is deleted, and AWS keeps it for its recovery window. Restore it in the trusted account:\n"
+            f"  aws secretsmanager restore-secret --secret-id {location}"
+        ) from None
+    try:
+        pair = json.loads(text)
+        return str(pair["accessKeyId"]), SecretStr(pair["secretAccessKey"])
+    except (ValueError, KeyError, TypeError):
+        # Not the value itself: it may be the secret.
+        raise StackError(f"{location} does not hold JSON with accessKeyId and secretAccessKey. Deploy again.") from None
+
+
+def clock_skew(error: ClientError) -> str:
+    """Return by how much this machine's clock is off where AWS refused a signature for that; else nothing.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+    """
+    stated = TIMESTAMP.findall(str(error))  # "Signature expired: SIGNED is now earlier than EARLIEST (NOW - 15 min.)"
+    if len(stated) > 1:
+        signed, now = (datetime.strptime(text, "%Y%m%dT%H%M%S%z") for text in (stated[0], stated[-1]))
+    else:
+        signed, now = datetime.now(UTC), aws_time(error.response)
+    seconds = round((signed - now).total_seconds()) if now else 0
+    wrong = error_code(error) in WRONG_SECRET and abs(seconds) > MAX_SKEW_SECONDS
+    return f"your clock is off by {abs(seconds)} s" if wrong or error_code(error) in TIME_CODES else ""
 
 
 def all_pages(client: Any, operation: str, key: str, **parameters: object) -> list[Any]:  # noqa: ANN401 - as above

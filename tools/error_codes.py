@@ -1,4 +1,4 @@
-"""What AWS's errors mean to whoever tries something on purpose."""
+"""AWS error codes and what a check concludes from them."""
 
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,17 @@ REFUSED = frozenset(
         "UnauthorizedAccess",
     }
 )
-# How they say "I do not know this key": it is inactive, deleted, or so new that they have not heard of it.
+# How they say "I do not know this key": it is inactive, deleted, or too new to have propagated.
 UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "AuthFailure"})
 WRONG_SECRET = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
+TIME_CODES = frozenset({"RequestTimeTooSkewed", "RequestExpired"})  # the clock of this machine is off
+IN_RECOVERY = "marked for deletion"  # part of Secrets Manager's message
 NO_SUCH_ENTITY = "NoSuchEntity"  # how IAM says that something is not there
 # How AWS services say that something is not there.
 NOT_FOUND = frozenset({NO_SUCH_ENTITY, "ResourceNotFoundException", "InvalidResourceId", "ParameterNotFound"})
 # IAM is eventually consistent, so both may only mean "not yet":
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-MAY_SPREAD = REFUSED | UNKNOWN_KEY
+MAY_PROPAGATE = REFUSED | UNKNOWN_KEY
 MFA_FAILED = "MultiFactorAuthentication failed"  # part of AWS's message; the same code will not get better by waiting
 
 

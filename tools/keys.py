@@ -1,6 +1,5 @@
 """A user's access keys: what the configuration, the stack and the account know of one, in one class."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -9,12 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from tools.error_codes import NO_SUCH_ENTITY, error_code
-from tools.errors import StackError
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-
-    from tools.callers import Caller
 
 Status: TypeAlias = Literal["Active", "Inactive"]
 
@@ -97,31 +93,3 @@ def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
         if error_code(error) != NO_SUCH_ENTITY:
             raise
         return None
-
-
-def stored_key(location: str, caller: "Caller") -> tuple[str, SecretStr]:
-    """Return the access key that a stack has put into a store: its id and its secret.
-
-    Args:
-        location: the stack's output ``secretLocation``, the ARN of a Secrets Manager secret or an SSM parameter.
-        caller: the administrator of the trusted account.
-
-    Raises:
-        StackError: what is there is no key pair.
-        ClientError: it is not there, or not to be read.
-    """
-    region = location.split(":")[3]
-    if ":ssm:" in location:
-        parameter = caller.client("ssm", region=region).get_parameter(Name=location, WithDecryption=True)["Parameter"]
-        text: str = parameter.get("Value", "")
-    else:
-        secret = caller.client("secretsmanager", region=region).get_secret_value(SecretId=location)
-        text = secret.get("SecretString", "")
-    try:
-        pair = json.loads(text)
-        return str(pair["accessKeyId"]), SecretStr(pair["secretAccessKey"])
-    except (ValueError, KeyError, TypeError):
-        # Not the value itself: it may well be the secret.
-        raise StackError(
-            f"{location} does not hold JSON with accessKeyId and secretAccessKey any more. Deploy again."
-        ) from None

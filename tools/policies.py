@@ -1,9 +1,10 @@
-"""What a role or a user has, as IAM tells it: policies, and a password."""
+"""Reads the policies and the password of a role or a user from IAM."""
 
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from components.iam.documents import Document
 from tools.callers import all_pages
 from tools.error_codes import NO_SUCH_ENTITY, error_code
 from tools.stack import Kind
@@ -23,6 +24,11 @@ def attached_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: AN
 def inline_policies(iam: Any, kind: Kind, name: str) -> list[str]:  # noqa: ANN401 - a client of botocore
     """Return the names of the policies that a role or a user has of its own."""
     return all_pages(iam, f"list_{kind}_policies", "PolicyNames", **holder(kind, name))
+
+
+def inline_document(iam: Any, kind: Kind, name: str, policy: str) -> Document:  # noqa: ANN401 - a client of botocore
+    """Return the document of a policy that a role or a user has of its own."""
+    return getattr(iam, f"get_{kind}_policy")(**holder(kind, name), PolicyName=policy)["PolicyDocument"]
 
 
 def has_password(iam: Any, user_name: str) -> bool:  # noqa: ANN401 - a client of botocore

@@ -19,7 +19,7 @@ from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
 from tools.errors import StackError
 from tools.keys import AccessKey, moment
-from tools.propagation import SPREADING_SECONDS
+from tools.propagation import PROPAGATION_SECONDS
 from tools.stack import read_config
 from tools.takeover import POLICY, ROLE, USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 
@@ -144,7 +144,7 @@ def is_orphaned(key: AccessKey, began: datetime | None) -> bool:
 def _is_listed(deployment: Mapping[str, Any]) -> bool:
     """Return whether AWS lists by now what the last run created: IAM is eventually consistent."""
     age = datetime.now(UTC) - datetime.fromisoformat(deployment["manifest"]["time"])
-    return age > timedelta(seconds=SPREADING_SECONDS)
+    return age > timedelta(seconds=PROPAGATION_SECONDS)
 
 
 def _take_over(

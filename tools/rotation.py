@@ -1,4 +1,4 @@
-"""Where a rotation stands and what comes next: what decides, and calls nobody.
+"""Decides where a rotation stands and what comes next. Pure functions.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html
 """
@@ -29,8 +29,8 @@ class Situation:
 
     declared: Declared
     keys: tuple[AccessKey, ...]  # that the stack has, oldest first
-    strange: tuple[AccessKey, ...] = ()  # that the user has and the stack does not know
-    interrupted: frozenset[str] = frozenset()  # labels of keys whose making was begun, and nobody knows how it ended
+    unknown: tuple[AccessKey, ...] = ()  # that the user has and the state does not know
+    interrupted: frozenset[str] = frozenset()  # labels of keys whose creation a killed deployment began
     recorded: frozenset[str] | None = None  # ids of the keys in the stack's outputs; None: those of the state
 
     @property
@@ -63,7 +63,7 @@ class Step:
     title: str
     declared: Declared
     label: str | None = None  # of the key that it makes, changes or deletes; None: only the outputs are old
-    discards: AccessKey | None = None  # to be deleted first, after a person's yes: nobody can have its secret
+    deletes: str | None = None  # the id of a key
     needs_hand_over: bool = False
     last: bool = False
 
@@ -87,8 +87,9 @@ def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
         FailedError: whatever comes next could leave somebody without a working key; a person has to decide.
         UnfinishedError: the old key was used too recently.
     """
+    _refuse_unknown_keys(situation, options.stack)
     if situation.unrecorded:
-        # Where all is as it is to be after the last step, that step was only not heard of.
+        # Where nothing is left to do, the last step was done and only its confirmation was lost.
         done = [key.declared for key in situation.keys] == ["Active"] and not situation.undeployed
         return Step(title="Finish the last deployment", declared=situation.declared, last=done)
     _refuse_to_close_all(situation, options.stack)
@@ -106,7 +107,23 @@ def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
         )
     _refuse_early_delete(leaving, now=now, quiet=options.quiet)
     declared: Declared = {str(staying.label): kept}
-    return Step(title=f"Delete {leaving}", label=leaving.label, declared=declared, last=kept == "Active")
+    return Step(
+        title=f"Delete {leaving}", label=leaving.label, declared=declared, deletes=leaving.id, last=kept == "Active"
+    )
+
+
+def _refuse_unknown_keys(situation: Situation, stack: str) -> None:
+    """Raise FailedError where the user has, or may have, a key that the state does not know."""
+    recover = f"If a deployment failed or was killed, this recovers it:\n  make up STACK={stack}"
+    if situation.unknown:
+        key = situation.unknown[0]
+        raise FailedError(
+            f"The user has a key that the stack does not know: {in_account(key)}. {recover}\nIf "
+            "somebody created it by hand and nobody needs it, delete it in the trusted account:\n"
+            f"  aws iam delete-access-key --access-key-id {key.id} --user-name NAME"
+        )
+    if situation.interrupted:
+        raise FailedError(f"A deployment did not end while it created key {min(situation.interrupted)}. {recover}")
 
 
 def _refuse_to_close_all(situation: Situation, stack: str) -> None:
@@ -115,7 +132,7 @@ def _refuse_to_close_all(situation: Situation, stack: str) -> None:
     if at_work and {key.declared for key in situation.keys} - {None} == {"Inactive"}:
         raise FailedError(
             f"The configuration wants {at_work[-1]} inactive, and no other key of the stack is active. Set its status "
-            f"to Active in accessKeys, then run this again. To stop every key: python -m tools revoke --stack {stack}"
+            f"to Active in accessKeys, then run this again. To stop every key:\n  make revoke STACK={stack}"
         )
 
 
@@ -154,40 +171,13 @@ def _add(situation: Situation, label: str | None) -> Step:
     label = undeployed[0] if undeployed else label or next_label([*kept])
     if label in kept:
         raise FailedError(f"There is a key {label} already. Choose another label for the new one with --label.")
-    discards = None
-    there = sum(key.actual is not None for key in situation.keys)
-    if there + len(situation.strange) >= MAX_ACCESS_KEYS:
-        discards = situation.strange[0]
-        if not _is_leftover(discards, label, situation):
-            raise FailedError(
-                f"The user has a key that the stack does not know: {stranger(discards)}. There is no room for a new "
-                "one beside it. If nobody needs it, delete it: aws iam delete-access-key --access-key-id "
-                f"{discards.id} --user-name NAME, in the trusted account. Then run this again."
-            )
     declared: Declared = {**kept, label: "Active"}
-    return Step(title=f"Add key {label}", label=label, declared=declared, discards=discards)
+    return Step(title=f"Add key {label}", label=label, declared=declared)
 
 
 def next_label(labels: Sequence[str]) -> str:
     """Return the label of a new key: one more than the largest number among the labels there are."""
     return str(1 + max((int(label) for label in labels if label.isdecimal()), default=0))
-
-
-def _is_leftover(strange: AccessKey, label: str, situation: Situation) -> bool:
-    """Return whether all says that an interrupted deployment of the key ``label`` left this one.
-
-    Its secret went with that process, so nobody can use it. A key made by hand meanwhile would look the same: what
-    deletes it asks a person.
-    """
-    born = strange.created
-    return (
-        label in situation.interrupted
-        and len(situation.strange) == 1
-        and strange.last_used is None
-        and strange.id not in (situation.recorded or ())
-        and born is not None
-        and all(key.created is None or key.created <= born for key in situation.keys)
-    )
 
 
 def _refuse_early_delete(key: AccessKey, *, now: datetime, quiet: timedelta) -> None:
@@ -243,8 +233,8 @@ def history(key: AccessKey) -> str:
     return made + (f"last used {moment(key.last_used)}" if key.last_used else "no use known to AWS")
 
 
-def stranger(key: AccessKey) -> str:
-    """Return all that is known of a key that the stack does not know."""
+def in_account(key: AccessKey) -> str:
+    """Return what the account says of a key."""
     return f"{key.id}, {key.actual}, {history(key)}"
 
 
@@ -257,5 +247,5 @@ def describe(situation: Situation) -> list[str]:
             state += f" (changed by hand: the stack last saw it {key.deployed})"
         lines.append(f"{capitalized(key)}: {state}")
     lines += [f"Key {label}: declared, not deployed yet" for label in situation.undeployed]
-    lines += [f"Key {key.id}: not of this stack" for key in situation.strange]
+    lines += [f"Key {key.id}: not of this stack" for key in situation.unknown]
     return lines

@@ -183,8 +183,13 @@ def declared_keys(config: Mapping[str, Any]) -> Declared:
     return declared
 
 
-def declare_keys(stack: str, declared: Declared) -> None:
+def declare_keys(stack: str, declared: Declared, *flags: str) -> None:
     """Write the whole setting at once: a crash leaves the old one or the new one.
+
+    Args:
+        stack: name of the stack.
+        declared: the keys.
+        flags: of ``pulumi config``, as ``--config-file``.
 
     Raises:
         StackError: the configuration cannot be written.
@@ -192,7 +197,7 @@ def declare_keys(stack: str, declared: Declared) -> None:
     entries = [{"label": label, "status": status} for label, status in declared.items()]
     # The CLI writes a list as a list only from objectValue, and nothing at all without value.
     setting = {"value": json.dumps(entries), "objectValue": entries, "secret": False}
-    pulumi(stack, "config", "set-all", "--json", json.dumps({f"{NAMESPACE}:accessKeys": setting}))
+    pulumi(stack, "config", "set-all", "--json", json.dumps({f"{NAMESPACE}:accessKeys": setting}), *flags)
 
 
 def printed(stack: str, *command: str) -> Any:  # noqa: ANN401 - parsed JSON

@@ -1,4 +1,4 @@
-"""The trial of a new access key, before anything is taken from the old one; and how it is handed over."""
+"""Tries a new access key before the old one becomes inactive, and says how to hand it over."""
 
 from functools import partial
 
@@ -6,12 +6,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from components.iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
-from tools.callers import Caller
+from tools.callers import Caller, stored_key, text_of
 from tools.console import say
 from tools.errors import FailedError, UnfinishedError
-from tools.keys import AccessKey, stored_key
+from tools.keys import AccessKey
 from tools.proof.case import Case
-from tools.propagation import Patience, Window, spreading_seconds, window_seconds
+from tools.propagation import Delay, Retries, propagation_seconds
 from tools.rotation import Options, Situation
 from tools.stack import Outputs
 
@@ -35,26 +35,24 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
     label = str(staying.label)
     secret = options.secret or outputs.access_keys[label].secret or _stored_secret(staying, outputs, administrator)
     if secret is None:
+        decrypt = f"make -s outputs STACK={options.stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
+        go_on = f'make rotate STACK={options.stack} YES=1 ARGS="--secret-stdin --until-hand-over"'
         raise UnfinishedError(
             f"The new {staying} is to be tried before {leaving} is touched, and the stack has its secret encrypted "
-            "only. Give it on standard input: pulumi stack output encryptedSecretAccessKey "
-            f"--stack {options.stack} | base64 -d | gpg --decrypt | "
-            f"python -m tools rotate --stack {options.stack} --secret-stdin --yes --until-hand-over. "
+            f"only. Give it on standard input:\n  {decrypt} | {go_on}\n"
             "When it is handed over, the same without --until-hand-over."
         )
     say(f"\nTrying {staying}")
-    endpoint = outputs.terms.endpoint
-    patience = Patience(seconds=spreading_seconds(endpoint), tell=say)
-    window = Window(seconds=window_seconds(endpoint))
+    seconds = propagation_seconds(outputs.terms.endpoint)
+    retries, delay = Retries(seconds=seconds, report=say), Delay(seconds=seconds)
+    secrets = {label: secret}
     prove(
         staying,
-        Case(
-            stack=options.stack, outputs=outputs, config={}, patience=patience, window=window, secrets={label: secret}
-        ),
+        Case(stack=options.stack, outputs=outputs, config={}, retries=retries, delay=delay, secrets=secrets),
     )
-    if window.left:
-        say(f"It works already. All of AWS has heard of it at {window.closing_time}: waiting for that")
-        patience.sleep(window.left)
+    if delay.left:
+        say(f"It works already. It has propagated at {delay.end}: waiting for that")
+        delay.wait()
     say(f"It works. Whoever uses {leaving} can change to it now:", *_hand_over_advice(options.stack, outputs))
 
 
@@ -64,15 +62,15 @@ def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> S
         return None
     key_id, secret = stored_key(outputs.secret_location, administrator)
     if key_id != key.id:
-        raise FailedError(f"{outputs.secret_location} holds the key {key_id}, not {key}. Put it right: make up")
+        raise FailedError(f"{outputs.secret_location} holds the key {key_id}, not {key}. Deploy again: make up")
     return secret
 
 
 def prove(key: AccessKey, case: Case) -> None:
-    """Show that a key is the user's and can assume the role; ask again until AWS has heard of it.
+    """Show that a key is the user's and can assume the role, with retries until it has propagated.
 
     Where the role asks for MFA, only the first: the policies are the user's, so they hold for every key of it. The
-    case's window is open afterwards until all of AWS has heard of the key: one server's word is not that of all.
+    case's delay says afterwards when all servers of AWS know the key.
 
     Raises:
         FailedError: it is not so.
@@ -81,15 +79,15 @@ def prove(key: AccessKey, case: Case) -> None:
 
     assume = partial(case.assume_role, holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
     try:
-        identity = case.patience.insist(str(key), holder.client("sts").get_caller_identity)
-        case.window.hear(identity)
-        case.window.changed(key.created, by_aws=True)
+        identity = case.retries.call(str(key), holder.client("sts").get_caller_identity)
+        case.delay.read_clock(identity)
+        case.delay.changed(key.created, by_aws=True)
         if not case.outputs.terms.require_mfa:
-            case.patience.insist(f"{key}, assuming the role", assume)
+            case.retries.call(f"{key}, assuming the role", assume)
     except (BotoCoreError, ClientError) as error:
         raise FailedError(
-            f"The new {key} does not work, so the other one is left alone: {error}. Look closer with: "
-            f"make verify STACK={case.stack}"
+            f"The new {key} does not work, so the other one is left alone: {text_of(error)}. Look closer with:\n"
+            f"  make verify STACK={case.stack}"
         ) from None
     if (arn := identity["Arn"]) != user_arn:
         raise FailedError(f"The new {key} belongs to {arn}, not to {user_arn}, so the other one is left alone.")
@@ -100,8 +98,8 @@ def _hand_over_advice(stack: str, outputs: Outputs) -> list[str]:
     if outputs.secret_location:
         return [f"  where programs read it:  {outputs.secret_location}"]
     if outputs.encrypted_secret_access_key:
-        return [f"  its secret, encrypted:   pulumi stack output encryptedSecretAccessKey --stack {stack}"]
+        return [f"  its secret, encrypted:   make -s outputs STACK={stack} ARGS=encryptedSecretAccessKey"]
     return [
         f"  on this machine:   make profile STACK={stack}",
-        f"  for somebody else: pulumi stack output --show-secrets awsConfig --stack {stack}",
+        f'  for somebody else: make -s outputs STACK={stack} ARGS="awsConfig --show-secrets"',
     ]

@@ -16,6 +16,7 @@ Document: TypeAlias = Mapping[str, Any]
 """A policy document as anybody may have written it."""
 
 POLICY_VERSION: Literal["2012-10-17"] = "2012-10-17"
+ACCOUNT = re.compile(r"[0-9]{12}")
 ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
 
 
@@ -121,6 +122,18 @@ def deny_older_sessions(began_before: datetime) -> PolicyDocument:
     }
 
 
+def revoked_before(document: Document) -> datetime | None:
+    """Return before when sessions must have begun to be denied, if a document says that and nothing else."""
+    try:
+        (statement,) = statements(document)
+        (time,) = listed(statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"])
+        began_before = datetime.fromisoformat(time)
+        same = same_document({**statement, "Sid": ""}, {**deny_older_sessions(began_before)["Statement"][0], "Sid": ""})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return began_before if same else None
+
+
 def statements(document: Document) -> Iterator[Document]:
     """Yield the statements of a document, which may be one object or a list."""
     yield from cast("list[Document]", items(document.get("Statement")))
@@ -170,13 +183,20 @@ def size(document: Document) -> int:
     return len("".join(json.dumps(document).split()))
 
 
-def same_document(one: Document, other: Document) -> bool:
+def same_document(one: Document, other: Document, *, partition: str = "aws") -> bool:
     """Return whether two documents mean the same to AWS.
 
-    Order, repetition and lists of one do not matter, nor do AWS's shorthands: an account's id for its root, ``*`` for
-    ``{"AWS": "*"}``, and true for ``"true"``. The case files of the tests have an example of each.
+    Order, repetition and lists of one do not matter, nor do AWS's shorthands: an account's id for its root in
+    ``partition``, ``*`` for ``{"AWS": "*"}``, true for ``"true"``, and no condition for an empty one. The case files of
+    the tests have an example of each.
     """
-    return _meaning(one) == _meaning(other)
+    return _meaning(one, partition) == _meaning(other, partition)
+
+
+def without_sids(document: Document) -> Document:
+    """Return a document without its statements' Sids, which AWS does not evaluate."""
+    kept = [{key: value for key, value in each.items() if key != "Sid"} for each in statements(document)]
+    return {**document, "Statement": kept}
 
 
 def _is_empty(name: str, statement: Mapping[str, object]) -> bool:
@@ -184,17 +204,19 @@ def _is_empty(name: str, statement: Mapping[str, object]) -> bool:
     return name == "Condition" and not statement[name]
 
 
-def _meaning(value: object, key: str = "") -> object:
+def _meaning(value: object, partition: str, key: str = "") -> object:
     """Return a canonical form: every value a sorted list without repetitions, AWS's shorthands written out."""
     if key in ("Principal", "NotPrincipal") and value == "*":
-        return _meaning({"AWS": "*"})
+        return _meaning({"AWS": "*"}, partition)
     if isinstance(value, Mapping):
         entries = cast("Mapping[str, object]", value)
-        return [{name: _meaning(entries[name], name) for name in sorted(entries) if not _is_empty(name, entries)}]
+        kept = [name for name in sorted(entries) if not _is_empty(name, entries)]
+        return [{name: _meaning(entries[name], partition, name) for name in kept}]
     if isinstance(value, list):
-        items = [item for part in cast("list[object]", value) for item in cast("list[object]", _meaning(part, key))]
+        parts = cast("list[object]", value)
+        items = [item for part in parts for item in cast("list[object]", _meaning(part, partition, key))]
         return sorted({json.dumps(item, sort_keys=True): item for item in items}.values(), key=json.dumps)
     if isinstance(value, bool):
         return [str(value).lower()]
-    root = ACCOUNT_ROOT.fullmatch(str(value)) if key == "AWS" else None
-    return [root[1] if root else str(value)]
+    is_account = key == "AWS" and ACCOUNT.fullmatch(str(value))
+    return [account_root(partition=partition, account_id=str(value)) if is_account else str(value)]

@@ -1,6 +1,6 @@
-"""A model of AWS for proofs: every change is known to each of its servers only after a while of its own, in no order.
+"""A model of AWS for proofs: a change reaches each of its servers after a delay of its own, in no order.
 
-Time passes by sleeping and by calling alone. A call is answered by any server of its service, as that one knows things.
+Only sleeping and calling take time. Any server of a service answers a call, with what it knows.
 """
 
 import json
@@ -14,14 +14,17 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from components.iam.documents import assume_policy, trust_policy
+from components.iam.owner import OWNER_TAG
 from tools.proof.case import Case
-from tools.propagation import Patience, Window
+from tools.propagation import Delay, Retries
 from tools.stack import Outputs
 
 TRUSTING, TRUSTED = "111122223333", "444455556666"
 ROLE = f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1"
 USER = f"arn:aws:iam::{TRUSTED}:user/user-1"
 POLICIES = {"role": f"arn:aws:iam::{TRUSTING}:policy/Role", "user": f"arn:aws:iam::{TRUSTED}:policy/User"}
+OWNER = "organization/assume-role/test/assume-role"
+TAGS = [{"Key": OWNER_TAG, "Value": OWNER}]
 EXTERNAL_ID = "for-verify-1"
 KEY, SESSION = "AKIAONE", "ASIAONE"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +84,7 @@ PRINTED: dict[str, Any] = {
         "assumePolicy": DOCUMENTS["this role"],
         "policyNames": {"role": "Role", "user": "User"},
         "permissionsBoundaries": {},
-        "tags": {},
+        "tags": {OWNER_TAG: OWNER},
     },
 }
 OUTPUTS = Outputs.model_validate(PRINTED)
@@ -170,18 +173,18 @@ class SlowCase(Case):
     def caller(self, key_id: str, *_: Any, **__: Any) -> Any:
         return ModelCaller(RoleClient(self.aws) if key_id == SESSION else HolderClient(self.aws, key=key_id))
 
-    def administrator(self, _: Any) -> Any:
+    def administrator(self, *_: Any, **__: Any) -> Any:
         return ModelCaller(AdministratorClient(self.aws))
 
 
-def case_of(aws: SlowAws, window: Window) -> SlowCase:
-    patience = Patience(seconds=120, tell=aws.said.append, clock=lambda: aws.now, sleep=aws.sleep)
+def case_of(aws: SlowAws, delay: Delay) -> SlowCase:
+    retries = Retries(seconds=120, report=aws.said.append, clock=lambda: aws.now, sleep=aws.sleep)
     return SlowCase(
         stack="test",
         outputs=OUTPUTS,
         config={},
-        patience=patience,
-        window=window,
+        retries=retries,
+        delay=delay,
         secrets={"1": SecretStr("s")},
         aws=aws,
     )
@@ -280,11 +283,11 @@ class AdministratorClient(Client):
         if not self._known("role"):
             raise fails("NoSuchEntity")
         trust = DOCUMENTS[self._known("trust")]
-        made = self.aws.changed("role")
-        return {"Role": {"AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600, "CreateDate": made}}
+        dates = {"CreateDate": self.aws.changed("role")}
+        return {"Role": {"AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600, "Tags": TAGS, **dates}}
 
     def get_user(self, **_: Any) -> Any:
-        return {"User": {"CreateDate": EPOCH - timedelta(days=1)}}
+        return {"User": {"CreateDate": EPOCH - timedelta(days=1), "Tags": TAGS}}
 
     def list_attached_role_policies(self, **_: Any) -> Any:
         attached = self._known("role") and self._known("role's attachment")

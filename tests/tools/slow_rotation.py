@@ -1,6 +1,6 @@
-"""A rotation on a fake clock: an AWS whose news spread slowly, an engine, a machine that is lost, a person, a client.
+"""A rotation on a fake clock: an AWS that is eventually consistent, an engine, a machine, a person, a client.
 
-AWS counts a user's keys right whatever its servers have heard, and changes each key in the order of the calls.
+AWS counts a user's keys right whatever its servers know, and changes each key in the order of the calls.
 """
 
 import json
@@ -27,11 +27,11 @@ from tools.engine import ACCESS_KEY
 from tools.errors import FailedError
 
 SECONDS_BETWEEN_CALLS = 0.05
-LONGEST_DELAY = 20.0  # seconds until all of AWS has heard of a change
-USE_DELAY = 15.0  # seconds until AWS tells of a key's use
+LONGEST_DELAY = 20.0  # seconds until a change has propagated
+USE_DELAY = 15.0  # seconds until AWS reports a key's use
 PREVIEW_SECONDS = UP_SECONDS = 2.0
 MOST_KEYS = 2
-BY_CHANCE = 0.04  # how often the machine is lost where it need not be
+RANDOM_LOSS = 0.04  # how often the machine is lost where it need not be
 NAME = "assume-role-trusted-key-"
 URN = f"urn:pulumi:test::assume-role::assume-role:index:TrustedUser${ACCESS_KEY}::{NAME}"
 
@@ -42,7 +42,7 @@ class MachineLostError(BaseException):
 
 @dataclass
 class Machine:
-    """What the tool and the engine run on: lost once after each step of a rotation, and by chance anywhere."""
+    """What the tool and the engine run on: lost once after each step of a rotation, and at random anywhere."""
 
     random: Random
     lost: bool = False
@@ -51,7 +51,7 @@ class Machine:
 
     def passes(self, step: str = "") -> None:
         """Go on, or be lost here; where a step has just ended, it is named."""
-        if not self.lost and ((step and step not in self.steps) or self.random.random() < BY_CHANCE):
+        if not self.lost and ((step and step not in self.steps) or self.random.random() < RANDOM_LOSS):
             self.steps.add(step)
             self.lost = True
             self.kills += 1
@@ -60,7 +60,7 @@ class Machine:
 
 
 @dataclass(kw_only=True)
-class WitnessedAws(SlowAws):
+class UsedAws(SlowAws):
     """AWS, and a client that calls it 20 times a second with the newest key that it was handed."""
 
     machine: Machine
@@ -101,7 +101,7 @@ class WitnessedAws(SlowAws):
 class KeyAdministrator(AdministratorClient):
     """What IAM does for the trusted account's administrator: for the tool and for the engine."""
 
-    aws: WitnessedAws
+    aws: UsedAws
 
     def list_access_keys(self, **names: Any) -> Any:
         self.aws.machine.passes()
@@ -143,11 +143,11 @@ class Engine:
     """The Pulumi CLI on a stack that has nothing but access keys.
 
     As the real engine does, it notes what it begins before AWS hears of it, and what became of it afterwards; it makes
-    and changes before it deletes; outputs are written at the end; what was begun and never ended stays noted until a
-    refresh clears it. Reading takes no time and cannot be killed: it changes nothing.
+    and changes before it deletes; outputs are written at the end; what was begun and never ended stays noted until
+    recovery. Reading takes no time and cannot be killed: it changes nothing.
     """
 
-    aws: WitnessedAws
+    aws: UsedAws
     declared: dict[str, str] = field(default_factory=lambda: {"1": "Active"})
     state: dict[str, dict[str, str]] = field(default_factory=lambda: {"1": {"id": KEY, "status": "Active"}})
     begun: list[str] = field(default_factory=list)  # labels of keys
@@ -164,34 +164,41 @@ class Engine:
             case ("config", "--json", _):
                 entries = [{"label": label, "status": status} for label, status in self.declared.items()]
                 return json.dumps({"assume-role:accessKeys": {"objectValue": entries}})
+            case ("config", "set-all", _, text, "--config-file", file):
+                Path(file).write_text(text)
             case ("config", "set-all", _, text):
                 self.aws.machine.passes()
-                (setting,) = json.loads(text).values()
-                self.declared = {entry["label"]: entry["status"] for entry in setting["objectValue"]}
+                self.declared = _keys(text)
                 self.aws.machine.passes()
             case ("stack", "output", *_):
                 keys = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
                 return json.dumps(PRINTED | {"accessKeys": keys, "accessKeyId": self.current()})
             case ("stack", "export"):
                 return json.dumps(self._export())
-            case ("preview", _, _, plan):
+            case ("preview", _, _, plan, *flags):
                 self.aws.sleep(PREVIEW_SECONDS)
-                steps = [{"op": op, "urn": URN + label, "diffReasons": ["status"]} for op, label in self._changes()]
-                Path(plan).write_text(json.dumps(list(self._changes())))
+                changes = list(self._changes(_keys(Path(flags[1]).read_text()) if flags else self.declared))
+                steps = [{"op": op, "urn": URN + label, "diffReasons": ["status"]} for op, label in changes]
+                Path(plan).write_text(json.dumps(changes))
                 return json.dumps({"steps": steps})
             case other:
                 raise NotImplementedError(other)
         return ""
 
+    def recover(self) -> None:
+        """Do what recovery does once a killed deployment has propagated: delete keys that the state does not know."""
+        self.aws.sleep(LONGEST_DELAY)
+        known = {key["id"] for key in self.state.values()}
+        for key in self.aws.keys:
+            if key not in known and self.aws.facts[key][-1].value != "deleted":
+                self.aws.turn(key, "deleted")
+        self.begun = []
+
     def run_visibly(self, _stack: str, *arguments: str) -> None:
-        """Do what `pulumi up --plan` and `pulumi refresh --clear-pending-creates` do to keys."""
+        """Do what `pulumi up --plan` does to keys."""
         self.aws.machine.passes()
         self.aws.sleep(UP_SECONDS)
-        if arguments[0] == "refresh":
-            self.begun = []
-            self._write()
-            return
-        changes = list(self._changes())
+        changes = list(self._changes(self.declared))
         if [list(change) for change in changes] != json.loads(Path(arguments[-1]).read_text()):
             raise FailedError("the plan is another")
         for operation, label in changes:
@@ -203,14 +210,14 @@ class Engine:
         self._write()
         self.aws.machine.passes(step=" ".join(operation for operation, _ in changes))
 
-    def _changes(self) -> Iterator[tuple[str, str]]:
+    def _changes(self, declared: dict[str, str]) -> Iterator[tuple[str, str]]:
         """Yield what differs from what is declared, in the order in which it is done."""
-        for label, status in self.declared.items():
+        for label, status in declared.items():
             if label not in self.state:
                 yield "create", label
             elif self.state[label]["status"] != status:
                 yield "update", label
-        yield from (("delete", label) for label in self.state if label not in self.declared)
+        yield from (("delete", label) for label in self.state if label not in declared)
 
     def _change(self, operation: str, label: str) -> None:
         iam, key = KeyAdministrator(self.aws), self.state.get(label, {})
@@ -254,11 +261,17 @@ class Engine:
         return {"deployment": {"manifest": manifest, "resources": resources, "pending_operations": begun}}
 
 
+def _keys(text: str) -> dict[str, str]:
+    """Return the keys that a setting declares, as `pulumi config set-all` takes it."""
+    (setting,) = json.loads(text).values()
+    return {entry["label"]: entry["status"] for entry in setting["objectValue"]}
+
+
 @dataclass
 class Person:
     """Who sits at the terminal, answers yes, and hands the new key to the client when asked whether that is done."""
 
-    aws: WitnessedAws
+    aws: UsedAws
     engine: Engine
 
     def isatty(self) -> bool:

@@ -1,11 +1,13 @@
 """What is read from an answer of AWS, whatever stands in between."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.proxy import Fault, proxy_before
-from tools.callers import GarbledAnswerError, administrator, aws_time, key_caller
+from tools.callers import GarbledAnswerError, administrator, aws_time, clock_skew, key_caller
 from tools.errors import StackError
 
 NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
@@ -33,7 +35,7 @@ def test_an_answer_without_a_time_is_none(answer: dict[str, object]) -> None:
     assert aws_time(answer) is None
 
 
-PAGES = [Fault.WEB_PAGE, b"<html><body>Sign in</body></html>", b"<html/>", b"{}", b"x"]
+PAGES = [b"<html></html>", Fault.WEB_PAGE, b"<html><body>Sign in</body></html>", b"<html/>", b"{}", b"x"]
 
 
 @pytest.mark.parametrize("answer", PAGES)
@@ -42,7 +44,7 @@ def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answ
     with proxy_before(emulator) as proxy:
         iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
         proxy.plan("ListUsers", answer)
-        with pytest.raises(GarbledAnswerError, match="answered in its place") as told:
+        with pytest.raises(GarbledAnswerError, match="truncated or is not from AWS") as told:
             iam.list_users()
     assert "<" not in str(told.value)
 
@@ -61,5 +63,53 @@ def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts) -> None:
     with proxy_before(emulator) as proxy:
         proxy.plan("GetCallerIdentity", Fault.WEB_PAGE)
         config = {"trusted": {"accountId": accounts.trusted}, "endpoint": proxy.url}
-        with pytest.raises(StackError, match=r"Cannot get into the trusted account \d+: something between"):
+        with pytest.raises(StackError, match=r"Cannot sign in to the trusted account \d+: the response was truncated"):
             administrator("trusted", config)
+
+
+@pytest.mark.parametrize("page", [Fault.WEB_PAGE, b"<html/>", b"<UpdateAccessKeyResponse/>", b""])
+def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(
+    page, emulator, accounts, aws_client
+) -> None:
+    aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
+    with proxy_before(emulator) as proxy:
+        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
+        proxy.plan("DeleteUser", page)
+        with pytest.raises(GarbledAnswerError):
+            iam.delete_user(UserName="user-1")
+        iam.delete_user(UserName="user-1")
+
+
+SKEWS = [
+    (
+        "SignatureDoesNotMatch",
+        "Signature expired: 20260101T114000Z is now earlier than 20260101T114500Z (20260101T120000Z - 15 min.)",
+    ),
+    (
+        "InvalidSignatureException",
+        "Signature not yet current: 20260101T122000Z is still later than 20260101T121500Z (20260101T120000Z + 15 min.)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), SKEWS)
+def test_a_clock_that_is_off_is_named_with_its_seconds(code: str, message: str) -> None:
+    assert clock_skew(ClientError({"Error": {"Code": code, "Message": message}}, "X")) == "your clock is off by 1200 s"
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "said"),
+    [
+        ("SignatureDoesNotMatch", 1200, "1200 s"),
+        ("SignatureDoesNotMatch", 10, ""),
+        ("AccessDenied", 1200, ""),
+        ("RequestTimeTooSkewed", 900, "900 s"),
+    ],
+)
+def test_where_the_message_has_no_time_the_answer_has(code: str, seconds: int, said: str) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+    found = clock_skew(ClientError(response, "X"))
+    assert bool(found) == bool(said)
+    if said:
+        assert abs(int(found.split()[-2]) - seconds) < 60

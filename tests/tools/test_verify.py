@@ -21,9 +21,9 @@ from tools.commands import verify
 from tools.engine import last_change
 from tools.proof.case import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.proof.refused import refusal_checks
-from tools.proof.rounds import prove, run_check
+from tools.proof.run import prove, run_check
 from tools.proof.works import ASSUME, key_checks, session_checks
-from tools.propagation import Patience
+from tools.propagation import Retries
 from tools.stack import Outputs, read_stack
 
 EXTERNAL_ID = "for-verify-1"
@@ -306,7 +306,7 @@ def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation
         said = process.stderr.readline()  # comes once the key was refused
     printed, _ = process.communicate(timeout=60)
     assert "InvalidClientTokenId" in said
-    assert "asking for" in said
+    assert "trying for" in said
     assert process.returncode == 0, printed
     assert printed.splitlines()[0].startswith("proven          key 1: ")
     assert re.fullmatch(r"Stack test is proven \(.*; \d+\.\d s\)\.", printed.splitlines()[-1])
@@ -344,20 +344,25 @@ def test_no_stack_cannot_be_told(relation) -> None:
     assert "nosuch" in report["rows"][0]["advice"]
 
 
-def test_on_a_terminal_the_rows_are_a_table(relation) -> None:
+def test_on_a_terminal_of_80_columns_what_is_proven_is_a_line_and_the_rest_is_told_in_full(relation) -> None:
     ours, its = pty.openpty()
     with subprocess.Popen(
-        ["python", "-m", "tools", "verify", "--stack", "nosuch"],
+        ["python", "-m", "tools", "verify", "--stack", "test"],
         cwd=relation.path,
-        env={**relation.environment, "TERM": "xterm", "COLUMNS": "100"},
+        env={**relation.environment, "TERM": "xterm", "COLUMNS": "80"},
         stdout=its,
         stderr=subprocess.DEVNULL,
     ):
         os.close(its)
         shown = b"".join(read_until_closed(ours)).decode()
-    headings = shown.splitlines()[1]
-    assert [word for word in ("check", "expected", "observed", "seconds", "verdict") if word not in headings] == []
-    assert "could not tell" in shown
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.startswith("proven") and not re.match(r"proven {10}\S", line)] == []
+    told = " ".join(line.strip() for line in lines)
+    assert (
+        "not listed: SSH public keys, signing certificates, service-specific credentials Expected: none Only " in told
+    )
+    assert "Only real AWS lists them: emulators lack the calls." in told
 
 
 def read_until_closed(terminal: int) -> Iterator[bytes]:
@@ -388,7 +393,8 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
 
 def test_a_report_that_cannot_be_saved_hides_no_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
     for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
-        monkeypatch.setattr(verify, "_prove_and_print", lambda _, verdict=verdict: {"verdict": verdict})
+        proof = verify.Proof(stack="test", rows=[a_row(Verdict(verdict))], seconds=0.0)
+        monkeypatch.setattr(verify, "check", lambda _, proof=proof: proof)
         assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
 
 
@@ -404,7 +410,7 @@ def test_whoever_interrupts_is_told_to_run_it_again(
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "_prove_and_print", interrupted)
+    monkeypatch.setattr(verify, "check", interrupted)
     assert main(["verify", "--stack", "test"]) == 3
     assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
 
@@ -425,7 +431,7 @@ def test_a_stopped_emulator_cannot_be_told_and_soon(
     code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))
     assert code == 2
     assert datetime.now(UTC) - start < timedelta(seconds=15)
-    assert f"No AWS emulator answers at {nobody}. Start it and deploy: make up STACK=test" in printed.out
+    assert f"No AWS emulator answers at {nobody}. Start it and deploy:\n" in printed.out
 
 
 def test_mfa_is_proven_as_far_as_an_emulator_can(project) -> None:
@@ -456,7 +462,7 @@ def test_a_decrypted_secret_comes_on_standard_input(
     encrypted = without_secret(outputs, encrypted_secret_access_key="wcBMA0")
     code, printed = verify_here(outputs=encrypted)
     assert code == 2
-    assert "gpg --decrypt | python -m tools verify --stack test --secret-stdin" in printed.out
+    assert "gpg --decrypt | make verify STACK=test ARGS=--secret-stdin" in printed.out
 
     assert outputs.secret_access_key
     given = outputs.secret_access_key.get_secret_value()
@@ -524,8 +530,8 @@ class Time:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def patience(self, seconds: float = 90.0) -> Patience:
-        return Patience(seconds=seconds, tell=self.said.append, clock=lambda: self.now, sleep=self.sleep)
+    def retries(self, seconds: float = 90.0) -> Retries:
+        return Retries(seconds=seconds, report=self.said.append, clock=lambda: self.now, sleep=self.sleep)
 
 
 def clients(aws: Aws) -> dict[tuple[str, str | None], Any]:
@@ -561,13 +567,17 @@ def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **te
             },
         }
     )
-    case = Case(stack="test", outputs=outputs, config={}, patience=time.patience(), secrets={"1": SecretStr("s")})
+    case = Case(stack="test", outputs=outputs, config={}, retries=time.retries(), secrets={"1": SecretStr("s")})
     session: Any = None
     if key:
         case._holders["1"] = Caller(session=session, endpoint=None, clients=clients(key))  # noqa: SLF001
     if role:
         case.granted = Granted(caller=Caller(session=session, endpoint=None, clients=clients(role)), seconds=3600)
     return case
+
+
+def a_row(verdict: Verdict) -> Row:
+    return Row(id="c", check="c", expected="e", observed="o", seconds=0, verdict=verdict)
 
 
 def row(case: Case, name: str) -> Row:
@@ -779,7 +789,7 @@ def test_groups_and_the_boundary_are_both_named() -> None:
     assert [word for word in ("people", BOUNDARY) if word not in found.observed] == []
 
 
-@pytest.mark.parametrize(("boundaries", "said"), [({"role": BOUNDARY}, BOUNDARY), (None, "Deploy again: make up")])
+@pytest.mark.parametrize(("boundaries", "said"), [({"role": BOUNDARY}, BOUNDARY), (None, "Deploy again:\n  make up")])
 def test_what_a_boundary_may_forbid_is_not_checked(boundaries: dict[str, str] | None, said: str) -> None:
     role = Aws(list_buckets=[fails("AccessDenied")])
     found = row(made_up(Time(), role=role, permissionsBoundaries=boundaries), "allowed: s3:ListAllMyBuckets")
@@ -808,7 +818,7 @@ def test_all_that_the_user_could_sign_in_with_is_named() -> None:
     nothing = {**iam, "list_ssh_public_keys": [{"SSHPublicKeys": []}]}
     nothing["list_service_specific_credentials"] = [{"ServiceSpecificCredentials": []}]
     untold = row(administered(made_up(Time()), **nothing), "user's other credentials")
-    assert (untold.verdict, untold.observed) == (Verdict.NOT_CHECKED, "not told: signing certificates")
+    assert (untold.verdict, untold.observed) == (Verdict.NOT_CHECKED, "not listed: signing certificates")
 
 
 @pytest.mark.parametrize("named", [None, {"role": "Own", "user": "Assume"}])
@@ -871,7 +881,7 @@ def test_a_key_that_is_gone_has_no_age() -> None:
 
 def test_disproven_outweighs_what_could_not_be_told() -> None:
     def of(*verdicts: Verdict) -> Verdict:
-        return overall([Row(check="c", expected="e", observed="o", seconds=0, verdict=verdict) for verdict in verdicts])
+        return overall([a_row(verdict) for verdict in verdicts])
 
     assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.DISPROVEN) is Verdict.DISPROVEN
     assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.WARNING) is Verdict.UNKNOWN

@@ -1,18 +1,19 @@
-"""`python -m tools revoke --stack NAME`: in an emergency, stop every key of the user and every session begun so far.
+"""`revoke`: in an emergency, stop every key of the user and every session that began before now.
 
-It calls AWS itself and at once, without ``pulumi up``: makes every access key of the user inactive, those the stack
-does not know included, and denies everything to sessions that began before now, by the policy that the AWS console
-attaches for "Revoke active sessions". Where one part fails, it goes on with the next. Then it proves itself: what
-worked before, the keys whose secrets are at hand and a session that it begins with one of them, is refused.
-
+It calls AWS itself, without ``pulumi up``. Each account and the stack's file are independent of each other: what fails
+on one side stops no other.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
 """
 
 import argparse
 import json
+import queue
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,26 +21,28 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.documents import deny_older_sessions, listed, statements
-from tools.callers import aws_time
+from tools.callers import aws_time, beside, sign_in, sign_in_error, text_of
 from tools.console import agreed, say
 from tools.errors import Exit, FailedError, StackError
 from tools.keys import read_keys
 from tools.policies import has_password, holder
 from tools.proof.case import Case
-from tools.proof.probes import Part, refused_after, witnesses
-from tools.propagation import Patience, spreading_seconds, window_seconds
-from tools.stack import NAMESPACE, Kind, Outputs, declare_keys, declared_keys, read_stack
+from tools.proof.probes import Part, Probe, Probes, probes, refused_now
+from tools.propagation import Delay, Retries, propagation_seconds
+from tools.revocation import POLICY_NAME
+from tools.stack import Kind, Outputs, declare_keys, declared_keys, read_stack
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
     from components.iam import Side
 
-POLICY_NAME = "AWSRevokeOlderSessions"  # the console's own name for it, so that it replaces the console's and is known
+PROBE_SECONDS = 2.0  # how long the first act waits for a session to begin that is tried afterwards
+ACT_SECONDS = 90.0  # for all acts together: a sign-in or AWS may hang
 BY_HAND = (
-    "Until that is mended, revoke by hand. In the trusted account: aws iam list-access-keys --user-name USER, then for "
-    "each: aws iam update-access-key --user-name USER --access-key-id ID --status Inactive. In the trusting account: "
-    "the role's page in the IAM console, Revoke sessions."
+    "Until that is corrected, revoke by hand. In the trusted account: aws iam list-access-keys --user-name USER, then "
+    "for each: aws iam update-access-key --user-name USER --access-key-id ID --status Inactive. In the trusting "
+    "account: the role's page in the IAM console, Revoke sessions."
 )
 
 
@@ -52,8 +55,8 @@ def run(options: argparse.Namespace) -> Exit:
     """Ask, revoke, prove it, and say what is left to do."""
     try:
         outputs, config = read_stack(options.stack)
-    except StackError as error:
-        raise StackError(f"{error}\n{BY_HAND}") from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the person has to act by hand
+        raise StackError(f"{text_of(error)}\n{BY_HAND}") from None
     question = f"Every key of {outputs.user_arn} stops working now, and every session of {outputs.role_arn}. Revoke?"
     try:
         sure = agreed(question, yes=options.yes)
@@ -62,20 +65,18 @@ def run(options: argparse.Namespace) -> Exit:
     if not sure:
         say("Nothing was revoked.")
         return Exit.CANNOT_TELL
-    endpoint = outputs.terms.endpoint
-    patience, spreading = Patience(seconds=spreading_seconds(endpoint), tell=say), window_seconds(endpoint)
-    case = Case(stack=options.stack, outputs=outputs, config=config, patience=patience)
-    working, unproven = witnesses(case)
+    seconds = propagation_seconds(outputs.terms.endpoint)
+    case = Case(stack=options.stack, outputs=outputs, config=config, retries=Retries(seconds=0.0, report=say))
+    probing = beside(partial(probes, case))
+    wait_for([probing], PROBE_SECONDS)
     failed = _report(revoke(case))
-    if failed:
-        patience, spreading = replace(patience, seconds=0), 0.0  # it may well go on working: once is enough to tell
-    long = f", for the {spreading:.0f} s that all of AWS may need to hear of it" if spreading else ""
+    # Where something failed, what worked may well go on working.
+    retries = Retries(seconds=0.0 if failed else seconds, report=say)
+    delay = Delay(seconds=retries.seconds)
+    delay.changed(delay.today())
+    long = f", for the {delay.seconds:.0f} s that a change may take to propagate in AWS" if delay.left else ""
     say(first_thing(options.stack), f"Trying what worked before{long} ...")
-    began = patience.clock()
-    with ThreadPoolExecutor() as pool:
-        ask = partial(refused_after, patience=patience, began=began, spreading=spreading)
-        failed |= _report(pool.map(ask, working))
-    _report(iter(unproven))
+    failed |= _report(_tried(probing, retries, delay))
     say(what_is_left(options.stack, outputs))
     if failed:
         raise FailedError(f"Not everything is revoked: see FAILED above, then run this again. {BY_HAND}")
@@ -91,47 +92,126 @@ def _report(parts: Iterator[Part]) -> bool:
     return failed
 
 
-def revoke(case: Case) -> Iterator[Part]:
-    """Do it all, yielding each part as soon as it is done: the keys first, or a new session could begin meanwhile."""
-    clock = Clock()
-    accounts: dict[Side, Callable[[IAMClient, Outputs, Clock], Iterator[Part]]] = {
-        "trusted": in_trusted_account,
-        "trusting": in_trusting_account,
+def _tried(probing: Future[Probes], retries: Retries, delay: Delay) -> Iterator[Part]:
+    """Yield whether AWS refuses each probe, in bounded time."""
+    wait_for([probing], PROBE_SECONDS)
+    if not probing.done() or probing.exception():
+        yield Part(what="what worked before is refused", failure="AWS did not answer in time", unproven=True)
+        return
+    found = probing.result()
+    running: dict[Probe, Future[Part]] = {
+        probe: beside(partial(refused_now, probe, retries, delay)) for probe in found.ready
     }
-    for side, act in accounts.items():
-        try:
-            administrator = case.administrator(side)
-        except StackError as error:
-            yield Part(what=f"everything in the {side} account", failure=str(error))
-            continue
-        attempt("AWS tells the time", administrator.client("sts").get_caller_identity, clock)
-        yield from act(administrator.client("iam"), case.outputs, clock)
-    what = f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again"
-    try:
-        declare_keys(case.stack, dict.fromkeys(declared_keys(case.config), "Inactive"))
-        yield Part(what=what)
-    except StackError as error:
-        yield Part(what=what, failure=str(error))
+    wait_for(running.values(), retries.seconds + delay.left + ACT_SECONDS)
+    for probe, future in running.items():
+        unanswered = Part(what=f"{probe.what} is refused", failure="AWS did not answer in time", unproven=True)
+        yield future.result() if future.done() else unanswered
+    yield from found.unproven
 
 
 @dataclass(kw_only=True)
 class Clock:
-    """The latest time that AWS told.
+    """The latest time that AWS stated.
 
-    This machine's is not asked: where it is behind, sessions would get through; where it is ahead, new ones would not.
+    This machine's clock does not count: if it is behind, sessions would get through; if ahead, AWS would refuse new
+    ones.
     """
 
     latest: datetime | None = None
 
-    def hear(self, answer: Mapping[str, Any]) -> None:
-        """Take the time that an answer of AWS was sent at."""
+    def read(self, answer: Mapping[str, Any]) -> None:
+        """Take the time of a response of AWS."""
         if stated := aws_time(answer):
             self.latest = max(self.latest or stated, stated)
 
     def cut(self) -> datetime:
         """Return the next full second: AWS notes in whole seconds when a session began."""
-        # Where no answer told the time, a refusal by this machine's clock is better than none.
+        # Where no answer stated the time, a refusal by this machine's clock is better than none.
         return (self.latest or datetime.now(UTC)).replace(microsecond=0) + timedelta(seconds=1)
+
+
+def revoke(case: Case) -> Iterator[Part]:
+    """Act on both accounts and on the stack's file side by side, and yield each part as soon as it is done."""
+    reports: queue.Queue[Part | None] = queue.Queue()
+    closed = threading.Event()
+    acts: dict[str, Callable[[], Iterator[Part]]] = {
+        "everything in the trusted account": partial(_in_trusted_account, case, closed),
+        "everything in the trusting account": partial(_in_trusting_account, case, closed),
+        "accessKeys of the stack's file": partial(_in_file, case),
+    }
+    running = {what: beside(partial(_collect, what, act, reports)) for what, act in acts.items()}
+    end, ended = time.monotonic() + ACT_SECONDS, 0
+    while ended < len(running):
+        try:
+            part = reports.get(timeout=max(end - time.monotonic(), 0))
+        except queue.Empty:
+            yield from (
+                Part(what=what, failure=f"it did not end within {ACT_SECONDS:.0f} s")
+                for what, future in running.items()
+                if not future.done()
+            )
+            return
+        if part is None:
+            ended += 1
+        else:
+            yield part
+
+
+def _collect(what: str, act: Callable[[], Iterator[Part]], reports: "queue.Queue[Part | None]") -> None:
+    for part in _guarded(what, act):
+        reports.put(part)
+    reports.put(None)
+
+
+def _guarded(what: str, act: Callable[[], Iterator[Part]]) -> Iterator[Part]:
+    """Yield the parts of an act; whatever it raises is a part that failed."""
+    try:
+        yield from act()
+    except Exception as error:  # noqa: BLE001 - no error of one side may stop another
+        yield Part(what=what, failure=text_of(error))
+
+
+def _in_file(case: Case) -> Iterator[Part]:
+    declare_keys(case.stack, dict.fromkeys(declared_keys(case.config), "Inactive"))
+    yield Part(what=f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again")
+
+
+def _in_trusted_account(case: Case, closed: threading.Event) -> Iterator[Part]:
+    clock = Clock()
+    try:
+        iam = _iam(case, "trusted", clock)
+        yield from in_trusted_account(iam, case.outputs, clock)
+    finally:
+        closed.set()
+
+
+def _in_trusting_account(case: Case, closed: threading.Event) -> Iterator[Part]:
+    """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
+    clock = Clock()
+    iam, role = _iam(case, "trusting", clock), case.outputs.role_name
+    yield refuse_sessions(iam, "role", role, clock)
+    closed.wait(ACT_SECONDS / 2)
+    yield refuse_sessions(iam, "role", role, clock)
+
+
+def _iam(case: Case, side: "Side", clock: Clock) -> "IAMClient":
+    """Return the IAM of one account, after IAM or STS showed that it is the right one. STS may be what hangs."""
+    outputs, caller = case.outputs, case.administrator(side, checked=False)
+    kind: Kind = "role" if side == "trusting" else "user"
+    account = sign_in(outputs, case.config)[side]
+    try:
+        try:
+            answer = getattr(caller.client("iam"), f"get_{kind}")(**holder(kind, outputs.name_of(kind)))
+            actual = answer[kind.title()]["Arn"].split(":")[4]
+        except (BotoCoreError, ClientError):
+            answer = caller.client("sts").get_caller_identity()
+            actual = answer["Account"]
+    except Exception as error:  # noqa: BLE001 - as in ``administrator``
+        raise sign_in_error(side, account, error) from None
+    clock.read(answer)
+    if actual != account["accountId"]:
+        raise sign_in_error(side, account, f"the credentials belong to account {actual}")
+    return caller.client("iam")
 
 
 def in_trusted_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
@@ -141,52 +221,59 @@ def in_trusted_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iter
     role, which the role's own refusal of older ones lets through.
     """
     user = outputs.user_name
-    try:
-        for key in read_keys(iam, user, with_use=False):
-            close = partial(iam.update_access_key, UserName=user, AccessKeyId=key.id, Status="Inactive")
-            yield attempt(f"{key} of user {user} is inactive", close, clock)
-    except (BotoCoreError, ClientError) as error:
-        yield Part(what=f"every key of user {user} is inactive", failure=str(error))
+    what = f"every key of user {user} is inactive"
+    yield from _guarded(what, partial(_close_keys, iam, user, clock))
     yield refuse_sessions(iam, "user", user, clock)
     yield no_password(iam, outputs)
+    yield from _guarded(what, partial(_none_active, iam, user))
 
 
-def in_trusting_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
-    """Refuse the role's sessions."""
-    yield refuse_sessions(iam, "role", outputs.role_name, clock)
+def _close_keys(iam: "IAMClient", user: str, clock: Clock) -> Iterator[Part]:
+    for key in read_keys(iam, user, with_use=False):
+        close = partial(iam.update_access_key, UserName=user, AccessKeyId=key.id, Status="Inactive")
+        yield attempt(f"{key} of user {user} is inactive", close, clock)
+
+
+def _none_active(iam: "IAMClient", user: str) -> Iterator[Part]:
+    """List the keys once more, for one that was created meanwhile or that AWS still lists as active."""
+    active = [key.id for key in read_keys(iam, user, with_use=False) if key.actual == "Active"]
+    yield Part(
+        what=f"AWS lists no active key of user {user}",
+        failure=f"{', '.join(active)} is still active" if active else "",
+    )
 
 
 def refuse_sessions(iam: "IAMClient", kind: Kind, name: str, clock: Clock) -> Part:
-    """Deny everything to the sessions of a role or a user that began until now."""
+    """Deny everything to the sessions of a role or a user that began before now."""
     put: Callable[..., Mapping[str, Any]] = getattr(iam, f"put_{kind}_policy")
-    document = json.dumps(deny_older_sessions(clock.cut()))
+    before = clock.cut()
+    document = json.dumps(deny_older_sessions(before))
     call = partial(put, **holder(kind, name), PolicyName=POLICY_NAME, PolicyDocument=document)
-    return attempt(f"sessions of {kind} {name} begun until now are refused, those of the console included", call, clock)
+    return attempt(f"sessions of {kind} {name} that began before {before:%H:%M:%S} UTC are refused", call, clock)
 
 
 def attempt(what: str, call: Callable[[], Mapping[str, Any]], clock: Clock) -> Part:
     """Make one call and return how it went."""
     try:
-        clock.hear(call())
-    except ClientError as error:
-        clock.hear(error.response)
-        return Part(what=what, failure=str(error))
-    except BotoCoreError as error:
-        return Part(what=what, failure=str(error))
+        clock.read(call())
+    except Exception as error:  # noqa: BLE001 - one call that fails must not stop the next
+        if isinstance(error, ClientError):
+            clock.read(error.response)
+        return Part(what=what, failure=text_of(error))
     return Part(what=what)
 
 
 def no_password(iam: "IAMClient", outputs: Outputs) -> Part:
     """Return whether nobody can sign in to the console as the user: a new sign-in is a new session.
 
-    The stack never makes a password, so somebody else did, and it is not for this tool to delete.
+    The stack never creates a password, so somebody else did, and it is not for this tool to delete.
     """
     user, what = outputs.user_name, f"user {outputs.user_name} has no console password"
     try:
         if not has_password(iam, user):
             return Part(what=what)
-    except (BotoCoreError, ClientError) as error:
-        return Part(what=what, failure=str(error))
+    except Exception as error:  # noqa: BLE001 - as above
+        return Part(what=what, failure=text_of(error))
     return Part(
         what=what,
         failure=f"it has one, and whoever knows it can sign in anew and assume the role. It is not this stack's, so it "
@@ -230,18 +317,21 @@ What this did not reach:
   that role's sessions. CloudTrail shows them in account {outputs.trusting_account_id}:
     AssumeRole by assumed-role/{outputs.role_name}
 
-IAM can take a minute to make this known everywhere. Run the same again in two minutes: it also refuses the sessions
-that began meanwhile.
+IAM can take a minute to propagate this. Run the same again in two minutes: it also refuses the sessions that began
+meanwhile.
 
 To go back:
-  1. A new key:  python -m tools rotate --stack {stack}
+  1. A new key:
+       make rotate STACK={stack}
      It adds one beside the inactive key. Where there are two of those, it deletes the older one first; add
-     --quiet-hours 0 if that was used of late.
-     Or, after a false alarm, the same key again:
-       pulumi config set --path '{NAMESPACE}:accessKeys[0].status' Active --stack {stack}
+     ARGS="--quiet-hours 0" if that was used of late.
+     Or, after a false alarm, the same key again: set its status to Active in accessKeys of the stack's file, then:
        make up STACK={stack} ARGS=--refresh
-  2. New sessions work; those begun before now stay refused. When the last of them has expired ({hours:g} hours for the
-     role, 36 for the user), and before the stack is destroyed, remove the refusals:
+  2. New sessions work; those begun before now stay refused. The AWS CLI may still hold an old one, and says
+     AccessDenied or ExpiredToken. Its cache can go:
+       rm -r ~/.aws/cli/cache
+  3. When the last old session has expired ({hours:g} hours for the role, 36 for the user), remove the refusals. Where
+     the stack is destroyed, make destroy removes them:
        aws iam delete-role-policy --role-name {outputs.role_name} --policy-name {POLICY_NAME}
          in the trusting account {outputs.trusting_account_id}
        aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {POLICY_NAME}

@@ -1,19 +1,18 @@
-"""`python -m tools rotate --stack NAME`: a new access key in place of the old one, and never a moment without one.
+"""`rotate`: replace the access key, and never leave its user without one that works.
 
-One step at a time, each previewed, shown and confirmed: add a second key, prove that it works, hand it over, make the
-old one inactive, wait until nothing has used it for a while, delete it. Nothing about the rotation is stored: where it
-stands follows from the stack's configuration, its state and the account. So it can stop or be killed anywhere, and the
-next run goes on. It deploys its own change and nothing else: where anything else is pending, it says so and stops.
-
+One step at a time, each previewed, shown and confirmed. Where a rotation stands follows from the configuration, the
+state and the account, so it can be killed anywhere and the next run goes on.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,24 +20,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from tools.callers import Caller, administrator, sign_in
+from tools.callers import Caller, administrator, sign_in, text_of
 from tools.console import agreed, say
-from tools.engine import ACCESS_KEY, State, changes, preview, read_state, run_visibly
+from tools.engine import State, changes, preview, read_state, run_visibly
+from tools.error_codes import NO_SUCH_ENTITY, error_code
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
-from tools.keys import AccessKey, read_keys
-from tools.propagation import Patience, Window, spreading_seconds, window_seconds
-from tools.rotation import (
-    QUIET_HOURS,
-    Options,
-    Situation,
-    Step,
-    describe,
-    history,
-    next_step,
-    others,
-    stranger,
-)
-from tools.stack import Outputs, declare_keys, declared_keys, read_stack
+from tools.keys import read_keys
+from tools.propagation import Delay, propagation_seconds
+from tools.rotation import QUIET_HOURS, Options, Situation, Step, describe, history, next_step, others
+from tools.stack import Declared, Outputs, declare_keys, declared_keys, read_stack
 from tools.trial import try_new_key
 
 if TYPE_CHECKING:
@@ -56,9 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet-hours",
         type=hours,
-        default=str(QUIET_HOURS),
         metavar="HOURS",
-        help="delete the old key only if nothing used it for so long (default: %(default)s)",
+        help=f"delete the old key only if nothing used it for so long (default: {QUIET_HOURS}, on emulated accounts 0)",
     )
     parser.add_argument("--label", help="label of the new key (default: the next number)")
     parser.add_argument(
@@ -87,28 +76,30 @@ def run(options: argparse.Namespace) -> Exit:
             stack=options.stack,
             yes=options.yes,
             until_hand_over=options.until_hand_over,
-            quiet=options.quiet_hours,
             label=options.label,
             secret=SecretStr(secret) if secret else None,
-        )
+        ),
+        options.quiet_hours,
     )
     return Exit.DONE
 
 
 class Stack(NamedTuple):
-    """All that Pulumi knows of where a rotation stands."""
+    """What Pulumi knows of where a rotation stands."""
 
     outputs: Outputs
     config: Mapping[str, Any]
     state: State
 
 
-def _rotate(options: Options) -> None:
+def _rotate(options: Options, quiet: timedelta | None) -> None:
     """Take one step after the other, up to the last."""
     trusted: Caller | None = None
     while True:
         stack = _read(options.stack)
         trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
+        if quiet is not None or stack.outputs.terms.endpoint:
+            options = replace(options, quiet=quiet or timedelta())
         situation = settled(stack, options, trusted.client("iam"))
         say(*describe(situation))
         try_new_key(situation, stack.outputs, options, trusted)
@@ -144,34 +135,31 @@ def look(stack: Stack, iam: "IAMClient") -> Situation:
     return Situation(
         declared=declared,
         keys=tuple(key for key in keys if key.label is not None),
-        strange=tuple(key for key in keys if key.label is None),
+        unknown=tuple(key for key in keys if key.label is None),
         interrupted=stack.state.interrupted,
         recorded=frozenset(key.id for key in stack.outputs.access_keys.values()),
     )
 
 
 def settled(stack: Stack, options: Options, iam: "IAMClient") -> Situation:
-    """Return where the rotation stands; what speaks against its next step counts once all news has spread.
+    """Return where the rotation stands; what stops its next step counts once the last deployment has propagated.
 
-    For some seconds after a deployment AWS may answer as before it: a deleted key is there, an inactive one works.
+    For some seconds after a deployment AWS may answer as before it: it lists a deleted key, or an inactive one works.
 
     Raises:
         StackError, ClientError: as ``look``.
     """
-    endpoint = stack.outputs.terms.endpoint
-    window = Window(seconds=window_seconds(endpoint))
-    window.changed(stack.state.written)
+    delay = Delay(seconds=propagation_seconds(stack.outputs.terms.endpoint))
+    delay.changed(stack.state.written)
 
     def once() -> Situation:
         situation = look(stack, iam)
-        if window.left:
-            if situation.interrupted & {*situation.undeployed} and not situation.strange:
-                raise FailedError("AWS may have made the key of an interrupted deployment, and not told of it yet.")
+        if delay.left:
             with suppress(UnfinishedError):
                 next_step(situation, options, now=datetime.now(UTC))
         return situation
 
-    return Patience(seconds=spreading_seconds(endpoint), tell=say).settle(once, window)
+    return delay.ask_twice(once, say)
 
 
 def _hand_over(situation: Situation, options: Options) -> None:
@@ -185,40 +173,50 @@ def _hand_over(situation: Situation, options: Options) -> None:
 
 
 def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: "IAMClient") -> None:
-    """Do one step: write the configuration, show what that changes, ask, look again, and deploy just that.
+    """Do one step: show what it changes, ask, look again, write the configuration, and deploy just that.
 
     Raises:
-        StackError: other changes are pending, and the configuration is as before.
+        StackError: other changes are pending, and the configuration is unchanged.
         FailedError: it failed.
-        UnfinishedError: the user said no, and the configuration is as before.
+        UnfinishedError: the user said no, and the configuration is unchanged.
     """
     say(f"\n{step.title}")
     changed = step.declared != situation.declared
-    if changed:
-        declare_keys(options.stack, step.declared)
     with tempfile.TemporaryDirectory() as folder:
         plan = str(Path(folder) / "plan.json")
+        flags = _proposal(options.stack, step.declared, Path(folder)) if changed else ()
+        _preview(step, situation, options.stack, "--save-plan", plan, *flags)
+        if not agreed(f"{step.title}: deploy this?", yes=options.yes):
+            raise UnfinishedError("Nothing was changed. Run this again to go on.")
+        if changed:
+            declare_keys(options.stack, step.declared)
         try:
-            _preview(step, situation, options.stack, plan)
-            if step.discards:
-                _discard(step.discards, stack.outputs.user_name, options, iam)
-                return  # look again: that there is room now, or that the stack knows the key after all
-            if not agreed(f"{step.title}: deploy this?", yes=options.yes):
-                raise UnfinishedError("Nothing was changed. Run this again to go on.")  # noqa: TRY301 - one way back
-            # What Pulumi knows may have changed too: the plan holds the deployment to what was shown.
+            # The engine takes seconds to start and does not look. The plan holds it to what was shown.
             if next_step(settled(stack, options, iam), options, now=datetime.now(UTC)) != step:
-                raise FailedError("Keys changed while the question stood open. Run this again.")  # noqa: TRY301
+                raise FailedError("The keys changed while waiting for your answer. Run this again.")  # noqa: TRY301
         except BaseException:  # an interruption, too
             if changed:
                 declare_keys(options.stack, situation.declared)
             raise
+        if step.deletes:
+            _delete(step.deletes, stack.outputs.user_name, iam)
         run_visibly(options.stack, "up", "--yes", "--skip-preview", "--plan", plan)
 
 
-def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
+def _proposal(stack: str, declared: Declared, folder: Path) -> tuple[str, str]:
+    """Return the flags of a preview with other keys than the stack's file declares."""
+    name = f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    flags = ("--config-file", str(folder / name))
+    if Path(name).exists():
+        shutil.copyfile(name, folder / name)
+    declare_keys(stack, declared, *flags)
+    return flags
+
+
+def _preview(step: Step, situation: Situation, stack: str, *flags: str) -> None:
     """Show what a step changes, and write the plan that holds its deployment to that."""
     try:
-        planned = changes(preview(stack, "--save-plan", plan))
+        planned = changes(preview(stack, *flags))
     except StackError as error:
         raise FailedError(str(error)) from None
     if pending := others(planned, step, situation):
@@ -230,24 +228,10 @@ def _preview(step: Step, situation: Situation, stack: str, plan: str) -> None:
     say(*[f"  {change}" for change in planned] or ["  no resource changes, only the outputs"])
 
 
-def _discard(strange: AccessKey, user_name: str, options: Options, iam: "IAMClient") -> None:
-    """Delete the key that an interrupted deployment left, if a person agrees and it still is what was shown."""
-    left = f"An interrupted deployment left a key, and its secret is lost: {stranger(strange)}."
-    if options.yes:
-        raise FailedError(
-            f"{left} There is no room for a new one beside it, and AWS tells of a use with some delay, so a person has "
-            "to decide: run this without --yes, or, while no deployment is at work, delete it by hand: "
-            f"aws iam delete-access-key --access-key-id {strange.id} --user-name {user_name}, in the trusted account."
-        )
-    if not agreed(f"{left} Delete it?", yes=False):
-        raise UnfinishedError("There is no room for a new key beside it. Run this again when you have decided.")
-    # This fails while a deployment is at work, which may be about to record this very key.
-    keys_only = ("--target", f"**{ACCESS_KEY}**")
-    run_visibly(options.stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", *keys_only)
-    seen = look(_read(options.stack), iam)
-    if next((key for key in (*seen.keys, *seen.strange) if key.id == strange.id), strange) != strange:
-        return  # the stack knows it after all, or it was used
+def _delete(key_id: str, user_name: str, iam: "IAMClient") -> None:
+    """Delete a key at once: until the engine does, somebody could make it active again."""
     try:
-        iam.delete_access_key(UserName=user_name, AccessKeyId=strange.id)
+        iam.delete_access_key(UserName=user_name, AccessKeyId=key_id)
     except (BotoCoreError, ClientError) as error:
-        raise FailedError(f"Cannot delete the key {strange.id}: {error}") from None
+        if not isinstance(error, ClientError) or error_code(error) != NO_SUCH_ENTITY:
+            raise FailedError(f"Cannot delete key {key_id}: {text_of(error)}. Run this again.") from None

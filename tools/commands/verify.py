@@ -1,7 +1,4 @@
-"""`python -m tools verify --stack NAME`: prove a deployed relationship, from what must work to what must be refused.
-
-Exit code 0: all proven, 1: something is disproven, 2: could not tell.
-"""
+"""`verify`: prove a deployed relationship, from what must work to what must be refused."""
 
 import argparse
 import getpass
@@ -10,34 +7,26 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from tools.console import complain, say, waiting
-from tools.engine import last_change
+from tools.engine import last_change, read_export
 from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
 from tools.proof import report
-from tools.proof.case import Case, Check, Mfa, Row, Verdict
+from tools.proof.case import STATE, Case, Check, Mfa, Row, Verdict, needs_only_a_person, overall
 from tools.proof.deployed import age_checks, deployed_checks
 from tools.proof.refused import refusal_checks
-from tools.proof.rounds import prove
-from tools.proof.works import key_checks, session_checks
-from tools.propagation import (
-    EMULATOR_SPREADING_SECONDS,
-    REFUSAL_PAUSE_SECONDS,
-    SPREADING_SECONDS,
-    Patience,
-    Window,
-    spreading_seconds,
-    window_seconds,
-)
+from tools.proof.run import prove
+from tools.proof.state import closed_checks, is_closed, state_checks
+from tools.proof.works import key_checks, positive_checks, session_checks
+from tools.propagation import PROPAGATION_SECONDS, Delay, Retries, propagation_seconds
 from tools.stack import read_stack
 
-WINDOWS_TO_WAIT = 2.0  # so many times as long as news takes: one more change may be made meanwhile
 FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}
 
 
@@ -45,21 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes beside ``--stack``."""
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="also write the report to a file, as JSON")
-    parser.add_argument("--write", action="store_true", help="also make, write, read and remove an S3 bucket")
+    parser.add_argument("--write", action="store_true", help="also create, write, read and remove an S3 bucket")
     parser.add_argument(
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
-        help="how long to go on asking while AWS may not have heard of the key or its policies yet, in all "
-        f"(default {SPREADING_SECONDS:.0f}, on an emulator {EMULATOR_SPREADING_SECONDS:.0f}); "
-        "what is not final by then could not be told yet",
+        help="how long to repeat calls that AWS refuses though they must work, and to wait for the propagation delay "
+        f"(default {PROPAGATION_SECONDS:.0f} each, on an emulator 0); what is not final by then could not be told",
     )
     parser.add_argument(
-        "--spreading",
+        "--delay",
+        "--spreading",  # its earlier name
         type=_seconds,
         metavar="SECONDS",
-        help="how long a change takes to be known in all of AWS: no answer is final until so long after the last known "
-        f"one (default {SPREADING_SECONDS:.0f}, on an emulator 0)",
+        help="the propagation delay of AWS: no answer is final until so long after the last known change "
+        f"(default {PROPAGATION_SECONDS:.0f}, on an emulator 0)",
     )
     parser.add_argument("--mfa-serial", metavar="ARN", help="the user's MFA device")
     parser.add_argument("--mfa-code", metavar="CODE", help="the code that it shows now")
@@ -74,75 +63,138 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """The results of one run."""
+
+    stack: str
+    rows: list[Row]
+    seconds: float
+    case: Case | None = None  # None: the stack could not be read
+    final_at: str = ""  # when refusals are final, where only what must work was tried
+
+    @property
+    def code(self) -> Exit:
+        """The exit code."""
+        return FAILURES.get(overall(self.rows), Exit.DONE)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in a sentence."""
+        if self.final_at and self.code is Exit.DONE:
+            return f"Stack {self.stack} works. Refusals are final at {self.final_at}: make verify STACK={self.stack}"
+        return report.summary(self.stack, self.rows, self.seconds)
+
+    @property
+    def lacks_only_a_person(self) -> bool:
+        """Whether each check that could not tell needs the owner of a PGP key or an MFA device."""
+        return needs_only_a_person(self.rows)
+
+    def as_json(self) -> str:
+        """Return the report for scripts."""
+        keys = self.case.stack_keys if self.case else []
+        document = report.as_json(self.stack, self.rows, keys, now=datetime.now(UTC), seconds=self.seconds)
+        return json.dumps(document, indent=2)
+
+
 def run(options: argparse.Namespace) -> Exit:
     """Prove what can be proven, report it, and return the exit code."""
     if (options.mfa_serial is None) != (options.mfa_code is None):
         raise ToolError("--mfa-serial and --mfa-code go together: the device's ARN, and the code that it shows now.")
-    proof = _prove_and_print(options)
-    code = FAILURES.get(Verdict(proof["verdict"]), Exit.DONE)
+    proof = check(options)
+    if options.json:
+        say(proof.as_json())
+    else:
+        show(proof)
+        say(proof.summary)
+    return save(proof, options.save) if options.save else proof.code
+
+
+def show(proof: Proof) -> None:
+    """Print a row for each check."""
+    say(*report.lines(proof.rows))
+
+
+def save(proof: Proof, file: Path) -> Exit:
+    """Write the report to a file, and return the exit code of both."""
     try:
-        if options.save:
-            write_privately(options.save, json.dumps(proof, indent=2) + "\n")
+        write_privately(file, proof.as_json() + "\n")
     except OSError as error:
-        complain(f"error: {options.save} cannot be written: {error}. Name another file.")
-        return code or Exit.CANNOT_TELL
-    return code
+        complain(f"error: {file} cannot be written: {error}. Name another file.")
+        return proof.code or Exit.CANNOT_TELL
+    return proof.code
 
 
 def all_checks(case: Case) -> list[Check]:
-    """Return everything there is to prove about a relationship, in the order in which to do it."""
+    """Return everything there is to prove about a relationship, in order."""
+    state = state_checks(case)
+    if is_closed(state):
+        return [*state, *closed_checks(case)]
     parts = (key_checks, deployed_checks, session_checks, refusal_checks, age_checks)
-    return [check for part in parts for check in part(case)]
+    return [*state, *(check for part in parts for check in part(case))]
 
 
-def _prove_and_print(options: argparse.Namespace) -> dict[str, Any]:
-    """Prove, print what came out once it is final, and return the report."""
+def check_stack(stack: str, *, wait: bool = True) -> Proof:
+    """Run all checks with the default options.
+
+    Args:
+        stack: name of the stack.
+        wait: whether to wait until all results are final. Where not, and a change still propagates, only what must
+            work is tried, and the proof says when refusals are final.
+    """
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return check(parser.parse_args([], argparse.Namespace(stack=stack)), wait=wait)
+
+
+def check(options: argparse.Namespace, *, wait: bool = True) -> Proof:
+    """Run the checks and return their results."""
     case: Case | None = None
-    start = time.monotonic()
+    final_at, start = "", time.monotonic()
     try:
         secret = _secret_from_stdin(options)  # before the progress line: it may ask for it
-        with waiting("Proving the relationship ...") as tell:
-            case = _case(options, secret, tell)
-            rows = prove(case, all_checks(case))
+        with waiting("Proving the relationship ...") as report_progress:
+            case = _case(options, secret, report_progress)
+            if case.delay.left and not wait:
+                final_at = case.delay.end
+                rows = prove(case, positive_checks(case), final=False)
+            else:
+                rows = prove(case, all_checks(case))
     except StackError as error:
-        rows = [
-            Row(
-                check="stack",
-                expected=f"{options.stack} is deployed",
-                observed="not to be read",
-                seconds=0.0,
-                verdict=Verdict.UNKNOWN,
-                advice=str(error),
-            )
-        ]
-    seconds, keys = time.monotonic() - start, case.stack_keys if case else []
-    proof = report.as_json(options.stack, rows, keys, now=datetime.now(UTC), seconds=seconds)
-    if options.json:
-        say(json.dumps(proof, indent=2))
-        return proof
-    if sys.stdout.isatty():
-        report.print_table(rows)
-    else:
-        say(*map(report.line, rows))
-    say(report.summary(options.stack, rows, seconds))
-    return proof
+        rows = [_not_read(options.stack, error)]
+    return Proof(stack=options.stack, rows=rows, seconds=time.monotonic() - start, case=case, final_at=final_at)
 
 
-def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callable[[str], None]) -> Case:
+def _not_read(stack: str, error: StackError) -> Row:
+    """Return the row on a stack whose outputs cannot be read."""
+    check, observed, advice = "stack", "not to be read", str(error)
+    try:
+        if len(read_export(stack)["deployment"].get("resources") or []) > 1 and "no outputs" in advice:
+            check, observed = STATE, "an adoption is under way, or the first deployment did not end"
+            advice = f"Finish it:\n  make up STACK={stack}"
+    except (StackError, KeyError, AttributeError):
+        pass
+    return Row(
+        id=check,
+        check=check,
+        expected=f"{stack} is deployed",
+        observed=observed,
+        seconds=0.0,
+        verdict=Verdict.UNKNOWN,
+        advice=advice,
+    )
+
+
+def _case(options: argparse.Namespace, handed_in: SecretStr | None, report_progress: Callable[[str], None]) -> Case:
     """Return what is to be proven: the stack's outputs, and the secrets that are at hand."""
     outputs, config = read_stack(options.stack)
-    endpoint = outputs.terms.endpoint
-    seconds = spreading_seconds(endpoint) if options.timeout is None else options.timeout
+    seconds = propagation_seconds(outputs.terms.endpoint)
     case = Case(
         stack=options.stack,
         outputs=outputs,
         config=config,
-        patience=Patience(
-            seconds=seconds,
-            tell=tell,
-            refusal_pause=0.0 if endpoint else REFUSAL_PAUSE_SECONDS,
-        ),
-        window=_window(options, endpoint),
+        retries=Retries(seconds=seconds if options.timeout is None else options.timeout, report=report_progress),
+        delay=_delay(options, seconds),
         mfa=Mfa(serial=options.mfa_serial, code=options.mfa_code) if options.mfa_serial else None,
         write=options.write,
         secrets={label: key.secret for label, key in outputs.access_keys.items() if key.secret},
@@ -152,14 +204,14 @@ def _case(options: argparse.Namespace, handed_in: SecretStr | None, tell: Callab
     return case
 
 
-def _window(options: argparse.Namespace, endpoint: str | None) -> Window:
-    """Return until when no answer is final, as far as the stack's updates tell; the checks add what AWS tells."""
-    seconds = window_seconds(endpoint) if options.spreading is None else options.spreading
-    wait = WINDOWS_TO_WAIT * seconds if options.timeout is None else options.timeout
-    window = Window(seconds=seconds, wait_seconds=wait)
-    if seconds > 0:
-        window.changed(last_change(options.stack, since=window.today() - timedelta(seconds=seconds)))
-    return window
+def _delay(options: argparse.Namespace, seconds: float) -> Delay:
+    """Return the propagation delay after the stack's last update; the checks add the changes that AWS dates."""
+    delay = Delay(seconds=seconds if options.delay is None else options.delay)
+    if options.timeout is not None:
+        delay.longest = options.timeout
+    if delay.seconds > 0:
+        delay.changed(last_change(options.stack, since=delay.today() - timedelta(seconds=delay.seconds)))
+    return delay
 
 
 def _secret_from_stdin(options: argparse.Namespace) -> SecretStr | None:

@@ -1,5 +1,6 @@
-"""What a proof is made of: the case that is to be proven, checks, and what each comes to."""
+"""What a proof consists of: the case to prove, checks, and their results."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
@@ -10,15 +11,18 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from components.iam import Side
-from tools.callers import Caller, administrator, key_caller, sign_in
+from tools.callers import Caller, SignInError, administrator, clock_skew, key_caller, sign_in
 from tools.error_codes import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.errors import StackError
 from tools.keys import AccessKey
-from tools.propagation import Patience, Window
+from tools.propagation import Delay, Retries
 from tools.stack import Kind, Outputs
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof
-REFUSALS = 3  # one refusal may come from a server that has not heard the news yet
+REFUSALS = 3  # one refusal may come from a server that a change has not reached
+REFUSAL_PAUSE_SECONDS = 0.5
+STATE = "state"  # the row that says what is under way
+EMULATED_PARTITION = "aws"
 
 
 class Verdict(StrEnum):
@@ -28,7 +32,7 @@ class Verdict(StrEnum):
     DISPROVEN = "disproven"
     UNKNOWN = "could not tell"
     WARNING = "warning"  # worth knowing; does not make the whole fail
-    NOT_CHECKED = "not checked"  # needs something that is not at hand; does not make the whole fail
+    NOT_CHECKED = "not checked"  # does not make the whole fail
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Finding:
 
     verdict: Verdict
     observed: str
-    advice: str = ""  # what is wrong and what to do; empty when proven, or where the check's own is to be shown
+    advice: str = ""  # what is wrong and what to do; a command stands on a line of its own
+    _: KW_ONLY
+    needs_person: bool = False  # unknown only because the owner of a PGP key or an MFA device has to help
 
 
 proven = partial(Finding, Verdict.PROVEN)
@@ -51,12 +57,14 @@ not_checked = partial(Finding, Verdict.NOT_CHECKED)
 class Row:
     """One line of the report."""
 
+    id: str
     check: str
     expected: str
     observed: str
     seconds: float
     verdict: Verdict
     advice: str = ""
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,24 +85,25 @@ class Mfa:
 
 @dataclass(kw_only=True)
 class Case:
-    """What is to be proven, and what the run has gained so far."""
+    """What to prove, and what the run has gained so far."""
 
     stack: str
     outputs: Outputs
-    config: Mapping[str, Any]  # says how to sign in, and nothing of what is to be proven
-    patience: Patience
-    window: Window = field(default_factory=Window)
+    config: Mapping[str, Any]  # says how to sign in, and which keys are declared
+    retries: Retries
+    delay: Delay = field(default_factory=Delay)
     secrets: dict[str, SecretStr] = field(default_factory=dict[str, SecretStr])  # by key label, those at hand
-    keys: list[AccessKey] = field(default_factory=list[AccessKey])  # the user's, once the account was asked
+    keys: list[AccessKey] = field(default_factory=list[AccessKey])  # the user's, as the account lists them
     mfa: Mfa | None = None
     write: bool = False
+    under_way: str = ""  # what changes the relationship just now; then nothing may be put back
     granted: Granted | None = None  # once the role has been assumed
     answers: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])  # for several rows
-    _administrators: dict[Side, Caller | StackError] = field(default_factory=dict[Side, Caller | StackError])
+    _administrators: dict[Side, Caller | SignInError] = field(default_factory=dict[Side, Caller | SignInError])
     _holders: dict[str, Caller] = field(default_factory=dict[str, Caller])
 
     def forget(self) -> None:
-        """Forget what AWS answered so far, so that it is asked anew; who calls stays known."""
+        """Forget AWS's answers, so that the next check asks again."""
         self.keys, self.granted, self.answers = [], None, {}
 
     @property
@@ -104,18 +113,26 @@ class Case:
 
     @property
     def stack_keys(self) -> list[AccessKey]:
-        """The stack's own keys; what only the account knows of them, as far as it was asked."""
+        """The stack's own keys, with what the account says of them once it was queried."""
         return [key for key in self.keys or self.outputs.access_keys.values() if key.label is not None]
 
     @property
     def put_back(self) -> str:
-        """How to undo what somebody changed since the deployment."""
-        return f"Put it back: make up STACK={self.stack} ARGS=--refresh"
+        """How to undo a change that was made since the deployment."""
+        if self.under_way:
+            return f"See the row on the {STATE} first: nothing may be put back meanwhile."
+        return f"Put it back:\n  make up STACK={self.stack} ARGS=--refresh"
 
     @property
     def deploy_again(self) -> str:
-        """What to do where the outputs of an earlier version do not say what was deployed."""
-        return f"The last deployment did not record what it should be. Deploy again: make up STACK={self.stack}"
+        """What to do where an earlier version did not record what it deployed."""
+        return f"The last deployment did not record this. Deploy again:\n  make up STACK={self.stack}"
+
+    @property
+    def other_partition(self) -> str:
+        """The partition of the accounts, where they are emulated and the emulator does not have it; else nothing."""
+        terms = self.outputs.terms
+        return terms.partition if terms.endpoint and terms.partition != EMULATED_PARTITION else ""
 
     def holder(self, label: str) -> Caller:
         """Return who calls with the key of that label, whose secret is at hand."""
@@ -141,10 +158,10 @@ class Case:
         return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint)
 
     def assume_role(self, caller: Caller, *, mfa: bool = True, **changed: object) -> Mapping[str, Any]:
-        """Call AssumeRole, once, as the stack asks for it, and return AWS's answer.
+        """Call AssumeRole once, as the stack's terms say, and return AWS's answer.
 
         Args:
-            caller: who wants to get in.
+            caller: who calls.
             mfa: whether to send the MFA code, if there is one.
             changed: what to send instead, by AWS's names, as ``ExternalId``; ``None`` sends none.
         """
@@ -161,26 +178,22 @@ class Case:
         return self.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting")
 
     def iam(self, kind: Kind) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
-        """Return the IAM of the account of the role or the user, as its administrator sees it.
-
-        Raises:
-            StackError: there are no credentials for that.
-        """
+        """Return the IAM of the account of the role or the user, as its administrator sees it."""
         return self.administrator("trusting" if kind == "role" else "trusted").client("iam")
 
-    def administrator(self, side: Side) -> Caller:
+    def administrator(self, side: Side, *, checked: bool = True) -> Caller:
         """Return who administers one of the accounts.
 
         Raises:
-            StackError: there are no credentials for that.
+            SignInError: there are no credentials for that.
         """
         if side not in self._administrators:
             try:
-                self._administrators[side] = administrator(side, sign_in(self.outputs, self.config))
-            except StackError as error:
+                self._administrators[side] = administrator(side, sign_in(self.outputs, self.config), checked=checked)
+            except SignInError as error:
                 self._administrators[side] = error
         caller = self._administrators[side]
-        if isinstance(caller, StackError):
+        if isinstance(caller, SignInError):
             raise caller
         return caller
 
@@ -193,43 +206,80 @@ class Check:
     expected: str
     run: Callable[[Case], Finding]
     _: KW_ONLY
-    needs: tuple[str, ...] = ()  # names of the checks that must have proven theirs
-    advice: str = ""  # what to do when it is refused though it should not be
-    writes: bool = False  # makes something for a moment, so it is run when its answer is final and not before
+    needs: tuple[str, ...] = ()  # names of the checks that must hold before
+    advice: str = ""  # what to do when AWS refuses what must work
+    refuses: bool = False  # proves that something does not work
+    writes: bool = False  # creates something temporary, so it runs only when its answer is final
+
+    @property
+    def id(self) -> str:
+        """What scripts know the check by."""
+        return re.sub(r"[^\w:.]+", "-", self.name.replace("'", "")).replace(":-", ":")
 
 
-def as_deployed(faults: Sequence[str]) -> Finding:
-    """Return the finding that all is as deployed, or what is not."""
-    return disproven("; ".join(faults)) if faults else proven("as deployed")
+def as_deployed(differences: Sequence[str]) -> Finding:
+    """Return the finding that all is as deployed, or what differs."""
+    return disproven("; ".join(differences)) if differences else proven("as deployed")
+
+
+def as_administrator(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
+    """Return what a check observed, where an administrator's missing rights say nothing about the relationship."""
+    try:
+        return read(case)
+    except ClientError as error:
+        if error_code(error) in REFUSED:
+            return not_checked(
+                f"not tried: {error_text(error)}",
+                "The credentials of trusting.profile and trusted.profile need the right to do this.",
+            )
+        raise
+
+
+def no_partition(case: Case) -> Finding:
+    """Return the finding that an emulator cannot show what stands in another partition than its own."""
+    return not_checked(
+        f"the emulator has no partition {case.other_partition}", "Only real AWS shows what stands in its ARNs."
+    )
 
 
 def overall(rows: Sequence[Row]) -> Verdict:
-    """Return what all rows together say: one that is disproven outweighs any that could not be told."""
+    """Return the verdict of all rows together: disproven outweighs unknown."""
     verdicts = {row.verdict for row in rows}
     return next((bad for bad in (Verdict.DISPROVEN, Verdict.UNKNOWN) if bad in verdicts), Verdict.PROVEN)
 
 
+def needs_only_a_person(rows: Sequence[Row]) -> bool:
+    """Return whether all that could not be told needs the owner of a PGP key or an MFA device."""
+    return overall(rows) is not Verdict.DISPROVEN and all(
+        row.needs_person for row in rows if row.verdict is Verdict.UNKNOWN
+    )
+
+
 def refused(case: Case, call: Callable[[], object], *, advice: str = "", codes: frozenset[str] = REFUSED) -> Finding:
-    """Return whether AWS refuses a call, every time of several; only a refusal in so many words counts.
+    """Return whether AWS refuses a call each of several times; only an explicit refusal counts.
 
     Args:
-        case: says how long to pause in between.
-        call: what must be refused.
-        advice: what to do where it is allowed; without, the check's own is shown.
+        case: says how to wait in between.
+        call: what AWS must refuse.
+        advice: what to do where AWS allows it; empty for the check's own.
         codes: the error codes that count as a refusal.
     """
     for attempt in range(REFUSALS):
-        if attempt:
-            case.patience.sleep(case.patience.refusal_pause)
+        if attempt and not case.outputs.terms.endpoint:
+            case.retries.sleep(REFUSAL_PAUSE_SECONDS)
         try:
-            # A service that has not heard of a new key yet knows neither whom nor what to refuse.
-            case.patience.insist("a refusal", call, codes=UNKNOWN_KEY - codes)
+            # A service that a new key has not reached knows neither whom nor what to refuse.
+            case.retries.call("a refusal", call, codes=UNKNOWN_KEY - codes)
         except ClientError as error:
-            if error_code(error) not in codes:
-                return unknown(
-                    error_text(error),
-                    "This is not how AWS says no, so it proves nothing. Try again; if it stays, see what it says.",
-                )
+            if error_code(error) not in codes or clock_skew(error):
+                return could_not_tell(error)
         else:
             return disproven("allowed" if attempt == 0 else f"allowed after {attempt} refusals", advice)
     return proven(f"refused {REFUSALS} times")
+
+
+def could_not_tell(error: ClientError) -> Finding:
+    """Return the finding that AWS answered with an error that proves nothing."""
+    if skew := clock_skew(error):
+        return unknown(f"{error_code(error)}: {skew}", "AWS refuses what it signs. Set the clock, then try again.")
+    return unknown(error_text(error), "AWS neither did it nor refused it. Try again; if it stays, see what AWS says.")

@@ -1,7 +1,6 @@
-"""Checks of what is really deployed, against what the stack says: read-only calls of the accounts' administrators.
+"""Checks of what is deployed against what the stack says: read-only calls of the accounts' administrators.
 
 They find what no harmless call can: a policy that allows more than anybody tries, a second policy, a second key.
-Whoever has no administrator's credentials at hand sees these rows as not checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,16 +11,28 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from components.iam.arns import iam_arn
-from components.iam.documents import Document, same_document
+from components.iam.documents import Document, revoked_before, same_document, without_sids
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
-from components.iam.permissions import only_denies
+from components.iam.owner import OWNER_TAG
 from tools.callers import all_pages
-from tools.error_codes import NO_SUCH_ENTITY, REFUSED, error_code, error_text
-from tools.keys import AccessKey, last_used, read_keys
-from tools.policies import attached_policies, has_password, holder, inline_policies
-from tools.proof.case import Case, Check, Finding, as_deployed, disproven, not_checked, proven, warning
+from tools.error_codes import NO_SUCH_ENTITY, error_code, error_text
+from tools.keys import AccessKey, last_used, moment, read_keys
+from tools.policies import attached_policies, has_password, holder, inline_document, inline_policies
+from tools.proof.case import (
+    Case,
+    Check,
+    Finding,
+    as_administrator,
+    as_deployed,
+    disproven,
+    no_partition,
+    not_checked,
+    proven,
+    warning,
+)
 from tools.stack import Kind
 
+KINDS: tuple[Kind, ...] = ("role", "user")
 TRUST_POLICY = "trust policy"
 USER_POLICIES = "user's policies"
 USER_KEYS = "user's keys"
@@ -41,11 +52,12 @@ CREDENTIALS = (
 def deployed_checks(case: Case) -> list[Check]:
     """Return the checks of what is deployed."""
     repair = f"Somebody changed it, or the last deployment failed half-way. {case.put_back}"
-    by_hand = f"{repair}. What the stack does not know, remove by hand."
+    by_hand = f"What the stack does not know, remove by hand. {repair}"
     remove_password = (
-        "Whoever knows it gets in by the console, and no revoked key stops them. The stack makes none, so remove it: "
-        f"aws iam delete-login-profile --user-name {case.outputs.user_name}"
+        "Whoever knows it signs in to the console, and no revoked key stops them. The stack creates none, so remove "
+        f"it:\n  aws iam delete-login-profile --user-name {case.outputs.user_name}"
     )
+    owned = f"Another stack owns it. Set another `name` in this stack's file, then:\n  make up STACK={case.stack}"
     table: tuple[tuple[str, str, Callable[[Case], Finding], str], ...] = (
         (TRUST_POLICY, "as deployed", _trust_policy, repair),
         ("role's policies", "those of the stack and no other, as deployed", _role_policies, by_hand),
@@ -54,42 +66,40 @@ def deployed_checks(case: Case) -> list[Check]:
         ("user's limits", "no group, boundary as deployed", _user_limits, by_hand),
         (USER_KEYS, "those of the stack and no other, with their status", _user_keys, by_hand),
         ("user's password", "none: the user has no console login", _user_password, remove_password),
-        ("user's other credentials", "none", _user_credentials, "The stack makes none of these. Remove them by hand."),
+        ("user's other credentials", "none", _user_credentials, "The stack creates none. Remove them by hand."),
+        ("owner", "this stack, by the tags of role, user and policies", _owner, owned),
         ("tags", "those of the stack and no other, on role and user", _tags, by_hand),
     )
-    return [
-        Check(name, expected, partial(_as_administrator, read=read), advice=advice)
-        for name, expected, read, advice in table
-    ]
+    return [Check(name, expected, partial(_read, read=read), advice=advice) for name, expected, read, advice in table]
 
 
 def age_checks(case: Case) -> list[Check]:
     """Return a check of each key's age, which can warn but not fail."""
     expected = f"at most {MAX_ACCESS_KEY_DAYS} days"
     return [
-        Check(f"age of key {label}", expected, partial(_as_administrator, read=partial(_age, label=label)))
+        Check(f"age of key {label}", expected, partial(_read, read=partial(_age, label=label)))
         for label in case.outputs.access_keys
     ]
 
 
-def _as_administrator(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
-    """Return what a check observed; what IAM answers to an administrator has a meaning of its own."""
+def _read(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
+    """Return what a check read as an administrator."""
     try:
-        return read(case)
+        return as_administrator(case, read=read)
     except ClientError as error:
         if error_code(error) == NO_SUCH_ENTITY:
             return disproven(error_text(error))
-        if error_code(error) in REFUSED:
-            return not_checked(
-                error_text(error),
-                "The credentials of trusting.profile and trusted.profile must be allowed to read IAM for this row.",
-            )
         raise
 
 
 def _trust_policy(case: Case) -> Finding:
-    same = same_document(_described(case, "role")["AssumeRolePolicyDocument"], case.outputs.terms.trust_policy)
-    return as_deployed([] if same else ["it lets in others, or under other conditions, than the stack says"])
+    actual, expected = _described(case, "role")["AssumeRolePolicyDocument"], case.outputs.terms.trust_policy
+    partition = case.outputs.terms.partition
+    if same_document(actual, expected, partition=partition):
+        return proven("as deployed")
+    if same_document(without_sids(actual), without_sids(expected), partition=partition):
+        return warning("as deployed but for a Sid", f"A difference in text only: AWS ignores it. {case.put_back}")
+    return disproven("the trust policy differs from the deployed one")
 
 
 def _role_policies(case: Case) -> Finding:
@@ -107,88 +117,119 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
     Args:
         case: the case.
         kind: whose policies.
-        document: what the stack's own policy says.
+        document: the stack's own policy, as deployed.
         managed: ARNs of the other policies that the stack attaches.
     """
-    iam, name, terms = case.iam(kind), case.outputs.name_of(kind), case.outputs.terms
+    if case.other_partition:
+        return no_partition(case)
+    iam, name = case.iam(kind), case.outputs.name_of(kind)
     attached = frozenset(attached_policies(iam, kind, name))
-    faults = [f"{arn} is not attached" for arn in sorted(managed - attached)]
-    if terms.policy_names:
-        account_id = case.outputs.trusting_account_id if kind == "role" else case.outputs.trusted_account_id
-        own = iam_arn("policy", partition=terms.partition, account_id=account_id, name=terms.policy_names[kind])
-    else:  # the stack was deployed before it told: known by its document
-        candidates = sorted(attached - managed)
-        own = next((arn for arn in candidates if same_document(_says(case, iam, arn), document)), None)
+    differences = [f"{arn} is not attached" for arn in sorted(managed - attached)]
+    own = _own_policy(case, kind, attached - managed, document)
+    notes = list[str]()
     if own not in attached:
-        faults.append(f"the stack's own policy{f' {own}' if own else ''} is not attached")
-    elif not same_document(_says(case, iam, own), document):
-        faults.append(f"{own} does not say what the stack says")
-    faults += [f"{arn} is attached too" for arn in sorted(attached - managed - {own})]
-    inline = sorted(inline_policies(iam, kind, name))
-    denying = [policy for policy in inline if only_denies(_inline_says(iam, kind, name, policy))]
-    faults += [f"inline policy {policy} grants more" for policy in inline if policy not in denying]
-    if faults or not denying:
-        return as_deployed(faults)
+        differences.append(f"the stack's own policy{f' {own}' if own else ''} is not attached")
+    elif not same_document(actual := _document(case, iam, own), document):
+        if not same_document(without_sids(actual), without_sids(document)):
+            differences.append(f"{own} differs from the deployed one")
+        notes.append(f"a Sid of {own} is another, which AWS ignores")
+    differences += [f"{arn} is attached too" for arn in sorted(attached - managed - {own})]
+    for inline in sorted(inline_policies(iam, kind, name)):
+        if (before := revoked_before(inline_document(iam, kind, name, inline))) and before <= datetime.now(UTC):
+            notes.append(f"{inline} refuses sessions that began before {moment(before)}")
+        else:
+            differences.append(f"inline policy {inline} is not the stack's")
+    if differences or not notes:
+        return as_deployed(differences)
     return warning(
-        f"as deployed, and inline policies that deny: {', '.join(denying)}",
-        "They take away from what the stack allows, as after revoking sessions. Remove what is not needed.",
+        f"as deployed, and {'; '.join(notes)}",
+        "A revocation does that. Once those sessions have expired, its policy may go: see what make revoke said.",
     )
 
 
-def _inline_says(iam: Any, kind: Kind, name: str, policy: str) -> Document:  # noqa: ANN401 - a client of botocore
-    return getattr(iam, f"get_{kind}_policy")(**holder(kind, name), PolicyName=policy)["PolicyDocument"]
+def _own_policy(case: Case, kind: Kind, others: frozenset[str], document: Document) -> str | None:
+    """Return the ARN of the stack's own policy; an earlier version recorded no name, so its document tells."""
+    terms = case.outputs.terms
+    if terms.policy_names:
+        account_id = case.outputs.trusting_account_id if kind == "role" else case.outputs.trusted_account_id
+        return iam_arn("policy", partition=terms.partition, account_id=account_id, name=terms.policy_names[kind])
+    iam = case.iam(kind)
+    return next((arn for arn in sorted(others) if same_document(_document(case, iam, arn), document)), None)
 
 
-def _says(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a client of botocore
-    """Return what a policy says, after noting when its last version was made."""
-    answer = iam.get_policy(PolicyArn=arn)
-    case.window.hear(answer)
-    case.window.changed(answer["Policy"].get("UpdateDate"), by_aws=True)
-    version = answer["Policy"]["DefaultVersionId"]
+def _document(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a client of botocore
+    """Return a policy's document, after noting when its last version was created."""
+    version = _policy(case, iam, arn)["DefaultVersionId"]
     return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def _policy(case: Case, iam: Any, arn: str) -> Mapping[str, Any]:  # noqa: ANN401 - a client of botocore
+    if arn not in case.answers:
+        answer = iam.get_policy(PolicyArn=arn)
+        case.answers[arn] = answer["Policy"]
+        case.delay.read_clock(answer)
+        case.delay.changed(answer["Policy"].get("UpdateDate"), by_aws=True)
+    return case.answers[arn]
+
+
+def _owner(case: Case) -> Finding:
+    """Look for the owner tag of another stack; a tag that is missing is the row on tags."""
+    own = (case.outputs.terms.tags or {}).get(OWNER_TAG)
+    if own is None:
+        return not_checked("not recorded", case.deploy_again)
+    tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in KINDS]
+    if not case.other_partition:
+        for kind in KINDS:
+            arn = _own_policy(case, kind, frozenset(), {})
+            if arn in attached_policies(case.iam(kind), kind, case.outputs.name_of(kind)):
+                tagged.append((f"policy {arn}", _policy(case, case.iam(kind), arn)))
+    owners = [(what, dict(_all_tags(described)).get(OWNER_TAG)) for what, described in tagged]
+    others = [f"{what} belongs to {owner}" for what, owner in owners if owner not in (own, None)]
+    return disproven("; ".join(others)) if others else proven(own)
 
 
 def _role_limits(case: Case) -> Finding:
     role, allowed = _described(case, "role"), case.outputs.terms.max_session_duration
     longest = int(role["MaxSessionDuration"])
-    faults = [f"sessions may last {longest} s, and the stack says {allowed} s"] if longest != allowed else []
-    return _with_boundary(faults, case, "role")
+    differences = [f"sessions may last {longest} s, and the stack says {allowed} s"] if longest != allowed else []
+    return _with_boundary(differences, case, "role")
 
 
 def _user_limits(case: Case) -> Finding:
     answer = all_pages(case.iam("user"), "list_groups_for_user", "Groups", UserName=case.outputs.user_name)
     groups = [group["GroupName"] for group in answer]
-    faults = [f"the user is in the groups {', '.join(groups)}, whose policies are its too"] if groups else []
-    return _with_boundary(faults, case, "user")
+    differences = [f"the user is in the groups {', '.join(groups)} and has their policies"] if groups else []
+    return _with_boundary(differences, case, "user")
 
 
-def _with_boundary(faults: list[str], case: Case, kind: Kind) -> Finding:
-    """Return what the faults so far and the permissions boundary of the role or the user come to."""
+def _with_boundary(differences: list[str], case: Case, kind: Kind) -> Finding:
+    """Return the finding on the differences so far and the permissions boundary of the role or the user."""
     boundaries = case.outputs.terms.permissions_boundaries
     boundary = _described(case, kind).get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if boundaries is not None and boundary != (expected := boundaries.get(kind)):
-        faults = [*faults, f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"]
-    if boundaries is None and not faults:
+        text = f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"
+        differences = [*differences, text]
+    if boundaries is None and not differences:
         return not_checked(f"all but the permissions boundary, which is {boundary or 'none'}", case.deploy_again)
-    return as_deployed(faults)
+    return as_deployed(differences)
 
 
-def _read_user_keys(case: Case) -> list[AccessKey]:
-    """Return the user's keys; the account is asked once for all rows about them."""
+def read_user_keys(case: Case) -> list[AccessKey]:
+    """Return the user's keys; one query serves all rows about them."""
     if not case.keys:
         known = case.outputs.access_keys.values()
         case.keys = read_keys(case.iam("user"), case.outputs.user_name, known, with_use=False)
         for key in case.keys:
-            case.window.changed(key.created, by_aws=True)
+            case.delay.changed(key.created, by_aws=True)
     return case.keys
 
 
 def _user_keys(case: Case) -> Finding:
-    return as_deployed([fault for key in _read_user_keys(case) if (fault := _key_fault(key))])
+    return as_deployed([text for key in read_user_keys(case) if (text := _difference(key))])
 
 
-def _key_fault(key: AccessKey) -> str:
-    """Return what is wrong with a key, which is nothing where the stack and the account say the same of it."""
+def _difference(key: AccessKey) -> str:
+    """Return in what the account differs from the stack about a key; empty if in nothing."""
     if key.label is None:
         return f"{key.id} is not the stack's"
     if key.actual is None:
@@ -197,7 +238,7 @@ def _key_fault(key: AccessKey) -> str:
 
 
 def _age(case: Case, *, label: str) -> Finding:
-    key = next(key for key in _read_user_keys(case) if key.label == label)
+    key = next(key for key in read_user_keys(case) if key.label == label)
     if key.created is None:
         return not_checked(f"{key.id} is gone", f"See the row on the {USER_KEYS}.")
     used = last_used(case.iam("user"), key.id)
@@ -208,7 +249,7 @@ def _age(case: Case, *, label: str) -> Finding:
     if age <= MAX_ACCESS_KEY_DAYS:
         return proven(observed)
     return warning(
-        observed, f"An old key has had long to leak. Replace it without a gap: make rotate STACK={case.stack}"
+        observed, f"An old key has had long to leak. Replace it without a gap:\n  make rotate STACK={case.stack}"
     )
 
 
@@ -218,20 +259,20 @@ def _user_password(case: Case) -> Finding:
 
 
 def _user_credentials(case: Case) -> Finding:
-    iam, credentials, untold = case.iam("user"), list[str](), list[str]()
+    iam, credentials, unlisted = case.iam("user"), list[str](), list[str]()
     for what, operation, key, identifier in CREDENTIALS:
         try:
             answer = getattr(iam, operation)(UserName=case.outputs.user_name)
         except ClientError as error:
             if error_code(error) != "InvalidAction":
                 raise
-            untold.append(f"{what}s")
+            unlisted.append(f"{what}s")
         else:
             credentials += [f"{what} {entry[identifier]}" for entry in answer[key]]
     if credentials:
         return disproven("; ".join(credentials))
-    if untold:
-        return not_checked(f"not told: {', '.join(untold)}", "Only real AWS can: emulators lack the calls.")
+    if unlisted:
+        return not_checked(f"not listed: {', '.join(unlisted)}", "Only real AWS lists them: emulators lack the calls.")
     return proven("none")
 
 
@@ -240,26 +281,25 @@ def _tags(case: Case) -> Finding:
     tags = case.outputs.terms.tags
     if tags is None:
         return not_checked("not compared", case.deploy_again)
-    kinds: tuple[Kind, ...] = ("role", "user")
     different = [
         f"{kind}'s tag {key}"
-        for kind in kinds
-        for key in sorted({key for key, _ in _tags_of(_described(case, kind)) ^ tags.items()})
+        for kind in KINDS
+        for key in sorted({key for key, _ in _all_tags(_described(case, kind)) ^ tags.items()})
     ]
     return warning(f"not as deployed: {', '.join(different)}") if different else proven("as deployed")
 
 
-def _tags_of(principal: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return the tags of a role or a user but those that AWS itself gives, whose keys nobody else can use."""
-    tags = {(str(tag["Key"]), str(tag["Value"])) for tag in principal.get("Tags", [])}
+def _all_tags(described: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the tags of a resource without AWS's own, whose keys nobody else can use."""
+    tags = {(str(tag["Key"]), str(tag["Value"])) for tag in described.get("Tags", [])}
     return {(key, value) for key, value in tags if not key.lower().startswith("aws:")}
 
 
 def _described(case: Case, kind: Kind) -> Mapping[str, Any]:
-    """Return the role or the user as AWS describes it; AWS is asked once for all rows, and tells when it was made."""
+    """Return the role or the user as AWS describes it; one query serves all rows, and says when it was created."""
     if kind not in case.answers:
         answer = getattr(case.iam(kind), f"get_{kind}")(**holder(kind, case.outputs.name_of(kind)))
         case.answers[kind] = answer[kind.title()]
-        case.window.hear(answer)
-        case.window.changed(case.answers[kind].get("CreateDate"), by_aws=True)
+        case.delay.read_clock(answer)
+        case.delay.changed(case.answers[kind].get("CreateDate"), by_aws=True)
     return case.answers[kind]

@@ -1,10 +1,10 @@
-"""Checks of what must not work, done by doing: as the key alone, without a condition met, or as somebody else."""
+"""Checks of what must not work: as the key alone, without a condition met, or as another principal."""
 
 import secrets
 from functools import partial
 
 from tools.callers import Caller
-from tools.proof.case import Case, Check, Finding, not_checked, refused
+from tools.proof.case import Case, Check, Finding, as_administrator, not_checked, refused
 from tools.proof.deployed import TRUST_POLICY, USER_POLICIES
 from tools.proof.reads import USERS_FIRST, Read
 from tools.proof.temporary import temporary_name, temporary_role, temporary_user
@@ -12,9 +12,9 @@ from tools.proof.works import ASSUME, key_check_name
 
 
 def refusal_checks(case: Case) -> list[Check]:
-    """Return the checks of what must not work, which count only after what must has worked."""
+    """Return the checks of what must not work. They count only if the positive checks passed."""
     checks = [*_key_alone_checks(), *_external_id_checks(case), *_mfa_checks(case)]
-    return [*checks, *_other_people_checks()] if case.outputs.terms.endpoint else checks
+    return [*checks, *_other_principals()] if case.outputs.terms.endpoint else checks
 
 
 def _role_refuses(case: Case, caller: Caller | None = None, *, mfa: bool = True, **changed: object) -> Finding:
@@ -57,7 +57,7 @@ def _external_id_checks(case: Case) -> list[Check]:
 def _external_id(case: Case, *, external_id: str | None) -> Finding:
     if case.outputs.terms.require_mfa:
         return not_checked(
-            "not tried: MFA is asked for too",
+            "not tried: the role asks for MFA too",
             "Each code works once, so a refusal would prove nothing. See the row on the trust policy.",
         )
     return _role_refuses(case, ExternalId=external_id)
@@ -74,16 +74,21 @@ def _mfa_checks(case: Case) -> list[Check]:
     return [Check("no MFA", "refused", partial(_role_refuses, mfa=False), needs=needs, advice=advice)]
 
 
-def _other_people_checks() -> list[Check]:
-    """Return the checks that need other people: on an emulator they are made for a moment, on AWS that is too much."""
-    let_in = "The role lets in more than the stack says: see the row on the trust policy."
+def _other_principals() -> list[Check]:
+    """Return the checks that create temporary users and roles: on an emulator only."""
+    let_in = "The role lets in others than the stack says: see the row on the trust policy."
     too_far = "The user may assume other roles than the stack's: see the row on the user's policies."
     other_user = "one of the trusted account without the policy is refused"
     other_role = "one of the trusting account that trusts the same account is refused"
     return [
         Check("another account", "its root is refused", _another_account, needs=(ASSUME,), advice=let_in),
-        Check("another user", other_user, _another_user, needs=(ASSUME,), writes=True, advice=let_in),
-        Check("another role", other_role, _another_role, needs=(ASSUME,), writes=True, advice=too_far),
+        *(
+            Check(name, expected, partial(as_administrator, read=run), needs=(ASSUME,), writes=True, advice=advice)
+            for name, expected, run, advice in (
+                ("another user", other_user, _another_user, let_in),
+                ("another role", other_role, _another_role, too_far),
+            )
+        ),
     ]
 
 

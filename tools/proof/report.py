@@ -1,20 +1,25 @@
-"""How a proof is reported: as JSON, as a table, or in lines."""
+"""How a proof is reported: as JSON for scripts, as lines for people."""
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from tools.keys import AccessKey
 from tools.proof.case import Row, Verdict, overall
 
-STYLES = {
-    Verdict.PROVEN: "green",
-    Verdict.DISPROVEN: "bold red",
-    Verdict.UNKNOWN: "yellow",
-    Verdict.WARNING: "yellow",
-    Verdict.NOT_CHECKED: "dim",
+COLORS: Final = {
+    Verdict.PROVEN: "32",
+    Verdict.DISPROVEN: "1;31",
+    Verdict.UNKNOWN: "33",
+    Verdict.WARNING: "33",
+    Verdict.NOT_CHECKED: "2",
 }
+VERDICT_WIDTH: Final = max(map(len, Verdict)) + 2
+COMMAND: Final = "  "  # what a line of advice begins with that is a command, to be copied whole
 
 
 def as_json(
@@ -41,31 +46,42 @@ def as_json(
     }
 
 
-def print_table(rows: Sequence[Row]) -> None:
-    """Print the rows as a table, for a terminal."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - rich takes 0.05 s, and most reports are no table
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("check", "expected", "observed", "seconds", "verdict"):
-        table.add_column(heading, overflow="fold")  # an ARN that is cut short helps nobody
-    for row in rows:
-        observed = f"{row.observed}\n{row.advice}".rstrip()
-        cells = [Text(cell) for cell in (row.check, row.expected, observed, f"{row.seconds:.1f}")]
-        table.add_row(*cells, Text(row.verdict, style=STYLES[row.verdict]))
-    Console(highlight=False).print(table)
+def lines(rows: Sequence[Row]) -> list[str]:
+    """Return the rows as this terminal shows them, or as a file takes them."""
+    if not sys.stdout.isatty():
+        return [line for row in rows for line in lines_of(row, None)]
+    width = shutil.get_terminal_size().columns
+    return [line for row in rows for line in _colored(row, lines_of(row, width))]
 
 
-def line(row: Row) -> str:
-    """Return a row as a line, and its advice as another."""
-    text = f"{row.verdict:<14}  {row.check}: {row.observed} (expected: {row.expected}; {row.seconds:.1f} s)"
-    return f"{text}\n{'':<16}{row.advice}" if row.advice else text
+def lines_of(row: Row, width: int | None) -> list[str]:
+    """Return a row in one line where it is proven, else in full; a command stays on one line, to be copied.
+
+    Args:
+        row: the row.
+        width: of the terminal; None where lines have no end.
+    """
+    first = f"{row.verdict:<{VERDICT_WIDTH}}{row.check}: {row.observed}"
+    if row.verdict is Verdict.PROVEN:
+        return [first if width is None or len(first) <= width else f"{first[: width - 3]}..."]
+    indent = " " * VERDICT_WIDTH
+    texts = [first, f"{indent}Expected: {row.expected}", *(indent + line for line in row.advice.splitlines())]
+    return [line for text in texts for line in _wrapped(text, width, indent)]
+
+
+def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
+    if width is None or len(text) <= width or text.startswith(indent + COMMAND):
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _colored(row: Row, texts: list[str]) -> list[str]:
+    verdict, rest = texts[0][:VERDICT_WIDTH], texts[0][VERDICT_WIDTH:]
+    return [f"\x1b[{COLORS[row.verdict]}m{verdict}\x1b[0m{rest}", *texts[1:]]
 
 
 def summary(stack: str, rows: Sequence[Row], seconds: float) -> str:
-    """Return what all rows come to, and how long the run took, in a sentence."""
+    """Return the verdict on all rows, and how long the run took, in a sentence."""
     numbers = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
     counts = ", ".join(f"{number} {verdict}" for verdict, number in numbers.items() if number) + f"; {seconds:.1f} s"
     match overall(rows):

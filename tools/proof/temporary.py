@@ -1,4 +1,4 @@
-"""What a check makes for a moment, and removes whatever happens: a user, a role, a bucket."""
+"""Temporary users, roles and buckets, always cleaned up."""
 
 import json
 import secrets
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from components.iam.permissions import surely_allowed
-from tools.error_codes import NO_SUCH_ENTITY, error_code, error_text
+from tools.callers import text_of
+from tools.error_codes import NO_SUCH_ENTITY, REFUSED, error_code
 from tools.proof.case import Case, Finding, Verdict, disproven, not_checked, proven, refused
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ GONE = frozenset({NO_SUCH_ENTITY, "NoSuchBucket", "NoSuchKey", "404"})
 
 
 class LeftBehindError(Exception):
-    """Something that a check made for a moment could not be removed; the message names it."""
+    """Something temporary could not be removed; the message names it."""
 
 
 def temporary_name(prefix: str) -> str:
@@ -37,48 +38,70 @@ def temporary_name(prefix: str) -> str:
 
 
 def _remove(what: str, call: Callable[[], object]) -> None:
-    """Remove what a check has made, or say what is left."""
-    try:
-        call()
-    except ClientError as error:
-        if error_code(error) not in GONE:
-            raise LeftBehindError(f"Remove {what} by hand: {error_text(error)}.") from error
+    """Remove something temporary, with a second attempt, or say that it is left."""
+    for is_last in (False, True):
+        try:
+            call()
+        except Exception as error:
+            if isinstance(error, ClientError) and error_code(error) in GONE:
+                return
+            if is_last:
+                raise LeftBehindError(f"Remove {what} by hand: {text_of(error)}.") from error
+        else:
+            return
 
 
 @contextmanager
 def temporary_user(iam: "IAMClient") -> Generator[tuple[str, str]]:
-    """Make a user without any policy, and give the id and the secret of its key."""
+    """Create a user without any policy, and give the id and the secret of its key."""
     name = temporary_name("verify")
     with ExitStack() as removal:
-        removal.callback(_remove, f"user {name}", partial(iam.delete_user, UserName=name))
-        iam.create_user(UserName=name)
+        removal.callback(_remove, f"user {name}", partial(_delete_user, iam, name))
+        _create(removal, partial(iam.create_user, UserName=name))
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        delete = partial(iam.delete_access_key, UserName=name, AccessKeyId=key["AccessKeyId"])
-        removal.callback(_remove, f"the key of user {name}", delete)
         yield key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def _create(removal: ExitStack, call: Callable[[], Any]) -> Any:  # noqa: ANN401 - botocore's own
+    """Create something; where AWS refuses, nothing has to be removed."""
+    try:
+        return call()
+    except ClientError as error:
+        if error_code(error) in REFUSED:
+            removal.pop_all()
+        raise
+
+
+def _delete_user(iam: "IAMClient", name: str) -> None:
+    """Delete a user with its keys, also those whose id a lost answer held."""
+    for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+        if "AccessKeyId" in key:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName=name)
 
 
 @contextmanager
 def temporary_role(iam: "IAMClient", trust_policy: Mapping[str, Any]) -> Generator[str]:
-    """Make a role with a trust policy and no permissions, and give its ARN."""
+    """Create a role with a trust policy and no permissions, and give its ARN."""
     name = temporary_name("verify")
     with ExitStack() as removal:
         removal.callback(_remove, f"role {name}", partial(iam.delete_role, RoleName=name))
-        yield iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust_policy))["Role"]["Arn"]
+        create = partial(iam.create_role, RoleName=name, AssumeRolePolicyDocument=json.dumps(trust_policy))
+        yield _create(removal, create)["Role"]["Arn"]
 
 
 def write_to_s3(case: Case) -> Finding:
-    """Make, write, read and remove a bucket as the role, and try to read it as the key alone."""
+    """Create, write, read and remove a bucket as the role, and try to read it as the key alone."""
     bucket = temporary_name("assume-role-verify")
     if lacking := _not_surely_allowed(case, bucket):
         return not_checked(f"the policy does not surely allow {', '.join(lacking)}", "So there is nothing to write.")
-    s3, content, insist = case.role().client("s3"), secrets.token_bytes(16), case.patience.insist
+    s3, content, retry = case.role().client("s3"), secrets.token_bytes(16), case.retries.call
     with ExitStack() as removal:
         removal.callback(_remove, f"bucket {bucket}", partial(s3.delete_bucket, Bucket=bucket))
-        insist("making a bucket", partial(s3.create_bucket, Bucket=bucket, **_place(case)))
+        retry("making a bucket", partial(s3.create_bucket, Bucket=bucket, **_place(case)))
         removal.callback(_remove, f"object {OBJECT} of {bucket}", partial(s3.delete_object, Bucket=bucket, Key=OBJECT))
-        insist("writing", partial(s3.put_object, Bucket=bucket, Key=OBJECT, Body=content))
-        if insist("reading", partial(s3.get_object, Bucket=bucket, Key=OBJECT))["Body"].read() != content:
+        retry("writing", partial(s3.put_object, Bucket=bucket, Key=OBJECT, Body=content))
+        if retry("reading", partial(s3.get_object, Bucket=bucket, Key=OBJECT))["Body"].read() != content:
             return disproven("what was read is not what was written", "S3 answered with other content. Try again.")
         alone = refused(
             case,

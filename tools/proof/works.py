@@ -1,4 +1,4 @@
-"""Checks of what must work, done by doing: as the person with the key, then as the role."""
+"""Checks of what must work: they call AWS with the key, then as the role."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,16 +10,17 @@ from components.iam.arns import iam_arn
 from components.iam.documents import source_addresses
 from components.iam.limits import MAX_SESSION_SECONDS
 from components.iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
-from tools.callers import aws_time
+from tools.callers import aws_time, stored_key
 from tools.error_codes import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
-from tools.keys import stored_key
 from tools.proof.case import (
+    EMULATED_PARTITION,
     SESSION_NAME,
     Case,
     Check,
     Finding,
     Granted,
     Verdict,
+    as_administrator,
     disproven,
     not_checked,
     proven,
@@ -34,7 +35,7 @@ ASSUME = "assume role"
 
 
 def key_check_name(label: str | None) -> str:
-    """Return the name of the check of a key; without a label, of the key that is not there."""
+    """Return the name of the check of a key; without a label, of the row that no key is active."""
     return f"key {label}" if label else "active key"
 
 
@@ -46,13 +47,15 @@ def key_checks(case: Case) -> list[Check]:
     )
     checks: list[Check] = []
     if outputs.secret_location and outputs.access_key_id:
-        checks.append(Check("stored key", f"{outputs.access_key_id}, which is handed over", _stored_key))
+        stored = partial(as_administrator, read=_stored_key)
+        checks.append(Check("stored key", f"{outputs.access_key_id}, which is handed over", stored))
     for label, key in outputs.access_keys.items():
         if key.deployed == "Active":
             works, expected = partial(_own_key, label=label), f"belongs to {outputs.user_arn}"
             checks.append(Check(key_check_name(label), expected, works, advice=advice))
         else:
-            checks.append(Check(f"inactive key {label}", "refused", partial(_inactive_key, label=label)))
+            inactive = partial(_inactive_key, label=label)
+            checks.append(Check(f"inactive key {label}", "refused", inactive, refuses=True))
     if outputs.access_key_id is None:
         checks.append(Check(key_check_name(None), "one key is active", _no_key))
     return checks
@@ -65,32 +68,43 @@ def _own_key(case: Case, *, label: str) -> Finding:
             return disproven(f"the stack has no secret of {key.id}, encrypted or not", _lost_secret(case))
         if label != case.current_label:
             return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
-        return unknown(f"the secret of {key.id} is not at hand", _where_is_the_secret(case))
-    identity = case.patience.insist(f"key {label}", case.holder(label).client("sts").get_caller_identity)
-    if (identity["Arn"], identity["Account"]) != (case.outputs.user_arn, case.outputs.trusted_account_id):
+        return unknown(
+            f"the secret of {key.id} is not at hand",
+            _where_is_the_secret(case),
+            needs_person=bool(key.encrypted_secret),
+        )
+    identity = case.retries.call(f"key {label}", case.holder(label).client("sts").get_caller_identity)
+    actual = identity["Arn"], identity["Account"]
+    if actual != (in_emulator(case, case.outputs.user_arn), case.outputs.trusted_account_id):
         return disproven(f"{key.id} belongs to {identity['Arn']}")
     return proven(f"{key.id} belongs to {identity['Arn']}")
 
 
+def in_emulator(case: Case, arn: str) -> str:
+    """Return an ARN as an emulator writes it, which has one partition; on AWS unchanged."""
+    return arn.replace(f"arn:{case.other_partition}:", f"arn:{EMULATED_PARTITION}:") if case.other_partition else arn
+
+
 def _lost_secret(case: Case) -> str:
     return (
-        "AWS tells a secret once, so this key works and nobody can use it. Give the key another label in the "
-        f"configuration (accessKeys), and a pgpKeyFile that can be encrypted to, then: make up STACK={case.stack}. "
-        f"Whoever does have the secret proves it with: {_with_secret(case)}"
+        "AWS returns a secret once, so this key works and nobody can use it. Give the key another label in the "
+        f"configuration (accessKeys), and a pgpKeyFile that can be encrypted to, then:\n  make up STACK={case.stack}\n"
+        f"Whoever has the secret proves it with:\n  {_with_secret(case)}"
     )
 
 
 def _where_is_the_secret(case: Case) -> str:
     if case.outputs.encrypted_secret_access_key:
         return (
-            "The stack has it encrypted only. Decrypt it and hand it over: pulumi stack output "
-            f"encryptedSecretAccessKey --stack {case.stack} | base64 -d | gpg --decrypt | {_with_secret(case)}"
+            "The stack has it encrypted only. Decrypt it and hand it over:\n"
+            f"  make -s outputs STACK={case.stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt | "
+            f"{_with_secret(case)}"
         )
-    return f"Hand it over on standard input: {_with_secret(case)}"
+    return f"Give it on standard input:\n  {_with_secret(case)}"
 
 
 def _with_secret(case: Case) -> str:
-    return f"python -m tools verify --stack {case.stack} --secret-stdin"
+    return f"make verify STACK={case.stack} ARGS=--secret-stdin"
 
 
 def _stored_key(case: Case) -> Finding:
@@ -100,8 +114,8 @@ def _stored_key(case: Case) -> Finding:
         key_id, secret = stored_key(location, case.administrator("trusted"))
     except ClientError as error:
         if error_code(error) in REFUSED:
-            return not_checked(error_text(error), "Whoever verifies must be allowed to read the store.")
-        return disproven(error_text(error), f"{location} is not there. {case.put_back}")
+            raise
+        return disproven(error_text(error), f"{location} does not exist. {case.put_back}")
     if key_id != case.outputs.access_key_id:
         return disproven(key_id, f"{location} holds another key than the one that is handed over. {case.put_back}")
     case.secrets.setdefault(case.current_label or "", secret)
@@ -120,7 +134,7 @@ def _no_key(case: Case) -> Finding:
     return unknown(
         "every key is inactive",
         "Nobody can get in, so nothing else can be proven. To go back, set a key's status to Active in the "
-        f"configuration (accessKeys), then make up STACK={case.stack}",
+        f"configuration (accessKeys), then:\n  make up STACK={case.stack}",
     )
 
 
@@ -138,13 +152,18 @@ def session_checks(case: Case) -> list[Check]:
     checks = [
         Check(ASSUME, assumes, _assume, needs=needs, advice=closed),
         Check("session", of_role, _whose_session, needs=(ASSUME,)),
-        Check("session length", at_most, _session_length, needs=(ASSUME,), advice=too_long),
+        Check("session length", at_most, _session_length, needs=(ASSUME,), advice=too_long, refuses=True),
         *_permission_checks(case),
     ]
     if case.write:
         expected = "the session makes, writes, reads and removes a bucket; the key alone cannot read it"
         checks.append(Check("write to S3", expected, write_to_s3, needs=(ASSUME,), writes=True))
     return checks
+
+
+def positive_checks(case: Case) -> list[Check]:
+    """Return the checks of what must work: the holder of the key gets in, and may do what the policy says."""
+    return [check for check in [*key_checks(case), *session_checks(case)] if not (check.refuses or check.writes)]
 
 
 def _permission_checks(case: Case) -> list[Check]:
@@ -157,16 +176,17 @@ def _permission_checks(case: Case) -> list[Check]:
     ]
     if untried := sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed}):
         checks.append(Check("other permissions", expected, partial(_untried, services=untried)))
-    return [*checks, Check("not allowed", "what the policy does not say is refused", _not_allowed, needs=(ASSUME,))]
+    left_out = "what the policy does not say is refused"
+    return [*checks, Check("not allowed", left_out, _not_allowed, needs=(ASSUME,), refuses=True)]
 
 
 def _assume(case: Case) -> Finding:
     """Assume the role, and keep the session for the checks that follow."""
     terms = case.outputs.terms
     if terms.require_mfa and not case.mfa:
-        return unknown("not tried: the role asks for MFA", _how_to_give_mfa(case))
+        return unknown("not tried: the role asks for MFA", _how_to_give_mfa(case), needs_person=True)
     try:
-        answer = case.patience.insist("assuming the role", partial(case.assume_role, case.current_holder()))
+        answer = case.retries.call("assuming the role", partial(case.assume_role, case.current_holder()))
     except ClientError as error:
         if advice := _why_refused(case, error):
             return unknown(error_text(error), advice)
@@ -181,11 +201,12 @@ def _how_to_give_mfa(case: Case) -> str:
     if terms.endpoint:
         return NO_MFA_HERE
     device = iam_arn("mfa", partition=terms.partition, account_id=case.outputs.trusted_account_id, name="NAME")
-    return f"Give the user's device and the code it shows: --mfa-serial {device} --mfa-code CODE"
+    give = f'ARGS="--mfa-serial {device} --mfa-code CODE"'
+    return f"Give the user's device and the code it shows:\n  make verify STACK={case.stack} {give}"
 
 
 def _why_refused(case: Case, error: ClientError) -> str:
-    """Return what may be why the role was not to be had though nothing is wrong with it; empty where nothing is."""
+    """Return why AWS may refuse the role though nothing is wrong with it; empty where there is no such reason."""
     terms = case.outputs.terms
     if case.mfa and terms.endpoint:
         return NO_MFA_HERE
@@ -198,10 +219,11 @@ def _why_refused(case: Case, error: ClientError) -> str:
 
 def _whose_session(case: Case) -> Finding:
     outputs = case.outputs
-    identity = case.patience.insist("session", case.role().client("sts").get_caller_identity)
-    expected = (
+    identity = case.retries.call("session", case.role().client("sts").get_caller_identity)
+    expected = in_emulator(
+        case,
         f"arn:{outputs.terms.partition}:sts::{outputs.trusting_account_id}:assumed-role/"
-        f"{outputs.role_name}/{SESSION_NAME}"
+        f"{outputs.role_name}/{SESSION_NAME}",
     )
     if (identity["Arn"], identity["Account"]) != (expected, outputs.trusting_account_id):
         advice = f"The session should be {expected}. Is the stack's role another one now?"
@@ -227,7 +249,7 @@ def _session_length(case: Case) -> Finding:
 
 def _read_as_role(case: Case, *, read: Read) -> Finding:
     try:
-        case.patience.insist(read.action, read.of(case.role()))
+        case.retries.call(read.action, read.of(case.role()))
     except ClientError as error:
         boundaries = case.outputs.terms.permissions_boundaries
         if error_code(error) in REFUSED and boundaries is None:
@@ -239,9 +261,7 @@ def _read_as_role(case: Case, *, read: Read) -> Finding:
 
 
 def _untried(_case: Case, *, services: list[str]) -> Finding:
-    return not_checked(
-        f"not tried: {', '.join(services)}", "No harmless read of theirs is known here that the policy surely allows."
-    )
+    return not_checked(f"not tried: {', '.join(services)}", "No safe read-only call is known for these services.")
 
 
 def _not_allowed(case: Case) -> Finding:

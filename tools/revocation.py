@@ -1,0 +1,66 @@
+"""The inline policy that `revoke` puts on a role and its user, and its removal before the stack is destroyed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from components.iam import Side
+from components.iam.documents import revoked_before
+from tools.callers import administrator, sign_in
+from tools.console import agreed, say
+from tools.error_codes import NO_SUCH_ENTITY, error_code
+from tools.keys import moment
+from tools.policies import holder, inline_document
+from tools.stack import Kind, Outputs, read_stack
+
+# The console's own name for it: revoking there replaces it.
+POLICY_NAME = "AWSRevokeOlderSessions"
+SIDES: Mapping[Kind, Side] = {"role": "trusting", "user": "trusted"}
+
+
+def revocation(iam: Any, kind: Kind, name: str) -> datetime | None:  # noqa: ANN401 - a client of botocore
+    """Return before when sessions of a role or a user must have begun to be refused; None where none are.
+
+    Raises:
+        ClientError: the administrator may not read the policy.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - takes a while, of commands that call no AWS as well
+
+    try:
+        return revoked_before(inline_document(iam, kind, name, POLICY_NAME))
+    except ClientError as error:
+        if error_code(error) != NO_SUCH_ENTITY:
+            raise
+        return None
+
+
+def remove_revocation(stack: str, *, yes: bool) -> bool:
+    """Remove what `revoke` put on the role and the user, so that AWS lets them be deleted; return whether to go on.
+
+    Only a policy of exactly that name and shape goes. On real accounts a person agrees first, or ``yes`` does.
+
+    Raises:
+        StackError: the stack cannot be read, or an account not be signed in to.
+        ClientError: AWS refused a call.
+    """
+    outputs, config = read_stack(stack)
+    found = _revocations(outputs, config)
+    if not found:
+        return True
+    lines = [f"  {POLICY_NAME} of {kind} {name} ({moment(before)})" for kind, name, _, before in found]
+    say("make revoke put these inline policies there. They refuse older sessions, and AWS deletes no role or user")
+    say("that has one, so they are removed first:", *lines)
+    if not (outputs.terms.endpoint or agreed("Remove them? Older sessions work until the role is deleted.", yes=yes)):
+        return False
+    for kind, name, iam, _ in found:
+        getattr(iam, f"delete_{kind}_policy")(**holder(kind, name), PolicyName=POLICY_NAME)
+    return True
+
+
+def _revocations(outputs: Outputs, config: Mapping[str, Any]) -> list[tuple[Kind, str, Any, datetime]]:
+    found = list[tuple[Kind, str, Any, datetime]]()
+    for kind, side in SIDES.items():
+        iam, name = administrator(side, sign_in(outputs, config)).client("iam"), outputs.name_of(kind)
+        if before := revocation(iam, kind, name):
+            found.append((kind, name, iam, before))
+    return found
