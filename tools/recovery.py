@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from components.iam import SIDES, Side
 from components.iam.endpoints import is_emulator
@@ -19,16 +19,8 @@ from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
 from tools.errors import StackError
 from tools.keys import AccessKey, moment
-from tools.propagation import PROPAGATION_SECONDS
 from tools.stack import read_config
-from tools.takeover import POLICY, ROLE, USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
-
-# The call of IAM that deletes a resource, and the parameter that names it.
-DELETIONS: Final[Mapping[str, tuple[str, str]]] = {
-    ROLE: ("delete_role", "RoleName"),
-    USER: ("delete_user", "UserName"),
-    POLICY: ("delete_policy", "PolicyArn"),
-}
+from tools.takeover import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,32 +29,24 @@ class Stack:
 
     name: str
     owner: str  # the value of its owner tag
-    accounts: Mapping[Side, Caller]
-    resources: Sequence[Mapping[str, Any]]  # of its state
-    pending: frozenset[str]  # URNs of the creations that a killed run has not recorded the end of
-    began: datetime | None  # when its last deployment began
     emulated: bool
+    resources: Sequence[Mapping[str, Any]]  # of its state
+    began: datetime | None  # when its last deployment began
 
     @property
     def ids(self) -> frozenset[str]:
         """The ids of the resources in the state."""
         return frozenset(str(each.get("id")) for each in self.resources)
 
-    @property
-    def urns(self) -> frozenset[str]:
-        """The URNs in the state, which no import can use."""
-        return frozenset(each["urn"] for each in self.resources)
-
     def has(self, existing: Existing) -> bool:
         """Return whether the state holds it. A resource deleted to be replaced stays there until it is replaced."""
         there = [each for each in self.resources if not each.get("pendingReplacement")]
         return (existing.type, existing.id) in {(each["type"], each.get("id")) for each in there}
 
-    def may_delete(self, what: str) -> bool:
-        """Return whether something may be deleted: on real accounts only where a person on a terminal says so."""
-        if not self.emulated and not sys.stdin.isatty():
-            say(f"Only a person on a terminal can decide to delete {what}. It stays.")
-        return self.emulated or (sys.stdin.isatty() and agreed(f"Delete {what}?", yes=False))
+    def refresh(self, *flags: str) -> None:
+        """Refresh the state: of emulated accounts all of it, of real ones only its root, which is nothing in AWS."""
+        root = ("--target", str(self.resources[0]["urn"])) if self.resources and not self.emulated else ()
+        refresh(self.name, *root, *flags)
 
 
 def recover(name: str, *, yes: bool) -> bool:
@@ -85,36 +69,33 @@ def recover(name: str, *, yes: bool) -> bool:
     steps, import_file = plan.result()
     operations = cast("list[dict[str, Any]]", deployment.get("pending_operations") or [])
     pending = frozenset(str(each["resource"]["urn"]) for each in operations if each["type"] == "creating")
+    accounts: dict[Side, Caller] = {side: administrator(side, config) for side in SIDES}
     stack = Stack(
         name=name,
         owner=stack_owner(steps),
-        accounts={side: administrator(side, config) for side in SIDES},
-        resources=deployment.get("resources") or [],
-        pending=pending,
-        began=last_began(runs.result(), killed=bool(pending)),
         emulated=is_emulator(config.get("endpoint")),
+        resources=deployment.get("resources") or [],
+        began=last_began(runs.result(), killed=bool(pending)),
     )
-    existing = [each for each in find(steps, stack.accounts, ("create", "replace")) if not stack.has(each)]
+    existing = [each for each in find(steps, accounts, ("create", "replace")) if not stack.has(each)]
     refusals = {each.urn: each.refusal(stack.owner, name) for each in existing if each.tags is not None}
     complain(*(why for why in refusals.values() if why))
     own = [each for each in existing if each.urn in refusals and refusals[each.urn] is None]
-    taken = _take_over(stack, existing, [each for each in own if each.urn not in stack.urns], import_file, yes=yes)
-    deleted = [each for each in own if each.urn in stack.urns and _delete(stack, each)]
-    unknown, gone = _delete_keys(stack, taken)
+    taken = _take_over(stack, existing, own, import_file, yes=yes)
+    unknown, gone = _delete_keys(stack, taken, accounts["trusted"].client("iam"))
 
-    unresolved = {each.urn for each in existing if each not in taken and each not in deleted}
-    if unknown or not (gone or stack.emulated or _is_listed(deployment)):
+    unresolved = {each.urn for each in existing if each not in taken}
+    if unknown:
         unresolved |= {urn for urn in pending if ACCESS_KEY in urn}
     cleared = bool(pending) and not pending & unresolved
     if pending and not cleared:
         complain(f"The state keeps its pending operations until all of that is resolved. Then: make up STACK={name}")
     if stack.emulated or cleared:
-        target = ("--target", str(stack.resources[0]["urn"])) if stack.resources and not stack.emulated else ()
-        refresh(name, *target, *(("--clear-pending-creates",) if cleared else ()))
+        stack.refresh(*(("--clear-pending-creates",) if cleared else ()))
     changed = stack.emulated and read_updates(name)[0].changed
     if changed:
         say(f"The accounts differed from the state of stack {name}. It is refreshed now.")
-    return bool(taken or deleted or gone or cleared or changed)
+    return bool(taken or gone or cleared or changed)
 
 
 def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
@@ -141,18 +122,19 @@ def is_orphaned(key: AccessKey, began: datetime | None) -> bool:
     return key.created >= began.replace(microsecond=0)
 
 
-def _is_listed(deployment: Mapping[str, Any]) -> bool:
-    """Return whether AWS lists by now what the last run created: IAM is eventually consistent."""
-    age = datetime.now(UTC) - datetime.fromisoformat(deployment["manifest"]["time"])
-    return age > timedelta(seconds=PROPAGATION_SECONDS)
-
-
 def _take_over(
-    stack: Stack, existing: Sequence[Existing], own: list[Existing], import_file: Mapping[str, Any], *, yes: bool
+    stack: Stack, existing: Sequence[Existing], own: Sequence[Existing], import_file: Mapping[str, Any], *, yes: bool
 ) -> list[Existing]:
     """Import the stack's own resources, and the attachments between them and those in the state."""
-    ids = stack.ids | {each.id for each in own}
-    taken = own + [each for each in existing if each.parts and each.parts <= ids]
+    urns = {each["urn"] for each in stack.resources}
+    for each in own:
+        if each.urn in urns:  # the state has what it was to replace there, so no import can take it
+            complain(
+                f"{each} is a replacement that an earlier deployment did not finish. Delete it, then deploy again."
+            )
+    taken = [each for each in own if each.urn not in urns]
+    ids = stack.ids | {each.id for each in taken}
+    taken += [each for each in existing if each.parts and each.parts <= ids]
     if not taken:
         return []
     say(f"An earlier deployment of stack {stack.name} created these, and its state does not know them:")
@@ -164,44 +146,39 @@ def _take_over(
     return taken
 
 
-def _delete(stack: Stack, replacement: Existing) -> bool:
-    """Delete an unfinished replacement, whose place in the state is taken; AWS refuses where it is in use.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
-    """
-    if replacement.type not in DELETIONS or not stack.may_delete(f"{replacement}, an unfinished replacement"):
-        return False
-    call, parameter = DELETIONS[replacement.type]
-    getattr(stack.accounts[replacement.side].client("iam"), call)(**{parameter: replacement.id})
-    say(f"Deleted {replacement}, an unfinished replacement.")
-    return True
-
-
-def _delete_keys(stack: Stack, taken: Sequence[Existing]) -> tuple[list[AccessKey], list[AccessKey]]:
+def _delete_keys(
+    stack: Stack,
+    taken: Sequence[Existing],
+    iam: Any,  # noqa: ANN401 - a client of botocore
+) -> tuple[list[AccessKey], list[AccessKey]]:
     """Delete the orphaned keys of the stack's user; return the unknown keys that stay, and those that are gone."""
     users = [each.id for each in taken if each.type == USER]
     users += [str(each["id"]) for each in stack.resources if each["type"] == USER and "id" in each]
-    iam = stack.accounts["trusted"].client("iam")
     keys = unknown_keys(iam, users[0], stack.ids) if users else []
     tags = cast("list[object]", iam.get_user(UserName=users[0])["User"].get("Tags", [])) if keys else []
     if {"Key": OWNER_TAG, "Value": stack.owner} not in tags:
         return keys, []
-    gone = [key for key in keys if _delete_key(stack, iam, users[0], key)]
+    gone = [key for key in keys if _may_delete(stack, users[0], key) and _delete_key(stack, iam, users[0], key)]
     return [key for key in keys if key not in gone], gone
 
 
-def _delete_key(stack: Stack, iam: Any, user: str, key: AccessKey) -> bool:  # noqa: ANN401 - a client of botocore
-    """Delete an unknown key if it is an orphaned one, and is still as it was when it was looked at."""
+def _may_delete(stack: Stack, user: str, key: AccessKey) -> bool:
+    """Return whether an unknown key may be deleted: on real accounts only where a person on a terminal says so."""
     made = f"created {moment(key.created)}" if key.created else "of unknown age"
     used = f"last used {moment(key.last_used)}" if key.last_used else "no recorded use"
     say(f"User {user} has {key} ({key.actual}, {made}, {used}), which stack {stack.name} does not know.")
-    if stack.emulated and not is_orphaned(key, stack.began):
-        say("It may be in use, so it stays. If it is not:")
-        say(f"  aws iam delete-access-key --user-name {user} --access-key-id {key.id}")
-        return False
-    if not stack.may_delete(str(key)):
-        return False
-    refresh(stack.name, "--target", str(stack.resources[0]["urn"]))  # fails while a deployment runs: it may record it
+    if stack.emulated and is_orphaned(key, stack.began):
+        return True
+    if not stack.emulated and sys.stdin.isatty():
+        return agreed(f"Delete {key}?", yes=False)
+    reason = "It may be in use" if stack.emulated else "Only a person on a terminal can decide to delete it"
+    say(f"{reason}, so it stays. By hand: aws iam delete-access-key --user-name {user} --access-key-id {key.id}")
+    return False
+
+
+def _delete_key(stack: Stack, iam: Any, user: str, key: AccessKey) -> bool:  # noqa: ANN401 - a client of botocore
+    """Delete a key, unless it was used or recorded since it was looked at."""
+    stack.refresh()  # fails while a deployment runs, which may be about to record this key
     recorded = cast("list[dict[str, Any]]", read_export(stack.name)["deployment"]["resources"])
     if key not in unknown_keys(iam, user, {each.get("id") for each in recorded}):
         return False

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from botocore.exceptions import ClientError
 
@@ -51,7 +51,7 @@ class Existing:
         return (self.tags or {}).get(OWNER_TAG)
 
     def refusal(self, owner: str, stack: str) -> str | None:
-        """Return why a deployment must not take it over; None where ``owner`` is its owner."""
+        """Return why stack ``stack`` must not take it over; None where ``owner``, its own, is the owner."""
         other_names = f"choose other names: pulumi config set assume-role:name NAME --stack {stack}"
         if self.owner is None:
             return (
@@ -76,7 +76,7 @@ def read_plan(stack: str) -> tuple[list[PulumiStep], dict[str, Any]]:
 def stack_owner(steps: Sequence[PulumiStep]) -> str:
     """Return the value of the owner tag that the stack's providers put on everything."""
     for step in steps:
-        new = new_state(step)
+        new = state_of(step)
         if new.get("type") == "pulumi:providers:aws" and "defaultTags" in new["inputs"]:
             return str(json.loads(new["inputs"]["defaultTags"])["tags"][OWNER_TAG])
     raise StackError("The program sets no owner tag. Run this in the project's own folder, with its own components.")
@@ -92,7 +92,7 @@ def find(
         StackError: a secret of that name waits for its deletion.
     """
     for step in steps:
-        new = new_state(step)
+        new = state_of(step)
         if step["op"] not in operations or "provider" not in new:
             continue
         # A provider reference is a URN that ends in the provider's name, then its id.
@@ -175,11 +175,6 @@ def run_with_file(stack: str, content: Mapping[str, Any], *command: str) -> None
         pulumi(stack, *command, "--file", str(file), timeout=ENGINE_TIMEOUT_SECONDS)
 
 
-def new_state(step: PulumiStep) -> Mapping[str, Any]:
-    """Return the resource of a step as the program wants it."""
-    return cast("Mapping[str, Any]", step.get("newState") or {})
-
-
-def old_state(step: PulumiStep) -> Mapping[str, Any]:
-    """Return the resource of a step as the state has it."""
-    return cast("Mapping[str, Any]", step.get("oldState") or {})
+def state_of(step: PulumiStep, key: Literal["newState", "oldState"] = "newState") -> Mapping[str, Any]:
+    """Return the resource of a step as it is planned, or as the state has it."""
+    return cast("Mapping[str, Any]", step.get(key) or {})

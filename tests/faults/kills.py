@@ -1,4 +1,4 @@
-"""`make faults` also kills: all that runs, or a part of it, while a call is on its way, by chance."""
+"""`make faults` also kills: all that runs, or a part of it, while a call is on its way or the state is written."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.proxy import Proxy
 
 ROUNDS = 4  # of each victim
+STATE_WRITES = 26  # kills while the state is written: 40 in all, as no victim is left out but the language host
+LAST_WRITE = 20  # of the state in a first deployment
 SEED = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))  # noqa: S311 - no secret
 # What stands in the command line of each: of a stand-in, or of the official part.
 VICTIMS = {
@@ -65,6 +67,29 @@ class Kill:
         return f"{self.operation.name}: {self.victim} killed {MOMENTS[self.moment]} {self.step}"
 
 
+@dataclass(frozen=True)
+class KillAtWrite:
+    """All that runs is killed when the engine begins to write the state for the n-th time."""
+
+    operation: Operation
+    number: int
+
+    def happen(self, project: Project, _: Proxy) -> Done:
+        """Run the operation, and kill at that write, or let it end where it writes less often."""
+        process = start(project.with_own_plugins(), *self.operation.command)
+        folder, writes, before = project.state_file.parent, 0, set[tuple[str, int]]()
+        while writes < self.number and process.poll() is None:
+            with suppress(OSError):  # a file that was just renamed
+                now = {(each.name, each.stat().st_mtime_ns) for each in folder.iterdir() if each.name.endswith(".tmp")}
+                writes, before = writes + len(now - before), now
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        return finish(process, self.operation.command)
+
+    def __str__(self) -> str:
+        return f"{self.operation.name}: everything killed at write {self.number} of the state"
+
+
 def _is(victim: str, line: str) -> bool:
     words = VICTIMS[victim]
     return line.startswith(words) if victim == "CLI" else any(word in line for word in words)
@@ -98,6 +123,10 @@ def test_one_more_run_heals_a_kill(stage, capsys):
         for name in chance.choices(list(OPERATIONS), k=ROUNDS)
         # The engine destroys and refreshes without the program.
         if victim != "language host" or name not in ("refresh", "destroy")
+    ]
+    writing = [name for name in OPERATIONS if name != "preview"]
+    chosen += [
+        KillAtWrite(OPERATIONS[chance.choice(writing)], chance.randint(1, LAST_WRITE)) for _ in range(STATE_WRITES)
     ]
     outcomes = []
     with capsys.disabled():

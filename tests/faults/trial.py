@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Accounts, Project
     from tests.faults.cases import Case
-    from tests.faults.kills import Kill
+    from tests.faults.kills import Kill, KillAtWrite
 
 
 class Verdict(StrEnum):
@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 class Outcome:
     """How a case ended, and why."""
 
-    case: Case | Kill
+    case: Case | Kill | KillAtWrite
     verdict: Verdict
     runs: list[Done]
     faults: list[str]
@@ -89,7 +89,7 @@ class Stage:
             self.wanted[operation.name] = {resource["urn"] for resource in resources(project)}
         return sorted(calls)  # both accounts are built at once, in an order of their own each time
 
-    def attempt(self, case: Case | Kill) -> Outcome:
+    def attempt(self, case: Case | Kill | KillAtWrite) -> Outcome:
         """Try a case."""
         with self.project(case.operation) as (project, proxy):
             done = [case.happen(project, proxy)]

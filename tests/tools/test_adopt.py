@@ -76,7 +76,9 @@ def test_a_relationship_made_by_hand_is_adopted_and_deployed_without_a_replaceme
 
     refused = adopt(project, check=False)
     assert refused.returncode == 1
-    assert "pulumi config set --path assume-role:role.path /division/" in refused.stderr
+    assert "replace assume-role-trusting-role (path)" in refused.stderr
+    assert "Set assume-role:role.path to what AWS has" in refused.stderr
+    assert "/division/" in refused.stdout
     assert "Nothing was imported." in refused.stderr
     assert ROLE not in project.state()
 

@@ -14,7 +14,7 @@ from components.iam.endpoints import is_emulator
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.callers import Caller, administrator
 from tools.console import agreed, say
-from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
+from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, changes, preview
 from tools.errors import Exit, FailedError
 from tools.stack import NAMESPACE, pulumi, read_config
 from tools.takeover import (
@@ -23,17 +23,18 @@ from tools.takeover import (
     USER,
     find,
     import_resources,
-    new_state,
-    old_state,
     read_plan,
     run_with_file,
     stack_owner,
+    state_of,
     unknown_keys,
 )
 
-# The setting of a property that cannot change in place.
-SETTINGS: Final[Mapping[tuple[str, str], str]] = {(ROLE, "name"): "role.name", (ROLE, "path"): "role.path"} | {
-    (USER, "name"): "user.name"
+# The setting of a property that cannot change in place. A policy's have none: only another name helps.
+SETTINGS: Final[Mapping[str, str]] = {
+    ROLE: f"{NAMESPACE}:role.{{}}",
+    USER: f"{NAMESPACE}:user.{{}}",
+    POLICY: f"{NAMESPACE}:role.policy.name or {NAMESPACE}:user.policyName",
 }
 
 
@@ -77,33 +78,20 @@ def run(options: argparse.Namespace) -> Exit:
 
 def _refuse_losses(stack: str, before: Sequence[PulumiStep]) -> None:
     """Raise FailedError where the next deployment would now delete or replace something that it would not before."""
-    known = {(step["urn"], step["op"]) for step in before}
-    lost = [step for step in preview(stack) if step["op"] in ("delete", "replace")]
-    lost = [step for step in lost if (step["urn"], step["op"]) not in known]
-    if lost:
-        what = ", ".join(f"{step['op']} {step['urn'].rpartition('::')[2]}" for step in lost)
-        settings = "".join(f"\n  pulumi config set --path {setting} --stack {stack}" for setting in _settings(lost))
+    known = {str(change) for change in changes(before)}
+    lost = [change for change in changes(preview(stack)) if change.operation in ("delete", "replace")]
+    if lost := [change for change in lost if str(change) not in known]:
+        settings = {SETTINGS.get(change.type, "").format(of) for change in lost for of in change.properties}
         raise FailedError(
-            f"The next `pulumi up` would {what}, as the difference above shows. Nothing was imported. Set in the "
-            f"configuration what exists, or another name, then run this again:{settings}"
+            f"The next `pulumi up` would {'; '.join(map(str, lost))}. Nothing was imported. Set "
+            f"{', '.join(sorted(settings))} to what AWS has, as shown above, or choose another name. Then try again."
         )
-
-
-def _settings(lost: Sequence[PulumiStep]) -> Iterator[str]:
-    """Yield a setting and its value for each resource that would be replaced."""
-    for step in lost:
-        old = old_state(step)
-        if old["type"] == POLICY:
-            yield f"{NAMESPACE}:{'role.policy.name' if 'trusting' in step['urn'] else 'user.policyName'} NEW-NAME"
-        for reason in step.get("replaceReasons") or ():
-            if setting := SETTINGS.get((old["type"], reason)):
-                yield f"{NAMESPACE}:{setting} {old['outputs'][reason]}"
 
 
 def _key_advice(stack: str, steps: Sequence[PulumiStep], trusted: Caller) -> Iterator[str]:
     """Yield what to do with keys made by hand: AWS shows a secret only once, so none can be imported."""
-    user = next((str(new["inputs"]["name"]) for new in map(new_state, steps) if new.get("type") == USER), "")
-    known = {old_state(step).get("id") for step in steps}
+    user = next((str(new["inputs"]["name"]) for new in map(state_of, steps) if new.get("type") == USER), "")
+    known = {state_of(step, "oldState").get("id") for step in steps}
     keys = unknown_keys(trusted.client("iam"), user, known) if user else []
     if keys:
         yield f"Keys of user {user} that cannot be imported: {', '.join(f'{key.id} ({key.actual})' for key in keys)}."
