@@ -4,7 +4,7 @@ import os
 
 import pulumi
 
-from components.configuration import PROJECT_FOLDER, load_settings
+from components.configuration import PROJECT_FOLDER, ignored_settings, load_settings, stack_config
 from components.models import NAMESPACE
 from components.relationship import Relationship
 from components.stack_encryption import refuse_weak_passphrase
@@ -13,7 +13,7 @@ from components.stack_readme import stack_readme
 settings = load_settings()
 if settings.endpoint is None:
     refuse_weak_passphrase(PROJECT_FOLDER / f"Pulumi.{pulumi.get_stack()}.yaml", os.environ)
-for warning in settings.warnings():
+for warning in (*ignored_settings(stack_config()), *settings.warnings()):
     pulumi.log.warn(warning)
 
 outputs = Relationship(NAMESPACE, settings).outputs()

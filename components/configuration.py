@@ -6,7 +6,7 @@ Nothing else in the program reads ``pulumi.Config`` or a file of the project.
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
@@ -47,6 +47,15 @@ FILES = (
     ),
     FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_file),
 )
+# The keys of the AWS provider's own namespace, and what to set instead.
+INSTEAD = {
+    "region": f"{NAMESPACE}:trusting.region and trusted.region",
+    "profile": f"{NAMESPACE}:trusting.profile and trusted.profile",
+    "allowedAccountIds": f"{NAMESPACE}:trusting.accountId and trusted.accountId",
+    "defaultTags": f"{NAMESPACE}:tags",
+    **dict.fromkeys(("assumeRole", "assumeRoles"), f"{NAMESPACE}:trusting.assumeRoleArn and trusted.assumeRoleArn"),
+    "endpoints": f"{NAMESPACE}:endpoint",
+}
 
 
 class Fault(NamedTuple):
@@ -77,11 +86,26 @@ def load_settings() -> RelationshipArgs:
     Raises:
         SettingsError: something is wrong with it; all faults are named at once.
     """
-    config = {**pulumi.runtime.get_config_env(), **CONFIG.get()}
+    config = stack_config()
     own = {key.removeprefix(f"{NAMESPACE}:"): key for key in config if key.startswith(f"{NAMESPACE}:")}
     values = {name: _decode(str(config[key])) for name, key in own.items()}
     secret_keys = frozenset(name for name, key in own.items() if pulumi.runtime.is_config_secret(key))
     return parse_settings({name: value for name, value in values.items() if value not in ("", {})}, secret_keys)
+
+
+def stack_config() -> dict[str, Any]:
+    """Return the configuration of the current stack, of all namespaces."""
+    return {**pulumi.runtime.get_config_env(), **CONFIG.get()}
+
+
+def ignored_settings(config: Iterable[str]) -> list[str]:
+    """Return a warning for each key of the AWS provider's own namespace: the program gives its providers all."""
+    warnings: list[str] = []
+    for key in (key for key in config if key.startswith("aws:")):
+        ours = INSTEAD.get(key.removeprefix("aws:"))
+        fix = f"Set {ours} instead" if ours else "Remove it"
+        warnings.append(f"{key} in the stack's file is ignored: each account has a provider of its own. {fix}.")
+    return warnings
 
 
 def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = frozenset()) -> RelationshipArgs:
@@ -207,8 +231,14 @@ def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whos
 
 
 def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
-    known = _known_keys(location[:-1])
-    nearest = difflib.get_close_matches(str(location[-1]).casefold(), [k.casefold() for k in known], 1, 0.5)
+    known, name = _known_keys(location[:-1]), str(location[-1])
+    if len(location) == 1 and _top(name) in known:  # and not the whole name
+        problem = (
+            "`pulumi config set` takes it for one name without --path. "
+            f"Use: pulumi config rm '{NAMESPACE}:{name}' && pulumi config set --path '{NAMESPACE}:{name}' VALUE"
+        )
+        return Fault(key_path(location), value, problem)
+    nearest = difflib.get_close_matches(name.casefold(), [k.casefold() for k in known], 1, 0.5)
     meant = [k for k in known if k.casefold() in nearest]
     advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
     return Fault(key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")

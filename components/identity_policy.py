@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from .iam.documents import items, size, statements
+from .iam.documents import items, matches, size, statements
 from .iam.limits import MAX_POLICY_CHARACTERS
 from .small_file import read_small_file
 from .validation import whole
@@ -19,13 +19,21 @@ OPERATOR = re.compile(
     )(IfExists)? | (ForAllValues:|ForAnyValue:)?Null""",
     re.VERBOSE | re.IGNORECASE,
 )
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+VARIABLE = re.compile(r"\$\{(?:[*?$]|(?!(?:env|self|opt|param|var|sls):)[\w.-]+:[^:}\s][^}]*)\}")
+TEMPLATE = re.compile(r"<[^<>]+>|\{\{.*?\}\}|\$\{[^}]*\}")  # where no variable is
+# AWS's own policies have arn:aws:organizations::*: without a last part.
+RESOURCE = re.compile(
+    r"\*+ | arn : [^:]+ : (organizations (?=::\*:$) | [^:]+ (?!.*:$)) : (?P<region>[^:]*) : (?P<account>[^:]*) : .*",
+    re.VERBOSE,
+)
 FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"
 
 
 def identity_policy_file(file: Path) -> dict[str, object]:
     """Return the identity policy in a JSON file."""
     try:
-        content = read_small_file(file).decode("utf-8")
+        content = read_small_file(file).decode("utf-8-sig")
     except ValueError as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
         raise ValueError(
@@ -82,6 +90,27 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return document
 
 
+def arns_elsewhere(policy: Mapping[str, object], partition: str) -> list[str]:
+    """Return the ARNs of a policy that no resource of a partition has.
+
+    AWS refuses such resources. A condition with several ARNs may be meant for more than one partition; where none of
+    them is of this one, it is never met, or always.
+    """
+    found: list[str] = []
+    for statement in statements(policy):
+        found += _elsewhere(statement.get("Resource", statement.get("NotResource")), partition)
+        for tests in statement.get("Condition", {}).values():
+            for values in tests.values():
+                other = _elsewhere(values, partition)
+                found += other if len(other) == len(items(values)) else []
+    return found
+
+
+def _elsewhere(values: object, partition: str) -> list[str]:
+    arns = ((text, re.match(r"arn:([^:]+):", str(text))) for text in items(values))
+    return [str(text) for text, arn in arns if arn and not matches(arn[1], partition)]
+
+
 def allows_everything(policy: Mapping[str, object]) -> bool:
     """Return whether a statement allows all of IAM, which can give itself the rest, everywhere and unconditionally.
 
@@ -109,6 +138,8 @@ def _policy_fault(document: object) -> str | None:
         return f"a policy has no element {unknown[0]!r}"
     if not isinstance(policy.get("Id", ""), str):
         return '"Id" is not a text'
+    if "Version" not in policy:
+        return '"Version" is missing: add "Version": "2012-10-17"'
     if policy.get("Version") != "2012-10-17":
         return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
     entries = items(policy.get("Statement"))
@@ -138,7 +169,23 @@ def _statement_fault(number: int, entry: object) -> str | None:
         texts = items(values[0])
         if not texts or not all(isinstance(text, str) and text for text in texts):
             return f'"{element}" of statement {number} must be a text or a list of texts'
-    return _value_fault(number, statement) or _condition_fault(number, statement.get("Condition", {}))
+    return (
+        _template_fault(number, [statement.get(name) for name in ("Resource", "NotResource", "Condition")])
+        or _value_fault(number, statement)
+        or _condition_fault(number, statement.get("Condition", {}))
+    )
+
+
+def _template_fault(number: int, value: object) -> str | None:
+    """Return what is wrong where a template was not filled in, with texts as ``<ACCOUNT>`` or ``{{bucket}}``."""
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, object]", value)
+        return _template_fault(number, [*entries, *entries.values()])
+    if isinstance(value, list):
+        faults = (_template_fault(number, inner) for inner in cast("list[object]", value))
+        return next((fault for fault in faults if fault), None)
+    left = TEMPLATE.search(VARIABLE.sub("", value)) if isinstance(value, str) else None
+    return f"statement {number} has {left[0]!r}, which a template left and is no policy variable" if left else None
 
 
 def _value_fault(number: int, statement: Mapping[str, object]) -> str | None:
@@ -146,8 +193,14 @@ def _value_fault(number: int, statement: Mapping[str, object]) -> str | None:
         if not re.fullmatch(r"\*+|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", action):
             return f"statement {number} has an action {action!r} that is not service:Name"
     for resource in cast("list[str]", items(statement.get("Resource", statement.get("NotResource")))):
-        if not re.fullmatch(r"\*+|arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", resource):
+        arn = RESOURCE.fullmatch(VARIABLE.sub("*", resource))
+        if not arn:
             return f"statement {number} has a resource {resource!r} that is neither an ARN nor *"
+        region, account = arn["region"] or "", arn["account"] or ""
+        if not re.fullmatch(r"[a-z0-9*?-]*", region):
+            return f"statement {number} has a resource {resource!r}, and AWS has no region {region!r}"
+        if not re.fullmatch(r"[0-9]{12}|[a-z-]*|.*[*?].*", account):
+            return f"statement {number} has a resource {resource!r}, and AWS has no account {account!r}"
     sid = statement.get("Sid", "")
     if not isinstance(sid, str):
         return f"the Sid {sid!r} of statement {number} is not a text"

@@ -12,7 +12,7 @@ from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
 from .iam.documents import PolicyDocument, size, trust_policy
 from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
 from .iam.names import default_names
-from .identity_policy import identity_policy
+from .identity_policy import arns_elsewhere, identity_policy
 from .validation import Defaulted, Model, Refusal, each, each_entry, refuse
 
 NAMESPACE = "assume-role"
@@ -258,7 +258,11 @@ class TrustingRoleArgs(Model):
     _trusted_account_id = field_validator("trusted_account_id", mode="before")(aws_rules.account_id)
 
     @model_validator(mode="after")
-    def _policy_that_fits(self) -> Self:
+    def _policies_that_fit(self) -> Self:
+        refuse(
+            Refusal(("role", *place), arn, problem)
+            for place, arn, problem in arns_of_another_partition(self.role, self.account)
+        )
         self.trust.policy(self.account.partition, self.trusted_account_id)
         return self
 
@@ -287,6 +291,14 @@ class TrustedUserArgs(Model):
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
 
 
+def arns_of_another_partition(role: RoleArgs, account: AccountArgs) -> list[Refusal]:
+    """Return what there is to say against the ARNs in a role's policy."""
+    return [
+        Refusal(("policy", "document"), arn, _partition_fault(arn.split(":")[1], account, "trusting."))
+        for arn in arns_elsewhere(role.policy.document, account.partition)
+    ]
+
+
 def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: AccountArgs | None = None) -> str | None:
     """Return why an ARN is not one of the account ``own``, or None; with the ``other`` one, it tells swapped accounts.
 
@@ -299,10 +311,7 @@ def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: Accou
     match = ARN.fullmatch(arn)
     section = f"{side}." if side else ""
     if match and match["partition"] != own.partition:
-        return (
-            f"this is in the partition {match['partition']}, and {section}region is in {own.partition}. "
-            "Correct one of them"
-        )
+        return _partition_fault(match["partition"], own, section)
     if not match or match["account"] in (own.account_id, "aws"):
         return None
     advice = f"Name one of account {own.account_id}, or correct {section}accountId"
@@ -313,3 +322,7 @@ def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: Accou
         advice = f"That is the {sides[1]} account: are {sides[0]}.accountId and {sides[1]}.accountId swapped?"
     account = f"{side} account" if side else "account"
     return f"this must be in the {account} {own.account_id}, and is in {match['account']}. {advice}"
+
+
+def _partition_fault(partition: str, own: AccountArgs, section: str) -> str:
+    return f"this is in the partition {partition}, and {section}region is in {own.partition}. Correct one of them"

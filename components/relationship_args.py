@@ -5,6 +5,7 @@ this), and the schema of the package for other languages. So a relationship made
 stack does. A rule looks back only: a section is checked against those above it that are right by themselves.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import cast
@@ -27,11 +28,15 @@ from .models import (
     TrustedUserArgs,
     TrustingRoleArgs,
     UserArgs,
+    arns_of_another_partition,
     misplaced,
     one_key,
     one_key_or_two,
 )
 from .validation import Defaulted, Model, Refusal, each_entry, refuse
+
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
+SSO_ROLE = re.compile(r"(.*:role/aws-reserved/sso\.amazonaws\.com/)[^/]*[*?][^/]*/(AWSReservedSSO.*)")
 
 
 class RelationshipArgs(Model):
@@ -105,7 +110,9 @@ class RelationshipArgs(Model):
     def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
         further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
         refusals = _foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further})
-        if (account := _account(info, "trusting")) and "name" in info.data:
+        account = _account(info, "trusting")
+        refusals += arns_of_another_partition(role, account) if account else []
+        if account and "name" in info.data:
             own = account.arn("policy", role.policy.name)
             problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
             refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
@@ -187,6 +194,12 @@ class RelationshipArgs(Model):
                 "default. Shorten trust.principalArns or trust.sourceIps, for example with wildcards, or ask AWS for "
                 'more: the quota "Role trust policy length" of IAM.'
             )
+        sentences += [
+            f"trust.principalArns has {arn[0]}, which leaves out roles of IAM Identity Center in us-east-1: their path "
+            f"names no region. Write {arn[1]}*{arn[2]}"
+            for arn in map(SSO_ROLE.fullmatch, self.trust.principal_arns)
+            if arn
+        ]
         return sentences
 
 

@@ -79,12 +79,24 @@ class Checkout:
         Raises:
             LocalError: as ``config``.
         """
-        endpoint = self.config(stack).get("endpoint")
+        entries = self._entries(stack)
+        # The CLI reads both spellings. Where they differ, this is not for us to decide.
+        spelled = [entries[key] for key in (f"{PREFIX}endpoint", "endpoint") if key in entries]
+        endpoint: object = spelled[0] if spelled and spelled[0] == spelled[-1] else None
         # What is no emulator's, the program deploys to real AWS or refuses; here such a stack is real either way.
         return endpoint if is_emulator(endpoint) else None
 
     def config(self, stack: str) -> Mapping[str, Any]:
         """Return the project's own configuration in the file of ``stack``, by key without namespace.
+
+        Raises:
+            LocalError: as ``_entries``.
+        """
+        entries = self._entries(stack)
+        return {key.removeprefix(PREFIX): entries[key] for key in entries if key.startswith(PREFIX) or ":" not in key}
+
+    def _entries(self, stack: str) -> Mapping[str, Any]:
+        """Return the configuration in the file of ``stack``, by key as it stands there.
 
         Raises:
             LocalError: this is no name of a stack, there is no such file, or it cannot be read.
@@ -105,8 +117,8 @@ class Checkout:
         except Exception as error:  # noqa: BLE001 - PyYAML lets out what it stumbles over, as the date 2026-13-01
             raise LocalError(f"{file.name} cannot be read: {' '.join(str(error).split())}. Correct it.") from None
         config = cast("dict[str, Any]", content).get("config") if isinstance(content, dict) else None
-        entries = cast("dict[str, Any]", config) if isinstance(config, dict) else {}
-        return {key.removeprefix(PREFIX): entries[key] for key in entries if str(key).startswith(PREFIX)}
+        entries = cast("dict[object, Any]", config) if isinstance(config, dict) else {}
+        return {str(key): value for key, value in entries.items()}
 
 
 def _small_text(file: Path) -> str:

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 from pydantic import ValidationError
 
-from components.configuration import Fault, SettingsError, load_settings, parse_settings
+from components.configuration import Fault, SettingsError, ignored_settings, load_settings, parse_settings
 from components.models import AccessKeyArgs, AccountArgs, TrustArgs, UserArgs
 from components.relationship_args import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
@@ -613,7 +613,7 @@ NOT_A_POLICY = [
     ([], "it is not a JSON object"),
     ("text", "it is not a JSON object"),
     (policy(ALLOW, Statements=[]), "a policy has no element 'Statements'"),
-    ({"Statement": [ALLOW]}, '"Version" is None and must be "2012-10-17"'),
+    ({"Statement": [ALLOW]}, '"Version" is missing: add "Version": "2012-10-17"'),
     ({**policy(ALLOW), "Version": "2008-10-17"}, "\"Version\" is '2008-10-17' and must be"),
     (policy(), '"Statement" is missing or empty'),
     ({"Version": "2012-10-17"}, '"Statement" is missing or empty'),
@@ -654,7 +654,120 @@ NOT_A_POLICY = [
         for operator in ("StringEqual", "NullIfExists", "ForSomeValues:Bool", "")
     ),
     (policy({**ALLOW, "Condition": {"Bool": {"": True}}}), "names no condition key for 'Bool'"),
+    *(
+        (
+            policy({**ALLOW, "Resource": f"arn:aws:s3:::data/{left}/*"}),
+            f"statement 1 has {left!r}, which a template left",
+        )
+        for left in ("<ACCOUNT>", "<your bucket>", "<%= x %>", "{{ bucket }}", "${BUCKET}", "${AWS::AccountId}")
+    ),
+    *(
+        (policy({"Effect": "Deny", "Action": "s3:*", **where}), "statement 1 has '{{x}}', which a template left")
+        for where in (
+            {"NotResource": "{{x}}"},
+            {"Resource": ["*", "arn:aws:s3:::{{x}}"]},
+            {"Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": ["vpc-1", "{{x}}"]}}},
+            {"Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/{{x}}": "1"}}},
+        )
+    ),
+    *(
+        (policy({**ALLOW, "Resource": f"arn:aws:sqs:us-east-1:{account}:x"}), f"AWS has no account {account!r}")
+        for account in ("ACCOUNT_ID", "12345678901", "{account}", "%ACCOUNT%")
+    ),
+    *(
+        (policy({**ALLOW, "Resource": f"arn:aws:sqs:{region}:111122223333:x"}), f"AWS has no region {region!r}")
+        for region in ("REGION", "{region}")
+    ),
 ]
+RIGHT_POLICIES = [
+    {**ALLOW, "Resource": "arn:aws:organizations::*:"},
+    *(
+        {**ALLOW, "Resource": f"arn:aws:s3:::home/{variable}/*"}
+        for variable in ("${aws:username}", "${*}", "${?}", "${$}")
+    ),
+    {**ALLOW, "Resource": ["arn:aws:s3:::h/${aws:PrincipalTag/team, 'none'}", "arn:*:s3:::b", "arn:aws*:s3:::b"]},
+    {**ALLOW, "Resource": "arn:aws:s3:::h/${www.amazon.com:user_id}"},
+    {**ALLOW, "Resource": ["arn:aws:iam::aws:policy/*", "arn:aws:ec2:*::image/*", "arn:aws:sqs:eu-*:1111*:x"]},
+    {**ALLOW, "Resource": "arn:aws:sqs:${aws:RequestedRegion}:${aws:PrincipalAccount}:x"},
+    {**ALLOW, "Condition": {"StringLike": {"aws:UserAgent": "a{b}<", "aws:PrincipalTag/x": "${aws:username}"}}},
+    {**ALLOW, "Condition": {"ArnLike": {"aws:SourceArn": ["arn:aws-cn:sns:*:*:x", "arn:aws:sns:*:*:x"]}}},
+]
+
+
+@pytest.mark.parametrize("statement", RIGHT_POLICIES)
+def test_what_looks_like_a_fault_and_is_none(statement):
+    assert parse_settings({**ACCOUNTS, "role": {"policy": policy(statement)}}).role.policy.document == policy(statement)
+
+
+GOV = {
+    side: {"accountId": account, "region": "us-gov-west-1"}
+    for side, account in zip(ACCOUNTS, (TRUSTING, TRUSTED), strict=True)
+}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"Resource": "{}"},
+        {"Resource": ["*", "{}"]},
+        {"NotResource": "{}"},
+        {"Resource": "*", "Condition": {"ArnLike": {"aws:SourceArn": "{}"}}},
+        {"Resource": "*", "Condition": {"StringNotEqualsIfExists": {"aws:PrincipalArn": ["{}"]}}},
+    ],
+)
+def test_arns_of_another_partition_in_a_policy(where):
+    def settings(arn):
+        statement = json.loads(json.dumps({"Effect": "Deny", "Action": "s3:*", **where}).replace("{}", arn))
+        return {**GOV, "role": {"policy": {"file": policy(statement)}}}
+
+    assert parse_settings(settings("arn:aws-us-gov:s3:::data/*"))
+    (fault,) = faults_of(settings("arn:aws:s3:::data/*")).faults
+    assert (fault.key, fault.value) == ("role.policy.file", "arn:aws:s3:::data/*")
+    assert "this is in the partition aws, and trusting.region is in aws-us-gov" in fault.problem
+
+
+def test_a_policy_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "policy.json").write_text(json.dumps(policy(ALLOW)), encoding="utf-8-sig")
+    settings = parse_settings({**ACCOUNTS, **at("role.policy.file", str(tmp_path / "policy.json"))})
+    assert settings.role.policy.document == policy(ALLOW)
+
+
+def test_a_key_that_was_set_without_path():
+    error = faults_of({"trusting.accountId": TRUSTING, "role[name]": "x"})
+    first, second = error.faults
+    assert first.key == '["trusting.accountId"]'
+    assert "`pulumi config set` takes it for one name without --path" in first.problem
+    assert "pulumi config rm 'assume-role:trusting.accountId'" in first.problem
+    assert "pulumi config set --path 'assume-role:trusting.accountId' VALUE" in first.problem
+    assert "without --path" in second.problem
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("region", "trusting.region and trusted.region"),
+        ("profile", "trusting.profile and trusted.profile"),
+        ("defaultTags", "assume-role:tags"),
+        ("allowedAccountIds", "trusting.accountId and trusted.accountId"),
+        ("assumeRoles", "trusting.assumeRoleArn and trusted.assumeRoleArn"),
+        ("endpoints", "assume-role:endpoint"),
+        ("maxRetries", "Remove it"),
+    ],
+)
+def test_settings_of_the_aws_provider_are_ignored_with_a_warning(key, instead):
+    (warning,) = ignored_settings({f"aws:{key}": "x", "assume-role:role": "{}", "pulumi:tags": "{}"})
+    assert warning.startswith(f"aws:{key} in the stack's file is ignored")
+    assert instead in warning
+
+
+@pytest.mark.parametrize(("region", "warned"), [("*", True), ("?*", True), ("eu-west-1", False)])
+def test_a_pattern_for_roles_of_identity_center_misses_those_of_us_east_1(region, warned):
+    path = f"aws-reserved/sso.amazonaws.com/{region}/AWSReservedSSO_Admin_*"
+    arns = [f"arn:aws:iam::{TRUSTED}:user/*", f"arn:aws:iam::{TRUSTED}:role/{path}"]
+    warnings = parse_settings({**ACCOUNTS, "trust": {"principalArns": arns}}).warnings()
+    assert len(warnings) == warned
+    if warned:
+        assert "sso.amazonaws.com/*AWSReservedSSO_Admin_*" in warnings[0]
 
 
 @pytest.mark.parametrize(("document", "reason"), NOT_A_POLICY)
@@ -743,7 +856,7 @@ def test_a_policy_is_measured_as_it_is_sent(tmp_path):
 def test_a_document_in_the_place_of_a_file_is_checked_too():
     assert parse_settings({**ACCOUNTS, **at("role.policy.file", policy(ALLOW))}).role.policy.document == policy(ALLOW)
     (fault,) = faults_of(at("role.policy.file", {"Statement": []})).faults
-    assert 'this is not an IAM identity policy: "Version" is None' in fault.problem
+    assert 'this is not an IAM identity policy: "Version" is missing' in fault.problem
 
 
 def test_a_document_in_the_place_of_the_whole_policy_is_taken_too():

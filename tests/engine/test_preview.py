@@ -62,6 +62,8 @@ def test_all_faults_of_the_settings_at_once(project):
             "trusted": None,
             "role": {"name": "Rôle", "maxSessionDuration": 60, "policy": {"file": "policies/missing.json"}},
             "trust": {"externalID": "x-1"},
+            "tags": "team",
+            "secretStore": ["vault"],
             "accessKeys": [{"label": "a"}, {"label": "b"}, {"label": "c"}],
             "pgpKeyFile": "reader.asc",
             "endpoint": "http://192.0.2.1:4566",
@@ -73,7 +75,7 @@ def test_all_faults_of_the_settings_at_once(project):
     done = project.up(check=False)
 
     assert done.returncode != 0
-    assert "8 settings are wrong" in done.stdout
+    assert "10 settings are wrong" in done.stdout
     for expected in (
         "trusted.accountId = ",
         "this is a number: YAML drops leading zeros",
@@ -81,6 +83,8 @@ def test_all_faults_of_the_settings_at_once(project):
         "role.maxSessionDuration = 60: a role's maximum session duration is a whole number of seconds from 3600 to",
         'role.policy.file = "policies/missing.json": the policy file cannot be read (No such file or directory).',
         'trust.externalID = "x-1": there is no such setting. Did you mean externalId?',
+        'tags = "team": this must be an object of names and values.',
+        'secretStore = ["vault"]: this must be an object with the keys kind, name, kmsKeyId.',
         "accessKeys = 3: a user has one access key or 2",
         'pgpKeyFile = "reader.asc": this file holds a PRIVATE key',
         "192.0.2.1 is not a loopback address",

@@ -13,7 +13,7 @@ LETTERS = "abcXYZ019"
 LONGEST = 6144
 ACTIONS = st.sampled_from(["*", "**", "*:*", "s3:*", "S3:Get*", "iam:?et*", "kafka-cluster:Connect", "a4b:Get1"])
 RESOURCES = st.sampled_from(
-    ["*", "arn:aws:s3:::bucket", "arn:aws:s3:::${aws:username}/*", "arn:*:iam::*:role/a b", "arn:aws-cn:sqs:*:*:é:x?"]
+    ["*", "arn:aws*:s3:::bucket", "arn:*:s3:::${aws:username}/*", "arn:*:iam::*:role/a b", "arn:a??*:sqs:*:*:é:x?"]
 )
 TESTED = ("String", "Numeric", "Date", "Arn")
 OPERATORS = [
@@ -121,6 +121,7 @@ RESOURCES_THAT_ARE_NONE = (
     "arn:",
     "ARN:aws:s3:::x",
     "arn:aws:s3:::",
+    "arn:aws:sqs:REGION::x",
     " *",
     "arn:aws::::",
     "arn:aws:s3:::x\n",

@@ -206,6 +206,21 @@ class TestQuestions:
         assert Checkout(tmp_path).endpoint("test") is None
 
     @pytest.mark.parametrize(
+        ("plain", "endpoint"), [("http://127.0.0.1:1", "http://127.0.0.1:1"), ("http://127.0.0.1:2", None), ("x", None)]
+    )
+    def test_both_spellings_are_read_and_a_difference_counts_as_real(self, tmp_path, plain, endpoint):
+        own = "assume-role:endpoint: http://127.0.0.1:1"
+        for lines in (f"{own}\n  endpoint: {plain}", f"endpoint: {plain}\n  {own}"):
+            (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  {lines}\n")
+
+            assert Checkout(tmp_path).endpoint("test") == endpoint
+
+    def test_the_spelling_without_the_project_is_enough(self, tmp_path):
+        (tmp_path / "Pulumi.test.yaml").write_text("config:\n  endpoint: http://127.0.0.1:1\n  1: x\n")
+
+        assert Checkout(tmp_path).endpoint("test") == "http://127.0.0.1:1"
+
+    @pytest.mark.parametrize(
         ("content", "endpoint"),
         [
             (b"\xef\xbb\xbfconfig: {assume-role:endpoint: 'http://127.0.0.1:1'}", "http://127.0.0.1:1"),
