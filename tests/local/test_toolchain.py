@@ -337,6 +337,7 @@ class TestEnvironment:
             "PATH": os.pathsep.join([str(cli), project.environment["PATH"]]),
             "PULUMI_HOME": f"{project.environment['PULUMI_HOME']}/.",
             "USERS_PULUMI_HOME": str(tmp_path),
+            "PLUGIN": "stand-in",  # the other one lies in the home that is the user's own in all other tests
         }
 
         done = project.run("bash", "-c", 'eval "$(make -s env STACK=test)"; env', environment=environment)
