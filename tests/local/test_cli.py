@@ -181,7 +181,8 @@ class TestBuild:
         assert capsys.readouterr().err == ""
 
     def test_a_failed_build_leaves_nothing_and_says_why(self, checkout, machine, tmp_path):
-        failing = FAKE_GO.replace("echo two; while", "touch $GOTMPDIR/x; echo 'dial tcp: no route to host'; exit 1; while")
+        failure = "touch $GOTMPDIR/x; echo 'dial tcp: no route to host'; exit 1; while"
+        failing = FAKE_GO.replace("echo two; while", failure)
         script(tmp_path / "bin" / "go", f"echo $GOTMPDIR >> {tmp_path}/temporary\n{failing}")
 
         with pytest.raises(LocalError, match=r"(?s)Check that this machine reaches.*Go module proxy.*no route to host"):
