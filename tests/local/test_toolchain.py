@@ -1,6 +1,7 @@
 """Commands put the plugins where the engine finds them, and leave stacks for real AWS alone."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -91,7 +92,8 @@ class TestPlugins:
     def test_the_engine_loads_it(self, project, tmp_path, where):
         """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
         home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
-        text = f"touch {used}\nPYTHONPATH={ROOT} exec {sys.executable} -m local.plugins.aws"
+        words = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "local.plugins.aws"]
+        text = f"touch {shlex.quote(str(used))}\nexec {shlex.join(words)}"
         script(
             (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
         )
