@@ -431,6 +431,40 @@ def test_no_is_nothing_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path(file).exists()  # a copy, for the preview
 
 
+def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(
+    deployed: Any, aws_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam = aws_client(deployed.accounts.trusted, "iam")
+    user = {"UserName": iam.create_user(UserName="user-2")["User"]["UserName"]}
+    old, new = (iam.create_access_key(**user)["AccessKey"]["AccessKeyId"] for _ in range(2))
+    iam.update_access_key(**user, AccessKeyId=old, Status="Inactive")
+    held = tuple(
+        AccessKey(label=label, id=key_id, deployed=status)  # type: ignore[arg-type]
+        for label, key_id, status in (("1", old, "Inactive"), ("2", new, "Active"))
+    )
+    config = {"accessKeys": [{"label": "1", "status": "Inactive"}, {"label": "2"}]}
+    known = {key.label: {"id": key.id, "status": key.deployed} for key in held}
+    stack = Stack(outputs(userName="user-2", accessKeys=known), config, State(keys=held))
+    written: list[object] = []
+
+    def declare(_: str, declared: Any, *flags: str) -> None:
+        if not flags:  # it is written after the yes
+            iam.update_access_key(**user, AccessKeyId=old, Status="Active")
+            written.append(dict(declared))
+
+    monkeypatch.setattr(rotate, "declare_keys", declare)
+    monkeypatch.setattr(rotate, "preview", lambda *_: [])
+    monkeypatch.setattr(rotate, "run_visibly", lambda *_: pytest.fail("deployed"))
+    options = Options(stack="x", yes=True, quiet=timedelta())
+    stands = look(stack, iam)
+    step = next_step(stands, options, now=datetime.now(UTC))
+    with pytest.raises(FailedError, match="made it active again"):
+        rotate.take(step, stands, stack, options, iam)
+    keys = {key["AccessKeyId"]: key["Status"] for key in iam.list_access_keys(**user)["AccessKeyMetadata"]}
+    assert keys == {old: "Active", new: "Active"}
+    assert written == [{"2": "Active"}, {"1": "Inactive", "2": "Active"}]  # and taken back
+
+
 def new_key() -> AccessKey:
     return AccessKey(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
 

@@ -8,15 +8,19 @@ import re
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
+from components.iam.owner import OWNER_TAG
+from tests.proxy import Fault, Proxy
 from tools.__main__ import main
-from tools.callers import Caller
+from tools.callers import Caller, key_caller
 from tools.commands import verify
 from tools.engine import last_change
 from tools.proof.case import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
@@ -64,6 +68,13 @@ def relation(tmp_path_factory: pytest.TempPathFactory, next_accounts, make_proje
     return project
 
 
+@pytest.fixture
+def relation_iam(relation, aws_client) -> dict[str, Any]:
+    """Return the administrators' clients of IAM, by what they administer."""
+    accounts = {"role": relation.accounts.trusting, "user": relation.accounts.trusted}
+    return {kind: aws_client(account, "iam") for kind, account in accounts.items()}
+
+
 def enter(relation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process call the CLI as a command in the project does."""
     monkeypatch.chdir(relation.path)
@@ -87,8 +98,8 @@ def verify_here(relation_as_read, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     """
     as_read, config = relation_as_read
 
-    def run(*options: str, outputs: Outputs = as_read) -> tuple[int, Any]:
-        monkeypatch.setattr(verify, "read_stack", lambda _: (outputs, config))
+    def run(*options: str, outputs: Outputs = as_read, **configured: Any) -> tuple[int, Any]:
+        monkeypatch.setattr(verify, "read_stack", lambda _: (outputs, {**config, **configured}))
         return main(["verify", "--stack", "test", *options]), capsys.readouterr()
 
     return run
@@ -278,17 +289,81 @@ def test_what_is_broken_is_named(broken, relation, verify_here, aws_client) -> N
     assert all(row["advice"] for row in rows.values() if row["verdict"] != "proven")
 
 
-def test_a_policy_that_only_denies_and_a_tag_are_warnings(relation, aws_client) -> None:
+def denying(**statement: Any) -> str:
+    return policy({"Effect": "Deny", "Resource": "*", **statement})
+
+
+def older_than(date: str) -> dict[str, Any]:
+    return {"DateLessThan": {"aws:TokenIssueTime": date}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "verdict"),
+    [
+        ("role", denying(Action="*", Condition=older_than("2020-01-01T00:00:00Z")), "warning"),
+        ("user", denying(Action=["*"], Sid="Older", Condition=older_than("2020-01-01T00:00:00Z")), "warning"),
+        ("role", denying(Action="*", Condition=older_than("2999-01-01T00:00:00Z")), "disproven"),
+        ("role", denying(NotAction=["s3:ListAllMyBuckets", "iam:*", "sts:*"]), "disproven"),
+        ("role", denying(Action="s3:PutObject"), "disproven"),
+        ("user", denying(Action="s3:*"), "disproven"),
+        ("user", denying(Action="*", Condition={"DateLessThan": {"aws:CurrentTime": "2020-01-01"}}), "disproven"),
+    ],
+)
+def test_of_inline_policies_that_deny_only_a_revocation_is_a_warning(
+    kind: str, document: str, verdict: str, relation_iam, verify_here
+) -> None:
+    iam, named = relation_iam[kind], {f"{kind.title()}Name": "Assume-Role-1" if kind == "role" else "user-1"}
+    getattr(iam, f"put_{kind}_policy")(**named, PolicyName="p", PolicyDocument=document)
+    code, printed = verify_here("--json")
+    getattr(iam, f"delete_{kind}_policy")(**named, PolicyName="p")
+    rows = rows_by_check(printed.out)
+    assert (rows[f"{kind}'s policies"]["verdict"], code) == (verdict, 1 if verdict == "disproven" else 0), rows
+
+
+def test_a_tag_is_a_warning_and_the_owner_tag_of_another_stack_is_disproven(relation, verify_here, aws_client) -> None:
     iam = aws_client(relation.accounts.trusting, "iam")
-    older = {"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}
-    deny = policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": older})
-    iam.put_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions", PolicyDocument=deny)
+    own = relation.recorded()["terms"]["tags"][OWNER_TAG]
     iam.tag_role(RoleName="Assume-Role-1", Tags=[{"Key": "team", "Value": "x"}])
-    code, rows, _ = proof(relation)
-    iam.untag_role(RoleName="Assume-Role-1", TagKeys=["team"])
+    code, printed = verify_here("--json")
+    rows = rows_by_check(printed.out)
+    assert (code, rows["owner"]["observed"]) == (0, own)
     assert (rows["tags"]["verdict"], rows["tags"]["observed"]) == ("warning", "not as deployed: role's tag team")
-    iam.delete_role_policy(RoleName="Assume-Role-1", PolicyName="AWSRevokeOlderSessions")
-    assert (code, rows["role's policies"]["verdict"]) == (0, "warning"), rows  # and all breakages are repaired
+    iam.untag_role(RoleName="Assume-Role-1", TagKeys=["team"])
+
+    arn = f"arn:aws:iam::{relation.accounts.trusting}:policy/Custom-Policy-For-Role-1"
+    other = [{"Key": OWNER_TAG, "Value": "organization/assume-role/other/assume-role"}]
+    for tag, what in (
+        (partial(iam.tag_role, RoleName="Assume-Role-1"), "role"),
+        (partial(iam.tag_policy, PolicyArn=arn), "policy"),
+    ):
+        tag(Tags=other)
+        code, printed = verify_here("--json")
+        tag(Tags=[{"Key": OWNER_TAG, "Value": own}])
+        row = rows_by_check(printed.out)["owner"]
+        assert (code, row["verdict"]) == (1, "disproven")
+        assert re.fullmatch(f"{what} .* belongs to organization/assume-role/other/assume-role", row["observed"])
+
+
+def test_a_sid_is_a_difference_in_text_only_and_a_root_of_another_partition_is_none(
+    relation, verify_here, aws_client
+) -> None:
+    iam, outputs = aws_client(relation.accounts.trusting, "iam"), relation.recorded()
+    (statement,) = outputs["terms"]["trustPolicy"]["Statement"]
+    root = statement["Principal"]["AWS"].replace("arn:aws:", "arn:aws-cn:")
+    for changed, verdict in (({"Sid": "ByHand"}, "warning"), ({"Principal": {"AWS": root}}, "disproven")):
+        with other_trust(iam, outputs, policy({**statement, **changed})):
+            _, printed = verify_here("--json", "--timeout", "0")
+        assert rows_by_check(printed.out)["trust policy"]["verdict"] == verdict
+
+
+def test_the_accounts_of_another_partition_are_not_checked_on_an_emulator(project) -> None:
+    for side in ("trusting", "trusted"):
+        project.configure({side: {"accountId": getattr(project.accounts, side), "region": "cn-north-1"}})
+    project.up()
+    code, rows, _ = proof(project)
+    assert (code, {row["verdict"] for row in rows.values()}) == (0, {"proven", "not checked"})
+    assert {rows[name]["verdict"] for name in (ASSUME, "role's policies", "session")} == {"not checked"}
+    assert rows["trust policy"]["verdict"] == "proven"
 
 
 def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation_as_read, aws_client) -> None:
@@ -415,6 +490,25 @@ def test_whoever_interrupts_is_told_to_run_it_again(
     assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
 
 
+def test_a_rotation_under_way_is_said_and_nothing_is_to_be_put_back(relation, verify_here, aws_client) -> None:
+    with second_key(None, aws_client(relation.accounts.trusted, "iam"), None):
+        code, printed = verify_here("--timeout", "0", accessKeys=[{"label": "1"}, {"label": "2"}])
+    assert code == 1
+    assert re.search(r"warning +state: .* a rotation is under way", printed.out)
+    assert "make rotate STACK=test" in printed.out
+    assert "--refresh" not in printed.out
+
+
+def test_a_stack_that_was_imported_and_not_deployed_is_an_adoption(standing) -> None:
+    state = json.loads(standing.state())
+    state["checkpoint"]["latest"]["resources"][0]["outputs"] = {}
+    standing.state_file.write_text(json.dumps(state))
+    code, rows, _ = proof(standing)
+    assert (code, list(rows)) == (2, ["state"])
+    assert "an adoption is under way" in rows["state"]["observed"]
+    assert rows["state"]["advice"] == "Finish it:\n  make up STACK=test"
+
+
 def test_a_stack_that_was_never_deployed_cannot_be_told(project) -> None:
     code, rows, _ = proof(project)
     assert code == 2
@@ -493,6 +587,18 @@ def test_a_stored_secret_is_read_from_its_store(kind: str, relation, relation_as
         assert code == expected
         assert "stored key" in printed.out
         assert given not in printed.out + printed.err
+
+
+def test_a_secret_that_was_deleted_is_restored_within_its_recovery_window(
+    relation, relation_as_read, verify_here, aws_client
+) -> None:
+    outputs, _ = relation_as_read
+    store = aws_client(relation.accounts.trusted, "secretsmanager")
+    arn = store.create_secret(Name="deleted", SecretString="{}")["ARN"]
+    store.delete_secret(SecretId=arn)
+    code, printed = verify_here(outputs=without_secret(outputs, secret_location=arn))
+    assert code == 2
+    assert f"\n                  aws secretsmanager restore-secret --secret-id {arn}\n" in printed.out
 
 
 # --- What an emulator cannot show ---
@@ -719,6 +825,62 @@ def test_on_aws_a_longer_session_than_allowed_must_be_refused(answer, verdict: V
     found = row(made_up(Time(), key=sts, role=Aws()), "session length")
     assert found.verdict is verdict
     assert sts.calls[0][1]["DurationSeconds"] == 3601
+
+
+def test_a_clock_that_is_off_disproves_nothing() -> None:
+    skewed = fails(
+        "SignatureDoesNotMatch", "Signature expired: 20260101T114000Z is now earlier than ... (20260101T120000Z"
+    )
+    case = administered(made_up(Time(), key=Aws(get_caller_identity=[skewed])), get_role=[skewed])
+    for name in ("key 1", "trust policy"):
+        found = row(case, name)
+        assert (found.verdict, found.observed) == (
+            Verdict.UNKNOWN,
+            "SignatureDoesNotMatch: your clock is off by 1200 s",
+        )
+    assert refused(made_up(Time()), Aws(list_users=[skewed]).list_users).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(("check", "call"), [("another user", "create_user"), ("another role", "create_role")])
+def test_where_the_verifier_may_not_create_what_it_needs_it_is_not_tried(check: str, call: str) -> None:
+    case = administered(made_up(Time(), endpoint="http://127.0.0.1:1"), **{call: [fails("AccessDenied")]})
+    found = row(case, check)
+    assert (found.verdict, found.observed) == (Verdict.NOT_CHECKED, "not tried: AccessDenied: no")
+
+
+@pytest.mark.parametrize(("pages", "left"), [(1, 0), (9, 1)])
+def test_a_web_page_in_place_of_an_answer_leaves_nothing_temporary_behind_unnamed(
+    pages: int, left: int, relation_as_read, verify_here, proxy: Proxy
+) -> None:
+    outputs, _ = relation_as_read
+    terms = outputs.terms.model_copy(update={"endpoint": proxy.url})
+    for action in ("DeleteUser", "DeleteRole"):
+        proxy.plan(action, *[Fault.WEB_PAGE] * pages)
+    code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))
+    assert code == (2 if left else 0)
+    iam = key_caller(outputs.trusted_account_id, "any", region="us-east-1", endpoint=proxy.url).client("iam")
+    users = iam.list_users()["Users"]
+    names = [user["UserName"] for user in users if user["UserName"] != "user-1"]
+    assert len(names) == left
+    assert all(f"Remove user {name} by hand" in printed.out for name in names)
+
+
+IDS = """key-1 trust-policy roles-policies roles-limits users-policies users-limits users-keys users-password
+users-other-credentials owner tags assume-role session session-length allowed:s3:ListAllMyBuckets not-allowed
+write-to-S3 key-alone:iam:ListUsers key-alone:s3:ListAllMyBuckets wrong-external-id no-external-id no-MFA
+another-account another-user another-role age-of-key-1"""
+
+
+def test_the_ids_of_rows_stay_as_scripts_know_them() -> None:
+    case = made_up(Time(), externalId="x-1", requireMfa=True, endpoint="http://127.0.0.1:1")
+    case.write = True
+    assert [check.id for check in verify.all_checks(case)] == IDS.split()
+    closed = case.outputs.access_keys["1"].model_copy(update={"deployed": "Inactive", "label": "old one"})
+    outputs = case.outputs.model_copy(update={"access_keys": {"old one": closed}, "access_key_id": None})
+    ids = [check.id for check in verify.all_checks(replace(case, outputs=outputs))]
+    assert ids[:2] == ["inactive-key-old-one", "active-key"]
+    declared = {"accessKeys": [{"label": "old one", "status": "Inactive"}]}
+    assert next(check.id for check in verify.all_checks(replace(case, outputs=outputs, config=declared))) == "state"
 
 
 def test_another_call_is_tried_where_the_policy_allows_to_list_users() -> None:

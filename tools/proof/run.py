@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 from tools.callers import GarbledAnswerError, SignInError, clock_skew, text_of
 from tools.error_codes import MAY_PROPAGATE, WRONG_SECRET, error_code, error_text
 from tools.errors import ToolError
-from tools.proof.case import Case, Check, Finding, Row, Verdict, could_not_tell, disproven, unknown
+from tools.proof.case import Case, Check, Finding, Row, Verdict, could_not_tell, disproven, not_checked, unknown
 from tools.proof.temporary import LeftBehindError
 
 SETTLED = frozenset({Verdict.PROVEN, Verdict.DISPROVEN})
@@ -71,7 +71,8 @@ def _all(case: Case, checks: Sequence[Check], began: float) -> list[Row]:
         start = time.monotonic()
         if missing is not None:
             advice = f"It says nothing until the row '{missing.check}' is proven: see there."
-            row = _row(check, unknown("not tried", advice, needs_person=missing.needs_person))
+            finding = not_checked if missing.verdict is Verdict.NOT_CHECKED else unknown
+            row = _row(check, finding("not tried", advice, needs_person=missing.needs_person))
         elif check.writes and began < case.delay.until:  # a leftover would be forgotten
             row = _row(check, unknown("could not tell yet", f"It is not tried before {case.delay.end}"))
         else:
