@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from . import aws_rules, pgp
 from .iam import Side
-from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition
+from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition, sts_region
 from .iam.documents import PolicyDocument, size, trust_policy
 from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
 from .iam.names import default_names
@@ -35,6 +35,11 @@ class AccountArgs(Model):
     _profile = field_validator("profile", mode="before")(aws_rules.profile)
     _region = field_validator("region", mode="before")(aws_rules.region)
     _assume_role_arn = field_validator("assume_role_arn", mode="before")(aws_rules.role_arn)
+
+    @property
+    def sts_region(self) -> str:
+        """The region whose STS is called for work in the account."""
+        return sts_region(self.region)
 
     @property
     def partition(self) -> str:

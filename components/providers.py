@@ -42,6 +42,7 @@ def account_provider(
         allowed_account_ids=[account.account_id],
         assume_roles=assume_roles,
         region=account.region,
+        sts_region=None if endpoint or account.sts_region == account.region else account.sts_region,
         default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
         opts=opts,
     )

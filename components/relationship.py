@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from . import aws_rules
 from .handover import aws_config, switch_role_url
 from .iam.documents import assume_policy
+from .iam.outputs import Terms
 from .iam.owner import OWNER_TAG, owner
 from .models import NAMESPACE, StoreArgs
 from .providers import account_provider
@@ -59,7 +60,7 @@ class Relationship(pulumi.ComponentResource):
     aws_config: pulumi.Output[str] | None = None
     """A secret: the text of an AWS config file whose profile ``<name>-<stack>`` acts as the role."""
     terms: pulumi.Output[dict[str, Any]]
-    """Everything that was promised, for whoever checks it: documents, conditions, limits, tags. No secret."""
+    """Everything that was promised, for the tools that check it: documents, conditions, limits, tags. No secret."""
 
     def __init__(self, name: str, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:Relationship", name, None, opts)
@@ -88,22 +89,26 @@ class Relationship(pulumi.ComponentResource):
         )
         if url is not None:
             self.switch_role_url = pulumi.Output.from_input(url)
-        self.terms = pulumi.Output.from_input(_terms(args, tags))
+        self.terms = pulumi.Output.from_input(_terms(args, tags).as_output())
         self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=args.secret_store is not None)
-        active = [user.keys[key.label] for key in args.access_keys if key.status == "Active"]
-        current = active[-1] if active else None
+        active = [key.label for key in args.access_keys if key.status == "Active"]
+        current = user.keys[active[-1]] if active else None
         if args.secret_store:
             self.secret_location = self._stored(f"{name}-secret-store", args.secret_store, args, trusted, current)
         if current:
-            self._hand_over(f"{name}-{pulumi.get_stack()}", args, current)
+            self._hand_over(f"{name}-{pulumi.get_stack()}", args, active[-1], current)
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, pulumi.Output[Any]]:
-        """Return all outputs that there are, by the names that a stack exports them under."""
+        """Return all outputs that there are, by the names that a stack exports them under.
+
+        A stack exports all but ``terms``: these are 46 lines that would bury the others at the end of ``pulumi up``,
+        and only the tools read them, from the outputs of the component in the state.
+        """
         values = {to_camel(name): getattr(self, name) for name in inspect.get_annotations(type(self))}
         return {name: value for name, value in values.items() if value is not None}
 
-    def _hand_over(self, profile: str, args: RelationshipArgs, key: aws.iam.AccessKey) -> None:
+    def _hand_over(self, profile: str, args: RelationshipArgs, label: str, key: aws.iam.AccessKey) -> None:
         """Set the outputs about the key that is handed over, and how to use it."""
         self.access_key_id = key.id
         if args.pgp_key:
@@ -117,6 +122,9 @@ class Relationship(pulumi.ComponentResource):
                     access_key_id=pair[0],
                     secret_access_key=pair[1],
                     role_arn=args.trusted_user.role_arn,
+                    session_name=f"{args.user.name}-{label}",
+                    session_seconds=args.role.max_session_duration,
+                    sts_region=args.trusting.sts_region,
                     trusting_region=args.trusting.region,
                     trusted_region=args.trusted.region,
                     external_id=args.trust.external_id,
@@ -144,28 +152,29 @@ class Relationship(pulumi.ComponentResource):
         ).location
 
 
-def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> dict[str, Any]:
-    """Return under which terms the role can be assumed and what it then allows."""
-    role, user = args.trusting_role, args.trusted_user
+def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:
+    """Return under which terms the role can be assumed, and what it then allows."""
     boundaries = {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
-    terms = {
-        "partition": args.trusting.partition,
-        "trustingRegion": args.trusting.region,
-        "trustedRegion": args.trusted.region,
-        "endpoint": args.endpoint,
-        "externalId": args.trust.external_id,
-        "requireMfa": args.trust.require_mfa,
-        "mfaMaxAge": args.trust.mfa_max_age,
-        "maxSessionDuration": args.role.max_session_duration,
-        "trustPolicy": role.trust_policy,
-        "permissionPolicy": args.role.policy.document,
-        "managedPolicies": args.role.managed_policies or None,
-        "assumePolicy": assume_policy(user.role_arn),
-        "policyNames": {"role": args.role.policy.name, "user": args.user.policy_name},
-        "permissionsBoundaries": {half: arn for half, arn in boundaries.items() if arn},
-        "tags": dict(tags),
-    }
-    return {term: value for term, value in terms.items() if value is not None}
+    return Terms(
+        partition=args.trusting.partition,
+        trusting_region=args.trusting.region,
+        trusted_region=args.trusted.region,
+        sts_region=args.trusting.sts_region,
+        endpoint=args.endpoint,
+        external_id=args.trust.external_id,
+        require_mfa=args.trust.require_mfa,
+        mfa_max_age=args.trust.mfa_max_age,
+        max_session_duration=args.role.max_session_duration,
+        trust_policy=args.trusting_role.trust_policy,
+        permission_policy=args.role.policy.document,
+        managed_policies=args.role.managed_policies,
+        assume_policy=assume_policy(args.trusted_user.role_arn),
+        policy_names={"role": args.role.policy.name, "user": args.user.policy_name},
+        permissions_boundaries={half: arn for half, arn in boundaries.items() if arn},
+        role_description=args.role.description,
+        secret_store=args.secret_store and args.secret_store.model_dump(mode="json", by_alias=True, exclude_none=True),
+        tags=dict(tags),
+    )
 
 
 def _owner(name: str) -> str:

@@ -124,6 +124,12 @@ class Project:
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
 
+    def terms(self) -> dict[str, Any]:
+        """Return the terms of the relationship, out of the state file."""
+        resources = json.loads(self.state())["checkpoint"]["latest"]["resources"]
+        (relationship,) = [each for each in resources if each["type"] == "assume-role:index:Relationship"]
+        return relationship["outputs"]["terms"]
+
     def recorded(self) -> dict[str, Any]:
         """Return the outputs as the state file has them: without a command, and secrets only as ciphertext."""
         return json.loads(self.state())["checkpoint"]["latest"]["resources"][0]["outputs"]

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from components.iam.outputs import Terms
 from tools.errors import StackError
 from tools.keys import AccessKey, Printed, Status
 
@@ -16,32 +17,12 @@ Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by
 Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
 
 NAMESPACE = "assume-role"
+STACK_TYPE = "pulumi:pulumi:Stack"
+RELATIONSHIP_TYPE = "assume-role:index:Relationship"
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's own mark of a secret: any object with this key is one
 SHOW_SECRETS = "--show-secrets"
 FAILURES = frozenset({"error", "info#err"})  # of the engine's diagnostics: of a resource; what the program printed
 CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
-
-
-class Terms(Printed):
-    """Under which terms the role can be assumed, and what it then allows.
-
-    The last three are None where the stack was deployed before they were among the terms.
-    """
-
-    partition: str
-    trusting_region: str
-    trusted_region: str
-    endpoint: str | None = None  # the emulator that stands in for AWS, if one does
-    external_id: str | None = None
-    require_mfa: bool = False
-    mfa_max_age: int | None = None  # seconds
-    max_session_duration: int  # seconds
-    trust_policy: dict[str, Any]
-    permission_policy: dict[str, Any]
-    managed_policies: dict[str, str] = Field(default_factory=dict[str, str])  # label -> ARN, beside permission_policy
-    assume_policy: dict[str, Any]
-    policy_names: dict[str, str] | None = None  # "role" and "user" -> the name of its own policy
-    permissions_boundaries: dict[str, str] | None = None  # "role" and "user" -> ARN, where it has one
-    tags: dict[str, str] | None = None
 
 
 class Outputs(Printed):
@@ -53,7 +34,6 @@ class Outputs(Printed):
     user_name: str
     trusting_account_id: str
     trusted_account_id: str
-    switch_role_url: str | None = None  # absent in partitions without a public console
     terms: Terms
     access_keys: dict[str, AccessKey] = Field(default_factory=dict[str, AccessKey])
     access_key_id: str | None = None  # absent where no key is active
@@ -136,7 +116,7 @@ def read_outputs(stack: str) -> Outputs:
     Raises:
         StackError: there is no such stack, it was never deployed, or its outputs are not this program's.
     """
-    values = printed(stack, "stack", "output", "--json", SHOW_SECRETS)
+    values = outputs_of(printed(stack, "stack", "export", SHOW_SECRETS))
     if not values:
         raise StackError(f"Stack {stack} has no outputs: it is not deployed. Deploy it with: make up STACK={stack}")
     try:
@@ -146,6 +126,28 @@ def read_outputs(stack: str) -> Outputs:
         raise StackError(
             f"The outputs of stack {stack} lack or garble: {missing}. Deploy it again with: make up STACK={stack}"
         ) from None
+
+
+def outputs_of(export: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a stack's outputs and its terms, of what ``pulumi stack export --show-secrets`` prints.
+
+    The terms are an output of the relationship; stacks that an earlier commit deployed have them among their own.
+    """
+    resources = cast("list[Mapping[str, Any]]", (export.get("deployment") or {}).get("resources") or [])
+    by_type: dict[str, dict[str, Any]] = {each["type"]: each.get("outputs") or {} for each in resources}
+    outputs: dict[str, Any] = _plain(by_type.get(STACK_TYPE, {}))
+    relationship = by_type.get(RELATIONSHIP_TYPE, {})
+    return {**outputs, "terms": relationship["terms"]} if outputs and "terms" in relationship else outputs
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - parsed JSON
+    """Return a value of an export without the marks of its secrets."""
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value)
+        if SIGNATURE in entries:
+            return _plain(json.loads(entries["plaintext"]))
+        return {key: _plain(inner) for key, inner in entries.items()}
+    return [_plain(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def read_config(stack: str) -> Mapping[str, Any]:

@@ -19,11 +19,28 @@ PARTITIONS = {
     "us-isof-": "aws-iso-f",
     "eusc-": "aws-eusc",
 }
+# No region is added: AWS makes each new one opt-in. The other partitions have none of those.
+# https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+ENABLED_BY_DEFAULT = frozenset(
+    {"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"}
+    | {"ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"}
+    | {"us-east-1", "us-east-2", "us-west-1", "us-west-2"}
+)
 
 
 def partition(region: str) -> str:
     """Return the partition that a region belongs to, as ``aws`` or ``aws-cn``."""
     return next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
+
+
+def sts_region(region: str) -> str:
+    """Return the region whose STS to call for work in a region: one that every account has enabled.
+
+    AWS refuses a call in an opt-in region to callers whose own account has not enabled that region. The credentials
+    that STS returns work in all regions.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+    """
+    return DEFAULT_REGION if partition(region) == "aws" and region not in ENABLED_BY_DEFAULT else region
 
 
 def iam_arn(

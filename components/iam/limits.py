@@ -21,6 +21,7 @@ MIN_SESSION_SECONDS = 3600
 MAX_SESSION_SECONDS = 43200
 
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+MAX_SESSION_NAME_LENGTH = 64
 SHORTEST_SESSION_SECONDS = 900  # that a caller may ask for, whatever the role allows
 MIN_EXTERNAL_ID_LENGTH = 2
 MAX_EXTERNAL_ID_LENGTH = 1224

@@ -127,6 +127,9 @@ class Recorded:
         inputs = self.named(name).inputs
         return json.loads(inputs["assumeRolePolicy" if "assumeRolePolicy" in inputs else "policy"])
 
+    def terms(self, relationship: str = PROJECT) -> Any:
+        return dict(self.component_outputs)[relationship]["terms"]
+
     def values(self) -> dict[str, Any]:
         return {name: output.value for name, output in self.outputs.items()}
 

@@ -7,14 +7,17 @@ import botocore.configloader
 import botocore.session
 import pytest
 
-from components.handover import aws_config, switch_role_url
+from components.handover import aws_config, stack_readme, switch_role_url
 
 KEY = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalr/UtnFEMI+K7MDENG=bPxRfiCYEXAMPLEKEY"}
 PLAIN = {
     "profile": "assume-role-dev",
     **KEY,
     "role_arn": "arn:aws:iam::111122223333:role/Assume-Role-1",
+    "session_name": "user-1-1",
+    "session_seconds": 3600,
     "trusting_region": "eu-west-1",
+    "sts_region": "eu-west-1",
     "trusted_region": "us-east-1",
 }
 EVERYTHING = {
@@ -48,6 +51,8 @@ def test_profiles_of_a_plain_relationship(profiles):
         "assume-role-dev": {
             "role_arn": "arn:aws:iam::111122223333:role/Assume-Role-1",
             "source_profile": "assume-role-dev-user",
+            "role_session_name": "user-1-1",
+            "duration_seconds": "3600",
             "region": "eu-west-1",
         },
     }
@@ -64,11 +69,34 @@ def test_profiles_with_every_condition(profiles):
     assert found["assume-role-dev"] == {
         "role_arn": "arn:aws:iam::111122223333:role/Assume-Role-1",
         "source_profile": "assume-role-dev-user",
+        "role_session_name": "user-1-1",
+        "duration_seconds": "3600",
         "external_id": "Az09_+=,.@:/-x",
         "mfa_serial": "arn:aws:iam::444455556666:mfa/user-1",
         "region": "eu-west-1",
         "endpoint_url": "http://127.0.0.1:4599",
     }
+
+
+def test_another_key_is_another_session_to_aws_tools(profiles):
+    """They keep sessions by what the role's profile says, and not by the key: an old key's must not be found."""
+
+    def kept_as(name, key_id):
+        text = aws_config(**PLAIN | {"session_name": name, "access_key_id": key_id})
+        return profiles(text)["assume-role-dev"]
+
+    assert kept_as("user-1-1", "AKIA1") != kept_as("user-1-2", "AKIA2")
+
+
+def test_a_session_name_is_no_longer_than_aws_takes(profiles):
+    text = aws_config(**PLAIN | {"session_name": "u" * 64 + "-autumn"})
+    assert profiles(text)["assume-role-dev"]["role_session_name"] == "u" * 57 + "-autumn"
+
+
+def test_a_role_used_in_an_opt_in_region_signs_in_elsewhere(profiles):
+    text = aws_config(**PLAIN | {"trusting_region": "me-south-1", "sts_region": "us-east-1"})
+    assert profiles(text)["assume-role-dev"]["region"] == "us-east-1"
+    assert "# To work in me-south-1: --region me-south-1\n" in text
 
 
 def test_text_is_plain_ini():
@@ -114,3 +142,28 @@ def test_switch_role_link(partition, host):
 def test_switch_role_link_names_the_path():
     link = urlsplit(switch_role_url(partition="aws", account_id="111122223333", role_path="/a/b/", role_name="R"))
     assert parse_qs(link.query)["roleName"] == ["a/b/R"]
+
+
+VALUES = {
+    "userName": "user-1",
+    "roleName": "Assume-Role-1",
+    "userArn": "arn:aws:iam::444455556666:user/user-1",
+    "roleArn": "arn:aws:iam::111122223333:role/Assume-Role-1",
+}
+
+
+def test_the_page_of_a_stack_has_real_values():
+    text = stack_readme("prod", VALUES | {"accessKeyId": "AKIA1", "switchRoleUrl": "https://x"}, emulated=False)
+    assert text.startswith("# user-1 may assume Assume-Role-1\n")
+    assert "`AKIA1`" in text
+    assert "In the console: https://x" in text
+    assert "--profile assume-role-prod" in text
+    assert text.count("make ") == text.count("STACK=prod") == 4
+    assert "${" not in text
+
+
+def test_the_page_of_a_stack_says_only_what_there_is():
+    text = stack_readme("prod", VALUES, emulated=False)
+    assert "make profile" not in text
+    assert "emulated" not in text
+    assert "no AWS account is touched" in stack_readme("dev", VALUES, emulated=True)

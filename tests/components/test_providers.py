@@ -17,7 +17,7 @@ CREDENTIALS = {"accessKey", "secretKey", "token", "sharedCredentialsFiles", "sha
 
 def decoded(registration):
     """Return a provider's inputs; Pulumi sends all but texts as JSON, and marks credentials as secret."""
-    texts = ("region", "profile")
+    texts = ("region", "profile", "stsRegion")
     return {
         name: value["value"] if name in CREDENTIALS else value if name in texts else json.loads(value)
         for name, value in registration.inputs.items()
@@ -89,3 +89,11 @@ def test_emulated_provider_keeps_roles_and_tags(run_program):
 def test_an_endpoint_elsewhere_makes_no_provider(run_program):
     with pytest.raises(SettingsError, match="not a loopback address"):
         run_program(endpoint="http://192.0.2.1:4599")
+
+
+def test_sts_is_called_where_every_account_may(run_program):
+    """With a session of another account, AWS refuses calls in an opt-in region that this one has not enabled."""
+    recorded = run_program(trusting={"accountId": TRUSTING, "region": "me-south-1"})
+    assert decoded(recorded.named("assume-role-trusting-provider"))["stsRegion"] == "us-east-1"
+    assert "stsRegion" not in recorded.named("assume-role-trusted-provider").inputs
+    assert recorded.terms()["stsRegion"] == "us-east-1"

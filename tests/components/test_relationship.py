@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pulumi
 import pulumi_aws as aws
@@ -17,6 +17,7 @@ from components.relationship_args import RelationshipArgs
 from components.secret_store import SecretStore, SecretStoreArgs
 from components.trusted_user import TrustedUser
 from components.trusting_role import TrustingRole
+from components.validation import Model
 from tests.components.conftest import (
     ACCOUNTS,
     EVERYTHING,
@@ -27,8 +28,10 @@ from tests.components.conftest import (
     key_of,
     record,
 )
+from tools.stack import Outputs
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on the wire
+READ_ONE = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::records/*"}
 UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 # Logical name -> type, parent, provider. A resource in the wrong account is the fault this project exists to prevent.
 RESOURCES = {
@@ -70,7 +73,6 @@ OUTPUTS = {
     "secretAccessKey",
     "awsConfig",
     "readme",
-    "terms",
 }
 SECRET_OUTPUTS = {"accessKeys", "secretAccessKey", "awsConfig"}
 
@@ -114,7 +116,7 @@ def test_components_register_what_they_offer(default: Recorded) -> None:
     registered = dict(default.component_outputs)
     assert registered["assume-role-trusting"].keys() == {"roleArn", "roleName"}
     assert registered["assume-role-trusted"].keys() == {"userArn", "userName"}
-    assert registered["assume-role"].keys() == OUTPUTS - {"readme"}
+    assert registered["assume-role"].keys() == OUTPUTS - {"readme"} | {"terms"}
 
 
 def test_the_program_asks_aws_nothing(default: Recorded, configured: Recorded) -> None:
@@ -249,7 +251,7 @@ def test_the_policy_file_reaches_the_role(run_program: RunProgram, tmp_path: Any
     file.write_text(json.dumps(document, indent=4))
     recorded = run_program(role={"policy": {"file": str(file)}})
     assert recorded.document("assume-role-trusting-role-policy") == document
-    assert recorded.values()["terms"]["permissionPolicy"] == document
+    assert recorded.terms()["permissionPolicy"] == document
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
@@ -314,8 +316,10 @@ def test_the_outputs(default: Recorded) -> None:
     assert config.startswith("[profile assume-role-prod-user]\n")
     assert not [word for word in ("mfa_serial", "external_id", "endpoint_url") if word in config]
     assert f"[profile assume-role-prod]\nrole_arn = arn:aws:iam::{TRUSTING}:role/Assume-Role-1\n" in config
-    assert values.pop("terms") == {
+    assert default.terms() == {
         "partition": "aws",
+        "stsRegion": "us-east-1",
+        "managedPolicies": {},
         "trustingRegion": "us-east-1",
         "trustedRegion": "us-east-1",
         "requireMfa": False,
@@ -327,7 +331,7 @@ def test_the_outputs(default: Recorded) -> None:
         "permissionsBoundaries": {},
         "tags": {OWNER_TAG: "organization/assume-role/prod/assume-role"},
     }
-    assert values.pop("readme").startswith("# ${outputs.userName} may assume ${outputs.roleName}")
+    assert values.pop("readme").startswith("# user-1 may assume Assume-Role-1\n")
     assert values == {
         "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
         "roleName": "Assume-Role-1",
@@ -355,23 +359,83 @@ def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
     }
     regions = {"trustingRegion": "eu-west-1", "trustedRegion": "ap-south-1"}
     assert values.keys() == OUTPUTS
-    assert terms.items() <= values["terms"].items()
-    assert regions.items() <= values["terms"].items()
-    assert values["terms"]["trustPolicy"] == configured.document("assume-role-trusting-role")
+    assert terms.items() <= configured.terms().items()
+    assert regions.items() <= configured.terms().items()
+    assert configured.terms()["trustPolicy"] == configured.document("assume-role-trusting-role")
     assert values["switchRoleUrl"].endswith(f"?account={TRUSTING}&roleName=audit%2FAuditor")
     for line in (
         "external_id = relationship-7",
         f"mfa_serial = arn:aws:iam::{TRUSTED}:mfa/alice",
         "region = eu-west-1",
         "region = ap-south-1",
+        "role_session_name = alice-autumn",
+        "duration_seconds = 7200",
     ):
         assert line in values["awsConfig"].splitlines()
 
 
+# One setting at a time, and what AWS is sent because of it. What only decides who deploys is no term.
+REACHES_AWS: dict[str, dict[str, Any]] = {
+    "name": {"name": "acme"},
+    **{f"role.{key}": {"role": {key: EVERYTHING["role"][key]}} for key in EVERYTHING["role"] if key != "policy"},
+    "role.policy.name": {"role": {"policy": {"name": "Auditor-Permissions"}}},
+    "role.policy.file": {"role": {"policy": {"file": {"Version": "2012-10-17", "Statement": [READ_ONE]}}}},
+    **{f"trust.{key}": {"trust": {key: EVERYTHING["trust"][key]}} for key in ("externalId", "requireMfa")},
+    "trust.mfaMaxAge": {"trust": {"requireMfa": True, "mfaMaxAge": 900}},
+    "trust.principalArns": {"trust": {"principalArns": [f"arn:aws:iam::{TRUSTED}:user/*"]}},
+    **{f"trust.{key}": {"trust": {key: EVERYTHING["trust"][key]}} for key in ("organizationId", "sourceIps")},
+    **{f"user.{key}": {"user": {key: EVERYTHING["user"][key]}} for key in EVERYTHING["user"] if key != "forceDestroy"},
+    "secretStore": {"secretStore": {"kind": "ssm", "name": "/key"}},
+    "secretStore.kmsKeyId": {"secretStore": {"kind": "ssm", "name": "/key", "kmsKeyId": "alias/mine"}},
+    "tags": {"tags": {"team": "audit"}},
+    "endpoint": {"endpoint": "http://127.0.0.1:4599"},
+    "trusting.region": {"trusting": {"accountId": TRUSTING, "region": "eu-west-1"}},
+    "trusted.region": {"trusted": {"accountId": TRUSTED, "region": "eu-west-1"}},
+}
+NOT_IN_AWS = {
+    *("trusting.profile", "trusted.profile", "trusting.assumeRoleArn", "trusted.assumeRoleArn", "user.forceDestroy"),
+}
+OUTPUTS_OF_THEIR_OWN = {"trusting.accountId", "trusted.accountId", "accessKeys", "pgpKey"}
+
+
+@pytest.mark.parametrize("key", REACHES_AWS)
+def test_every_setting_that_reaches_aws_is_among_the_terms(
+    run_program: RunProgram, default: Recorded, key: str
+) -> None:
+    """The ARNs of the role and the user, which have their names and paths, are outputs beside the terms."""
+    changed = run_program(**REACHES_AWS[key])
+
+    def promised(recorded: Recorded) -> object:
+        return recorded.terms(), recorded.values()["roleArn"], recorded.values()["userArn"]
+
+    assert promised(changed) != promised(default)
+
+
+def test_no_setting_is_missing_in_the_list_above() -> None:
+    def leaves(model: type[Model]) -> set[str]:
+        found: set[str] = set()
+        for field in model.model_fields.values():
+            inner = next((each for each in (field.annotation, *get_args(field.annotation)) if is_section(each)), None)
+            found |= {f"{field.alias}.{leaf}" for leaf in leaves(inner)} if inner else {str(field.alias)}
+        return found
+
+    def is_section(annotation: Any) -> bool:
+        return isinstance(annotation, type) and issubclass(annotation, Model)
+
+    settings = {key.replace("role.policy.document", "role.policy.file") for key in leaves(RelationshipArgs)}
+    settings -= {"secretStore.kind", "secretStore.name"}
+    assert settings == REACHES_AWS.keys() - {"secretStore"} | NOT_IN_AWS | OUTPUTS_OF_THEIR_OWN
+
+
+def test_the_tools_read_no_output_that_the_program_does_not_have() -> None:
+    own = set(Relationship.__annotations__)
+    assert set(Outputs.model_fields) <= own
+
+
 def test_the_endpoint_is_part_of_the_terms_and_of_the_profiles(run_program: RunProgram) -> None:
-    values = run_program(endpoint="http://127.0.0.1:4599").values()
-    assert values["terms"]["endpoint"] == "http://127.0.0.1:4599"
-    assert values["awsConfig"].splitlines().count("endpoint_url = http://127.0.0.1:4599") == 2
+    recorded = run_program(endpoint="http://127.0.0.1:4599")
+    assert recorded.terms()["endpoint"] == "http://127.0.0.1:4599"
+    assert recorded.values()["awsConfig"].splitlines().count("endpoint_url = http://127.0.0.1:4599") == 2
 
 
 @pytest.mark.parametrize("marks_secrets", [True, False])

@@ -44,7 +44,7 @@ def test_the_key_assumes_the_role_and_makes_a_bucket_in_the_trusting_account(dep
     identity = aws_client(key_id, "sts", *secrets).get_caller_identity()
     aws_client(key_id, "s3", *secrets).create_bucket(Bucket=bucket)
 
-    assert (outputs["terms"]["endpoint"], outputs["terms"]["trustingRegion"]) == (deployed.endpoint, "us-east-1")
+    assert (deployed.terms()["endpoint"], deployed.terms()["trustingRegion"]) == (deployed.endpoint, "us-east-1")
     assert identity["Account"] == deployed.accounts.trusting
     assert identity["Arn"] == f"arn:aws:sts::{deployed.accounts.trusting}:assumed-role/Assume-Role-1/test"
     owned = [item["Name"] for item in aws_client(deployed.accounts.trusting, "s3").list_buckets()["Buckets"]]

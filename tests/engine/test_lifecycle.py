@@ -90,7 +90,7 @@ class TestFirstUp:
     def test_outputs(self, up, outputs):
         assert outputs.keys() == {
             *("roleArn", "roleName", "userArn", "userName", "trustingAccountId", "trustedAccountId", "switchRoleUrl"),
-            *("accessKeyId", "secretAccessKey", "accessKeys", "awsConfig", "terms", "readme"),
+            *("accessKeyId", "secretAccessKey", "accessKeys", "awsConfig", "readme"),
         }
         assert outputs["accessKeys"] == {
             "1": {"id": outputs["accessKeyId"], "status": "Active", "secret": outputs["secretAccessKey"]}
@@ -196,7 +196,7 @@ class TestChanges:
         iam = aws_client(standing.accounts.trusting, "iam")
         assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Role-2"]
         assert [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]] == ["Policy-2"]
-        assert outputs["terms"]["assumePolicy"]["Statement"][0]["Resource"] == outputs["roleArn"]
+        assert standing.terms()["assumePolicy"]["Statement"][0]["Resource"] == outputs["roleArn"]
         assert outputs["accessKeyId"] == before["accessKeyId"]
         trusted = aws_client(standing.accounts.trusted, "iam")
         assert [policy["PolicyName"] for policy in trusted.list_policies(Scope="Local")["Policies"]] == ["Policy-3"]

@@ -74,7 +74,7 @@ def test_a_program_of_another_language_makes_a_relationship(project, aws_client)
 
 
 def test_a_stack_of_this_project_goes_on_in_another_language_without_a_change(standing):
-    before = standing.recorded()
+    before = {**standing.recorded(), "terms": standing.terms()}
     document = json.loads((ROOT / "policies/s3-full-access.json").read_text())
     use_package(standing, "assume-role", role={"policy": {"document": document}})
 

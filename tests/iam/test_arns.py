@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from components.iam.arns import account_root, iam_arn, partition
+from components.iam.arns import account_root, iam_arn, partition, sts_region
 from tests.conftest import ROOT
 
 
@@ -34,3 +34,19 @@ def test_iam_needs_the_standard_library_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("us-east-1", "us-east-1"),
+        ("eu-north-1", "eu-north-1"),
+        ("me-south-1", "us-east-1"),
+        ("ca-west-1", "us-east-1"),
+        ("cn-northwest-1", "cn-northwest-1"),
+        ("us-gov-west-1", "us-gov-west-1"),
+        ("eusc-de-east-1", "eusc-de-east-1"),
+    ],
+)
+def test_sts_is_called_where_every_account_may(region, expected):
+    assert sts_region(region) == expected

@@ -30,7 +30,7 @@ def deviations(world: World, outputs: dict[str, Any]) -> list[str]:
 
 
 def _role(world: World, outputs: dict[str, Any]) -> Iterator[str]:
-    iam, terms = world.iam("trusting"), outputs["terms"]
+    iam, terms = world.iam("trusting"), world.project.terms()
     role = iam.get_role(RoleName=outputs["roleName"])["Role"]
     if not _same(role["AssumeRolePolicyDocument"], terms["trustPolicy"]):
         yield "the trust policy"
@@ -40,7 +40,7 @@ def _role(world: World, outputs: dict[str, Any]) -> Iterator[str]:
 
 
 def _user(world: World, outputs: dict[str, Any]) -> Iterator[str]:
-    terms = outputs["terms"]
+    terms = world.project.terms()
     names = outputs["userName"], terms["policyNames"]["user"]
     yield from _policies(world.iam("trusted"), "user", *names, terms["assumePolicy"])
 
@@ -71,7 +71,7 @@ def _keys(world: World, outputs: dict[str, Any]) -> Iterator[str]:
     sts = world.client(key[0], "sts", key[1])
     if sts.get_caller_identity()["Arn"] != outputs["userArn"]:
         yield "whose key it is"
-    external_id = outputs["terms"].get("externalId")
+    external_id = world.project.terms().get("externalId")
     sts.assume_role(
         RoleArn=outputs["roleArn"], RoleSessionName="truth", **({"ExternalId": external_id} if external_id else {})
     )

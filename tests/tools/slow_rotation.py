@@ -25,6 +25,7 @@ from tests.tools.slow_aws import (
 )
 from tools.engine import ACCESS_KEY
 from tools.errors import FailedError
+from tools.stack import STACK_TYPE
 
 SECONDS_BETWEEN_CALLS = 0.05
 LONGEST_DELAY = 20.0  # seconds until a change has propagated
@@ -170,10 +171,7 @@ class Engine:
                 self.aws.machine.passes()
                 self.declared = _keys(text)
                 self.aws.machine.passes()
-            case ("stack", "output", *_):
-                keys = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
-                return json.dumps(PRINTED | {"accessKeys": keys, "accessKeyId": self.current()})
-            case ("stack", "export"):
+            case ("stack", "export", *_):
                 return json.dumps(self._export())
             case ("preview", _, _, plan, *flags):
                 self.aws.sleep(PREVIEW_SECONDS)
@@ -252,7 +250,10 @@ class Engine:
         self.aws.machine.passes()
 
     def _export(self) -> dict[str, Any]:
-        resources = [
+        handed_out = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
+        outputs = PRINTED | {"accessKeys": handed_out, "accessKeyId": self.current()}
+        resources: list[dict[str, Any]] = [{"urn": "stack", "type": STACK_TYPE, "outputs": outputs}]
+        resources += [
             {"urn": URN + label, "type": ACCESS_KEY, "id": key["id"], "inputs": {"status": key["status"]}}
             for label, key in self.state.items()
         ]

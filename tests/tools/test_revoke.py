@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class RealLike:
 
 @pytest.fixture
 def real(standing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealLike:
-    printed = standing.outputs()
+    printed = standing.outputs() | {"terms": standing.terms()}
     del printed["terms"]["endpoint"]
     config = {"accessKeys": [{"label": "1", "status": "Active"}]}
     real = RealLike(Outputs.model_validate(printed), config, tmp_path / "aws-config")
@@ -311,7 +311,7 @@ def test_a_revoked_key_works_nowhere_once_it_is_said_to_be_refused() -> None:
 )
 def test_it_says_who_else_gets_in(condition: dict[str, Any], who: str) -> None:
     trust = {"Statement": [{"Effect": "Allow", "Condition": condition}]}
-    outputs = OUTPUTS.model_copy(update={"terms": OUTPUTS.terms.model_copy(update={"trust_policy": trust})})
+    outputs = OUTPUTS.model_copy(update={"terms": replace(OUTPUTS.terms, trust_policy=trust)})
     assert others_let_in(outputs) == who
     assert ("AWSDenyAll" in what_is_left("x", outputs)) == bool(who)
 

@@ -374,7 +374,6 @@ def outputs(**more: object) -> Outputs:
             "userName": "user-1",
             "trustingAccountId": "111122223333",
             "trustedAccountId": "444455556666",
-            "switchRoleUrl": "https://example.com",
             **more,
             "terms": {**terms, **more.get("terms", {})},  # type: ignore[dict-item]
         }

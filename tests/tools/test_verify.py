@@ -280,7 +280,7 @@ def test_what_is_broken_is_named(broken, relation, verify_here, aws_client) -> N
     trusting, trusted = (
         aws_client(account, "iam") for account in (relation.accounts.trusting, relation.accounts.trusted)
     )
-    with broken(trusting, trusted, relation.recorded()):
+    with broken(trusting, trusted, relation.recorded() | {"terms": relation.terms()}):
         code, printed = verify_here("--json", "--timeout", "0")
     rows = rows_by_check(printed.out)
     disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
@@ -368,7 +368,7 @@ def test_the_accounts_of_another_partition_are_not_checked_on_an_emulator(projec
 
 def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation_as_read, aws_client) -> None:
     iam = aws_client(relation.accounts.trusted, "iam")
-    with key_inactive(None, iam, relation.recorded()):
+    with key_inactive(None, iam, relation.recorded() | {"terms": relation.terms()}):
         process = subprocess.Popen(
             ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
             cwd=relation.path,
@@ -520,7 +520,7 @@ def test_a_stopped_emulator_cannot_be_told_and_soon(
 ) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     outputs, _ = relation_as_read
-    terms = outputs.terms.model_copy(update={"endpoint": nobody})
+    terms = replace(outputs.terms, endpoint=nobody)
     start = datetime.now(UTC)
     code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))
     assert code == 2
