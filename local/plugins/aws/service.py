@@ -27,7 +27,7 @@ from local.plugins.aws.resource import (
     planned,
     without_marks,
 )
-from local.plugins.aws.session import Account, ConfigurationError, check, connect, uncovered
+from local.plugins.aws.session import Account, ConfigurationError, connect, uncovered
 from local.plugins.aws.wire import Properties, decode, encode
 from local.plugins.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
 from local.plugins.protocol import provider_pb2 as proto
@@ -72,9 +72,8 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
 
     def CheckConfig(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
-        """Judge the provider's configuration; return it as it came."""
-        failures = [proto.CheckFailure(property=key, reason=reason) for key, reason in check(decode(request.news))]
-        return proto.CheckResponse(inputs=request.news, failures=failures)
+        """Return the provider's configuration unchanged: Configure judges it."""
+        return proto.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
         """Report changed configuration as an update: the resources stay what they are."""

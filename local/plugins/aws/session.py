@@ -1,13 +1,9 @@
-"""The provider's configuration: what it may say, and the AWS clients that it stands for.
-
-Nothing here, and so nothing in this plugin, talks to anything but a loopback address.
-"""
+"""The provider's configuration, and the AWS clients that it stands for: they talk to a loopback address only."""
 
 import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -31,27 +27,23 @@ OFFICIAL: Final = (
     "use the official plugin for it: `pulumi plugin install --reinstall resource aws <pulumi-aws in requirements.txt>`"
 )
 
-# The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
 PLAIN_KEYS: Final = frozenset({"region", "accessKey", "secretKey"})
+# The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
 JSON_KEYS: Final = frozenset(
     {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "maxRetries", "s3UsePathStyle"}
     | {"skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
 )
-# Added to every provider's inputs by the engine or the SDK; they do not concern AWS.
+# The engine or the SDK adds these to every provider's inputs.
 ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL", "__internal", "__defaults"})
-ASSUME_ROLE_KEYS: Final = frozenset({"roleArn", "sessionName", "externalId"})
-
 REQUIRED_ENDPOINTS: Final = ("iam", "sts")
-# How long to wait for the emulator to accept a connection: it is on this machine.
-CONNECT_SECONDS: Final = 2
-# How long to wait for an answer: longer than a busy emulator takes, shorter than the SDK's minute.
-READ_SECONDS: Final = 20
+CONNECT_SECONDS: Final = 2  # the emulator is on this machine
+READ_SECONDS: Final = 20  # longer than a busy emulator takes, shorter than the SDK's minute
 # As the official plugin does: how often a throttled call is tried in all, and one that gets no answer.
 ATTEMPTS: Final = 25
 CONNECTION_ATTEMPTS: Final = 9
 # The session name that the official plugin makes up is random; a fixed one is easier to find in a test.
 SESSION_NAME: Final = "pulumi-aws-stand-in"
-# Nothing of the user's AWS configuration matters, not even a profile that is gone.
+# Ignore the user's AWS configuration, so that not even a missing profile matters.
 NO_FILES: Final = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -127,60 +119,25 @@ def _give_up_connecting(attempts: int, caught_exception: Exception | None, **_ev
 
 
 def told(error: Exception) -> str:
-    """Return what a failed call tells; botocore would quote the whole answer of something that is not AWS."""
+    """Return the text of a failed call; botocore would quote the whole answer of something that is not AWS."""
     if isinstance(error, ResponseParserError):
         return "the answer is none of AWS's. Does something else than the AWS emulator listen at the endpoint?"
     return str(error)
 
 
-def check(raw: Properties) -> Iterator[tuple[str, str]]:
-    """Yield the name and the fault of each configured property that cannot work."""
-    for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
-        yield key, uncovered(f"{key} of aws:Provider")
-    try:
-        config = _parsed(raw)
-    except ValueError as error:
-        yield "", str(error)
-        return
-    yield from _assume_role_faults(config.get("assumeRoles", []))
-    if raw.get("endpoints") == UNKNOWN:
-        return
-    endpoints = _endpoints(config)
-    for service, url in endpoints.items():
-        if not is_loopback(url):
-            yield (
-                f"endpoints.{service}",
-                (
-                    f"{url!r} is not on a loopback address: the stand-in AWS plugin talks to an emulator on this "
-                    f"machine only. Give an http URL on 127.0.0.1, with no user info, or for real AWS {OFFICIAL}"
-                ),
-            )
-    if missing := [service for service in REQUIRED_ENDPOINTS if service not in endpoints]:
-        yield (
-            "endpoints",
-            (
-                f"no endpoint for {' and '.join(missing)}: the stand-in AWS plugin talks to an emulator on this "
-                f"machine only. Set the provider's endpoints to it, or for real AWS {OFFICIAL}"
-            ),
-        )
-    for key in ("accessKey", "secretKey"):
-        if not raw.get(key):
-            yield key, f"is missing: the stand-in AWS plugin looks for credentials nowhere else. Give it, or {OFFICIAL}"
-
-
 def connect(raw: Properties) -> Account:
     """Return the account that the configuration stands for, after asking AWS whether it is the right one.
 
-    Raises ConfigurationError, whose text says what to do.
+    Raises:
+        ConfigurationError: the configuration cannot be used, or the account is another one.
     """
-    for key, reason in check(raw):
-        raise ConfigurationError(f"{key}: {reason}" if key else reason)
     config = _parsed(raw)
-    endpoints = _endpoints(config)
-    for url in dict.fromkeys(endpoints.values()):
-        _reach(url)
+    endpoints: dict[str, str] = {
+        service: url for item in config.get("endpoints", []) for service, url in item.items() if url is not None
+    }
+    _require_emulator(config, endpoints)
     account = Account(
-        session=_session(config.get("accessKey", ""), config.get("secretKey", "")),
+        session=_session(config["accessKey"], config["secretKey"]),
         region=config.get("region", DEFAULT_REGION),
         endpoints=endpoints,
         attempts=1 + config["maxRetries"] if "maxRetries" in config else ATTEMPTS,
@@ -196,7 +153,7 @@ def connect(raw: Properties) -> Account:
             f"{endpoints['sts']}: {told(error)}"
         ) from error
     allowed: list[object] = config.get("allowedAccountIds", [])
-    if allowed and identity not in {str(item) for item in allowed}:
+    if allowed and identity not in map(str, allowed):
         raise ConfigurationError(
             f"AWS account ID not allowed: {identity}. The provider's allowedAccountIds are "
             f"{', '.join(map(str, allowed))}: use credentials of that account, or correct the account id"
@@ -204,38 +161,41 @@ def connect(raw: Properties) -> Account:
     return account
 
 
-def _assume_role_faults(roles: list[Properties]) -> Iterator[tuple[str, str]]:
-    for number, role in enumerate(roles):
-        for key in sorted(role.keys() - ASSUME_ROLE_KEYS):
-            yield f"assumeRoles[{number}].{key}", uncovered(key)
-
-
 def _parsed(raw: Properties) -> Properties:
-    config: Properties = {}
-    for key, value in raw.items():
-        try:
-            is_json = key in JSON_KEYS and isinstance(value, str) and value != UNKNOWN
-            config[key] = json.loads(value) if is_json else value
-        except ValueError as error:
-            raise ValueError(f"{key} of aws:Provider is not valid JSON: {error}") from error
-    return {key: value for key, value in config.items() if value != UNKNOWN}
+    for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
+        raise ConfigurationError(uncovered(f"{key} of aws:Provider"))
+    return {
+        key: json.loads(value) if key in JSON_KEYS and isinstance(value, str) else value
+        for key, value in raw.items()
+        if value != UNKNOWN
+    }
 
 
-def _endpoints(config: Properties) -> dict[str, str]:
-    return {service: url for item in config.get("endpoints", []) for service, url in item.items() if url is not None}
-
-
-def _reach(url: str) -> None:
-    """Fail at once where nothing listens, rather than after nine attempts."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
+def _require_emulator(config: Properties, endpoints: dict[str, str]) -> None:
+    """Raise ConfigurationError unless every call goes to an emulator that listens on this machine."""
+    for service, url in endpoints.items():
+        if not is_loopback(url):
+            raise ConfigurationError(
+                f"endpoints.{service}: {url!r} is not on a loopback address: the stand-in AWS plugin talks to an "
+                f"emulator on this machine only. Give an http URL on 127.0.0.1, with no user info, or for real AWS "
+                f"{OFFICIAL}"
+            )
+    missing = [service for service in REQUIRED_ENDPOINTS if service not in endpoints]
+    missing += [key for key in ("accessKey", "secretKey") if not config.get(key)]
+    if missing:
         raise ConfigurationError(
-            f"the AWS emulator does not answer at {url}, the provider's endpoint: {error}. Start the emulator "
-            "there, or correct the endpoint"
-        ) from error
+            f"the provider lacks {' and '.join(missing)}: the stand-in AWS plugin takes endpoints and credentials from "
+            f"nowhere else. Set them, or for real AWS {OFFICIAL}"
+        )
+    for url in dict.fromkeys(endpoints.values()):
+        parts = urlsplit(url)
+        try:  # otherwise botocore would try nine times
+            socket.create_connection((parts.hostname or "", parts.port or 80), timeout=CONNECT_SECONDS).close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the AWS emulator does not answer at {url}, the provider's endpoint: {error}. Start the emulator "
+                "there, or correct the endpoint"
+            ) from error
 
 
 def _session(access_key: str, secret_key: str, token: str | None = None) -> Session:
@@ -248,6 +208,8 @@ def _session(access_key: str, secret_key: str, token: str | None = None) -> Sess
 def _assume(account: Account, role: Properties) -> Account:
     """Return the account as the holder of the role reaches it."""
     arguments = {"RoleArn": role.get("roleArn", ""), "RoleSessionName": role.get("sessionName", SESSION_NAME)}
+    if unknown := role.keys() - {"roleArn", "sessionName", "externalId"}:
+        raise ConfigurationError(uncovered(f"{', '.join(sorted(unknown))} of assumeRoles"))
     if role.get("externalId"):
         arguments["ExternalId"] = role["externalId"]
     try:
