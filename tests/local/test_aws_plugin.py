@@ -339,14 +339,6 @@ def test_provider_settings_that_cannot_work(
         plugin.configure(account, **settings)
 
 
-def test_dead_endpoint_is_told_at_once(plugin: Engine, account: str, free_port: Callable[[], int]) -> None:
-    endpoint = f"http://127.0.0.1:{free_port()}"
-    before = time.monotonic()
-    with refused(f"does not answer at {endpoint}", "Start the emulator there"):
-        plugin.configure(account, endpoint)
-    assert time.monotonic() - before < 2
-
-
 def test_something_else_at_the_endpoint(plugin: Engine, account: str, proxy: Proxy) -> None:
     for action in ("GetCallerIdentity", "CreateUser"):
         proxy.plan(action, Fault.WEB_PAGE)
@@ -385,19 +377,10 @@ def test_how_often_a_call_is_tried(
     assert proxy.actions.count("GetUser") == tries
 
 
-def test_throttling_without_end_is_told(plugin: Engine, account: str, proxy: Proxy) -> None:
-    plugin.configure(account, proxy.url, maxRetries=1)
-    proxy.plan("CreateUser", Fault.THROTTLE, Fault.THROTTLE)
-    with refused("creating IAM User (user-1): operation error IAM: CreateUser, Throttling: Rate exceeded"):
-        plugin.make(USER, name="user-1")
-
-
-def test_create_with_a_lost_answer_says_how_to_recover(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_a_lost_answer_of_a_create(plugin: Engine, account: str, proxy: Proxy) -> None:
     plugin.configure(account, proxy.url)
     proxy.plan("CreateRole", Fault.LOSE)
-    with refused(
-        "CreateRole, EntityAlreadyExists", "repeated after a lost answer", "import aws:iam/role:Role", "name of role-1"
-    ) as errors:
+    with refused("CreateRole, EntityAlreadyExists") as errors:
         plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
     assert recorded(errors[0]) is None
     adopted = plugin.adopt(ROLE, "role-1")
@@ -428,11 +411,6 @@ def test_check_takes_what_is_not_known_yet(engine: Engine) -> None:
     assert (inputs, failures) == ({"role": UNKNOWN, "policyArn": UNKNOWN}, {})
     inputs, failures = engine.check(USER, {"name": "u", "tags": {"team": UNKNOWN}})
     assert (inputs["tagsAll"], failures) == ({"team": UNKNOWN}, {})
-
-
-def test_check_takes_what_aws_takes_on_request(engine: Engine) -> None:
-    document = trust("222222222222", **{"sts:ExternalId": "x" * 4000})
-    assert engine.check(ROLE, {"name": "role-1", "assumeRolePolicy": document})[1] == {}
 
 
 def test_what_is_not_covered_is_refused_by_name(engine: Engine) -> None:
@@ -771,11 +749,9 @@ def test_name_conflict_leaves_nothing_in_the_state(engine: Engine) -> None:
     }
     for token, inputs in made.items():
         engine.make(token, **inputs)
-        call = f"Create{token.rsplit(':', 1)[1]}, EntityAlreadyExists"
-        with refused(f"({inputs['name']})", call, f"pulumi import {token}") as errors:
+        with refused(f"({inputs['name']})", f"Create{token.rsplit(':', 1)[1]}, EntityAlreadyExists") as errors:
             engine.make(token, **inputs)
         assert recorded(errors[0]) is None
-        assert "lost answer" not in errors[0].details()
 
 
 def test_import(engine: Engine, iam: Any) -> None:
@@ -807,14 +783,6 @@ def test_import_of_what_does_not_exist(engine: Engine, account: str, token: str,
         engine.adopt(token, identifier.format(account=account))
 
 
-def test_update_of_what_is_gone_says_refresh(engine: Engine, iam: Any) -> None:
-    role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
-    iam.delete_role(RoleName="role-1")
-    with refused("updating IAM Role (role-1)", "UpdateRole, NoSuchEntity", "`pulumi refresh`") as errors:
-        engine.update(role, maxSessionDuration=7200)
-    assert ".." not in errors[0].details()
-
-
 def give_policies(iam: Any, kind: str, name: str) -> str:
     """Attach somebody else's policy to a role or user, and write another into it; return the ARN of the first."""
     arn = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
@@ -838,7 +806,7 @@ def test_role_with_a_policy_from_elsewhere(engine: Engine, iam: Any, *, force: b
         engine.delete(role)
         assert iam.list_roles()["Roles"] == []
     else:
-        with refused("deleting IAM Role (role-1)", "DeleteRole, DeleteConflict", "or set forceDetachPolicies first"):
+        with refused("deleting IAM Role (role-1)", "DeleteRole, DeleteConflict"):
             engine.delete(role)
 
 
@@ -857,34 +825,8 @@ def test_user_with_a_key_from_elsewhere(engine: Engine, iam: Any, *, force: bool
         iam.create_user(UserName="user-1")  # the emulator would give the new one what it did not remove from the old
         assert iam.list_user_policies(UserName="user-1")["PolicyNames"] == []
     else:
-        with refused("deleting IAM User (user-1)", "DeleteConflict", "or set forceDestroy first"):
+        with refused("deleting IAM User (user-1)", "DeleteUser, DeleteConflict"):
             engine.delete(user)
-
-
-def test_user_with_credentials_that_the_emulator_does_not_know(plugin: Engine, account: str, proxy: Proxy) -> None:
-    plugin.configure(account, proxy.url)
-    user = plugin.make(USER, name="user-1", forceDestroy=True)
-    kinds = {
-        "SSHPublicKey": ("SSHPublicKeys", "SSHPublicKeyId"),
-        "SigningCertificate": ("Certificates", "CertificateId"),
-        "ServiceSpecificCredential": ("ServiceSpecificCredentials", "ServiceSpecificCredentialId"),
-    }
-    for kind, (items, key) in kinds.items():
-        item = f"<{items}><member><{key}>{'A' * 24}</{key}></member></{items}>"
-        proxy.plan(f"List{kind}s", answer(f"List{kind}s", item))
-        proxy.plan(f"Delete{kind}", answer(f"Delete{kind}", ""))
-    plugin.delete(user)
-    assert {f"Delete{kind}" for kind in kinds} <= set(proxy.actions)
-
-
-def test_a_conflict_where_all_is_forced_has_no_hint_to_force(plugin: Engine, account: str, proxy: Proxy) -> None:
-    plugin.configure(account, proxy.url)
-    user = plugin.make(USER, name="user-1", forceDestroy=True)
-    plugin.make(KEY, user="user-1")
-    proxy.plan("ListAccessKeys", answer("ListAccessKeys", "<AccessKeyMetadata/>"))
-    with refused("DeleteConflict", "uses it: remove that") as errors:
-        plugin.delete(user)
-    assert "forceDestroy" not in errors[0].details()
 
 
 @pytest.mark.parametrize("lost", ["DetachRolePolicy", "DeleteRolePolicy"])
@@ -931,6 +873,5 @@ def test_policy_in_use_cannot_be_deleted(engine: Engine, iam: Any) -> None:
     policy = engine.make(POLICY, name="policy-1", policy=S3)
     iam.create_user(UserName="user-1")
     iam.attach_user_policy(UserName="user-1", PolicyArn=policy.id)
-    with refused("deleting IAM Policy", "DeletePolicy, DeleteConflict") as errors:
+    with refused("deleting IAM Policy", "DeletePolicy, DeleteConflict"):
         engine.delete(policy)
-    assert "force" not in errors[0].details()

@@ -1,4 +1,4 @@
-"""What a failed call to AWS tells the user: the official plugin's words, with what to do added."""
+"""The messages of failed calls to AWS, in the official plugin's words."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,22 +8,18 @@ from botocore.exceptions import ClientError
 
 from local.plugins.aws.resource import MissingError, Resource
 from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, ConfigurationError, told
-from local.plugins.aws.wire import Properties
 
 # How AWS says that an object does not exist.
 ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
-# Inputs that let a delete also remove what others attached.
-FORCES: Final = frozenset({"forceDestroy", "forceDetachPolicies"})
-EXISTS: Final = frozenset({"EntityAlreadyExists", "ResourceExistsException", "ParameterAlreadyExists"})
 
 
 class OperationError(Exception):
-    """A call to AWS failed; the text names the resource and the call, and what to do where that is known."""
+    """A call to AWS failed; the text names the resource, the call and AWS's reason."""
 
 
 @contextmanager
 def gone_is_fine() -> Generator[None]:
-    """Let a call pass where AWS has no such thing: it was removed before, perhaps by a try whose answer was lost."""
+    """Ignore that an object does not exist: an earlier try, whose answer was lost, may have removed it."""
     try:
         yield
     except ClientError as error:
@@ -32,15 +28,13 @@ def gone_is_fine() -> Generator[None]:
 
 
 @contextmanager
-def explained(verb: str, token: str, resource: Resource, name: str, old: Properties | None = None) -> Generator[None]:
-    """Turn a failure into an OperationError, in the official plugin's words with a hint added.
+def explained(verb: str, resource: Resource, name: str) -> Generator[None]:
+    """Turn a failure into an OperationError.
 
     Args:
         verb: what is being done, as "deleting".
-        token: the resource type, as programs name it.
-        resource: that type.
+        resource: the type of the object.
         name: of the object.
-        old: its outputs, where it is being deleted.
     """
     subject = f"{verb} {resource.label} ({name})"
     try:
@@ -49,30 +43,10 @@ def explained(verb: str, token: str, resource: Resource, name: str, old: Propert
         raise OperationError(f"{subject}: not found") from error
     except ClientError as error:
         details = error.response.get("Error", {})
-        code, text = details.get("Code", ""), details.get("Message", "").rstrip(".")
-        retried = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+        code, text = details.get("Code", ""), details.get("Message", "")
+        limit = " (a limit of the AWS emulator: on real AWS this call exists)" if code in UNKNOWN_CALL else ""
         raise OperationError(
-            f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}"
-            + _hint(verb, code, token, resource, name=name, old=old or {}, retried=retried)
+            f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}{limit}"
         ) from error
     except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
         raise OperationError(f"{subject}: {told(error)}") from error
-
-
-def _hint(verb: str, code: str, token: str, resource: Resource, *, name: str, old: Properties, retried: bool) -> str:
-    """Return what to do about an error of AWS, as further sentences, or nothing."""
-    if code in EXISTS:
-        lost = " The call was repeated after a lost answer, so the first try may have created it." if retried else ""
-        return (
-            f".{lost} Choose another name, delete the one that exists, or adopt it by its {resource.id_form}: "
-            f"`pulumi import {token} <resource's name> <{resource.id_form} of {name}>`"
-        )
-    if code in ABSENT and verb == "updating":
-        return ". It was deleted outside Pulumi: `pulumi refresh` notes that, and `pulumi up` then creates it anew"
-    if code in UNKNOWN_CALL:
-        return ". This is a limit of the AWS emulator, not of AWS: on real AWS the call exists"
-    if code == "DeleteConflict":
-        force = FORCES & resource.inputs.keys()
-        remedy = "".join(f", or set {key} first" for key in force if not old.get(key))
-        return f". Something outside this stack uses it: remove that{remedy}"
-    return ""

@@ -4,19 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from components.iam.limits import MIN_SESSION_SECONDS
 from local.plugins.aws.errors import gone_is_fine
 from local.plugins.aws.resource import Input, Resource
-from local.plugins.aws.session import UNKNOWN_CALL, Account
+from local.plugins.aws.session import Account
 from local.plugins.aws.shapes import change_tags
 from local.plugins.aws.wire import Properties
 
 
 @dataclass(frozen=True)
 class Belonging:
-    """What hangs on a role or user: the calls that list and remove it, and where the answer has it."""
+    """What belongs to a role or user: the calls that list and remove it, and where the answer has it."""
 
     list_call: str
     items: str
@@ -30,35 +28,19 @@ OF_ROLES: Final = (
     Belonging("list_role_policies", "PolicyNames", "delete_role_policy", "PolicyName"),
 )
 GROUPS: Final = Belonging("list_groups_for_user", "Groups", "remove_user_from_group", "GroupName")
+# The emulator has no SSH keys, signing certificates or service credentials, which the official plugin removes as well.
 # https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/iam_user#force_destroy-1
 OF_USERS: Final = (
     Belonging("list_access_keys", "AccessKeyMetadata", "delete_access_key", "AccessKeyId"),
     Belonging("list_attached_user_policies", "AttachedPolicies", "detach_user_policy", "PolicyArn"),
     Belonging("list_user_policies", "PolicyNames", "delete_user_policy", "PolicyName"),
-    Belonging("list_ssh_public_keys", "SSHPublicKeys", "delete_ssh_public_key", "SSHPublicKeyId"),
-    Belonging("list_signing_certificates", "Certificates", "delete_signing_certificate", "CertificateId"),
-    Belonging(
-        "list_service_specific_credentials",
-        "ServiceSpecificCredentials",
-        "delete_service_specific_credential",
-        "ServiceSpecificCredentialId",
-    ),
 )
 
 
 def remove(account: Account, belonging: Belonging, **owner: str) -> None:
-    """List what the owner has and remove each; an emulator that does not know the call cannot hold any.
-
-    AWS's quotas keep every list within one page.
-    """
+    """List what the owner has and remove each. AWS's quotas keep every list within one page."""
     client: Any = account.iam  # the calls are chosen by name
-    try:
-        found: list[Any] = getattr(client, belonging.list_call)(**owner)[belonging.items]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in UNKNOWN_CALL:
-            return
-        raise
-    for item in found:
+    for item in getattr(client, belonging.list_call)(**owner)[belonging.items]:
         key = item if isinstance(item, str) else item[belonging.key]
         with gone_is_fine():
             getattr(client, belonging.remove_call)(**owner, **{belonging.key: key})
@@ -136,9 +118,8 @@ class User(Resource):
             for device in iam.list_mfa_devices(UserName=name)["MFADevices"]:
                 with gone_is_fine():
                     iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
-                if ":mfa/" in device["SerialNumber"]:  # a virtual one; the serial number of hardware is no ARN
-                    with gone_is_fine():
-                        iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+                with gone_is_fine():
+                    iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
             with gone_is_fine():  # as a user without a console password
                 iam.delete_login_profile(UserName=name)
         iam.delete_user(UserName=name)

@@ -116,10 +116,10 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.properties)
         if request.preview:
             return proto.CreateResponse(properties=encode(planned(resource, inputs, {}), resource.secrets))
-        account, name = self._connected(), resource.name_of(inputs)
+        account = self._connected()
         identifier, known = "", without_marks(inputs)
         try:
-            with explained("creating", request.type, resource, name):
+            with explained("creating", resource, resource.name_of(inputs)):
                 try:
                     identifier, created = resource.create(account, inputs)
                     known |= created
@@ -138,7 +138,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Find an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
         resource = _resource(request.type)
         known, marked = decode(request.properties), decode(request.inputs)
-        with explained("reading", request.type, resource, request.id):
+        with explained("reading", resource, request.id):
             outputs = _unless_absent(lambda: resource.read(self._connected(), request.id, known))
         if outputs is None and known:
             return proto.ReadResponse()
@@ -172,7 +172,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         account = self._connected()
         known = {key: old[key] for key in resource.outputs if key in old} | without_marks(new)
         try:
-            with explained("updating", request.type, resource, request.id):
+            with explained("updating", resource, request.id):
                 resource.update(account, request.id, old, new)
                 outputs = resource.read(account, request.id, known)
         except OperationError as error:
@@ -184,7 +184,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Delete an object; one that is gone already is a success."""
         resource = _resource(request.type)
         old = decode(request.properties)
-        with explained("deleting", request.type, resource, request.id, old):
+        with explained("deleting", resource, request.id):
             _unless_absent(lambda: resource.delete(self._connected(), request.id, old))
         return Empty()
 
