@@ -69,7 +69,7 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
         cli = find_cli(checkout, user)
         place_cli(checkout, cli)
         place_language_host(checkout, cli, user)
-        place_aws_plugin(checkout, cli, user)
+        place_aws_plugin(checkout, user)
         ensure_running(checkout, endpoint)
         # A profile that signs in or another endpoint is for real AWS and must not reach calls to the emulator.
         kept = {name: value for name, value in user.items() if not name.startswith("AWS_")}

@@ -7,15 +7,12 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from local import LocalError
 from local.checkout import Checkout, user_pulumi_home
-from local.cli import can_download
-from local.console import say
 
 CHOICE = "PLUGIN"  # of the AWS plugin, in the environment; without one, the official plugin where it can be had
 STAND_IN, OFFICIAL = "stand-in", "official"
@@ -42,8 +39,8 @@ def place_language_host(checkout: Checkout, cli: Path, environment: Mapping[str,
         _write_launcher(folder / LANGUAGE_HOST, checkout, "local.plugins.language_host")
 
 
-def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, str]) -> None:
-    """Put the official plugin there, if it is installed or can be; else the stand-in.
+def place_aws_plugin(checkout: Checkout, environment: Mapping[str, str]) -> None:
+    """Put the official plugin there, if the user has it; else the stand-in.
 
     Raises:
         LocalError: the environment's choice is none of the two, or the official plugin, which is not installed.
@@ -52,18 +49,14 @@ def place_aws_plugin(checkout: Checkout, cli: Path, environment: Mapping[str, st
     if choice not in ("", STAND_IN, OFFICIAL):
         raise LocalError(f"{CHOICE} is {choice!r}, and there are two AWS plugins: {STAND_IN} and {OFFICIAL}.")
     placed = checkout.pulumi_home / "plugins" / name / AWS_PLUGIN
-    if placed.parent.is_symlink():  # as earlier versions of this project made it
-        placed.parent.unlink()
     if choice != STAND_IN:
         if _is_on_path(AWS_PLUGIN, environment):
             return  # the engine takes that one, and says so
         if placed.is_file() and not placed.is_symlink() and not _is_stand_in(placed):
-            return  # the official one
+            return  # the user put the official one there
         installed = user_pulumi_home(environment) / "plugins" / name / AWS_PLUGIN
-        # The stand-in stays once it is there, so that only the first command asks the download site.
-        if not (choice or placed.exists() or _is_installed(installed)) and can_download(environment):
-            _install(cli, environment)
-        if _is_installed(installed):
+        # The engine keeps a mark beside the folder of a plugin until it is whole.
+        if installed.exists() and not installed.parent.with_name(f"{name}.partial").exists():
             link(placed, installed)
             return
         if choice == OFFICIAL:
@@ -87,22 +80,6 @@ def _is_on_path(name: str, environment: Mapping[str, str]) -> bool:
     """Return whether the engine finds the plugin on PATH."""
     ignored = environment.get(CHOICE) == STAND_IN or environment.get(IGNORE_PATH, "").lower() in ("1", "true")
     return not ignored and shutil.which(name, path=environment.get("PATH")) is not None
-
-
-def _is_installed(plugin: Path) -> bool:
-    """Return whether the plugin is there, and whole: the engine keeps a mark beside its folder until it is."""
-    return plugin.exists() and not plugin.parent.with_name(f"{plugin.parent.name}.partial").exists()
-
-
-def _install(cli: Path, environment: Mapping[str, str]) -> None:
-    """Install the official plugin into the user's Pulumi home, where every checkout finds it."""
-    say("Installing the official AWS plugin (a few hundred megabytes, once) ...")
-    command = [str(cli), "plugin", "install", "resource", "aws", version("pulumi-aws")]
-    done = subprocess.run(
-        command, env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}, stdout=subprocess.DEVNULL, check=False
-    )
-    if done.returncode != 0:
-        say("It could not be installed (see above); using the stand-in.")
 
 
 def _is_stand_in(file: Path) -> bool:

@@ -1,8 +1,7 @@
 """`pulumi-language-python ENGINE-ADDRESS`: runs Python programs for a Pulumi CLI that came without its own.
 
-The official language host is a Go program that starts a Python for each run. This one is Python already, so it runs
-the program in its own process, with the SDK's own ``run_in_stack``, as the SDK's automation server does. It does what
-this project's programs and policy packs need; anything else is refused by name.
+The official language host starts a Python for each run. This one is Python already, so it runs the program in its own
+process. It does what `up`, `preview`, policy packs and components in Python need; the rest is not implemented.
 Protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/language.proto
 """
 
@@ -13,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import distributions
 from pathlib import Path
 
 import grpc
@@ -32,57 +30,15 @@ THREADS = 4
 class PythonLanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Answers the engine."""
 
-    def Handshake(
-        self, request: proto.LanguageHandshakeRequest, context: grpc.ServicerContext
-    ) -> proto.LanguageHandshakeResponse:
-        """Agree on the protocol's options: none."""
-        return proto.LanguageHandshakeResponse()
-
     def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """Tell the version."""
         return plugin_pb2.PluginInfo(version=VERSION)
-
-    def About(self, request: proto.AboutRequest, context: grpc.ServicerContext) -> proto.AboutResponse:
-        """Tell which Python this is, for `pulumi about`."""
-        return proto.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
 
     def GetRequiredPackages(
         self, request: proto.GetRequiredPackagesRequest, context: grpc.ServicerContext
     ) -> proto.GetRequiredPackagesResponse:
         """Name no plugins to install beforehand: the engine finds the one it needs when a resource asks for it."""
         return proto.GetRequiredPackagesResponse()
-
-    def GetProgramDependencies(
-        self, request: proto.GetProgramDependenciesRequest, context: grpc.ServicerContext
-    ) -> proto.GetProgramDependenciesResponse:
-        """Name the installed packages, for `pulumi about`."""
-        return proto.GetProgramDependenciesResponse(
-            dependencies=[
-                proto.DependencyInfo(name=item.metadata["Name"], version=item.version) for item in distributions()
-            ]
-        )
-
-    def RuntimeOptionsPrompts(
-        self, request: proto.RuntimeOptionsRequest, context: grpc.ServicerContext
-    ) -> proto.RuntimeOptionsResponse:
-        """Ask the user nothing."""
-        return proto.RuntimeOptionsResponse()
-
-    def InstallDependencies(
-        self, request: proto.InstallDependenciesRequest, context: grpc.ServicerContext
-    ) -> Iterator[proto.InstallDependenciesResponse]:
-        """Make the virtual environment and install requirements.txt into it, for `pulumi install`."""
-        folder = Path(request.directory)
-        python = _python(request.info, folder)
-        environment = python.parent.parent
-        commands = [] if python.exists() else [[sys.executable, "-m", "venv", str(environment)]]
-        commands.append([str(python), "-m", "pip", "install", "--requirement", "requirements.txt"])
-        for command in commands:
-            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            for line in process.stdout or ():
-                yield proto.InstallDependenciesResponse(stdout=line)
-            if process.wait() != 0:
-                context.abort(grpc.StatusCode.UNKNOWN, f"`{' '.join(command)}` failed: see its output above")
 
     def RunPlugin(
         self, request: proto.RunPluginRequest, context: grpc.ServicerContext

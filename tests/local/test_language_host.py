@@ -92,13 +92,6 @@ def test_a_failure_in_an_apply_fails_the_run(project):
     assert "ZeroDivisionError" in done.stdout
 
 
-def test_about_names_the_python(project):
-    done = project.run("pulumi", "about")
-
-    assert sys.version.split()[0] in done.stdout
-    assert "pulumi-aws" in done.stdout or "pulumi_aws" in done.stdout
-
-
 def test_no_warning_about_ambient_plugins(project):
     assert "from $PATH" not in project.preview().stdout + project.preview().stderr
 

@@ -23,7 +23,7 @@ class TestPlugins:
         cli = script(tmp_path / "built" / "pulumi", "")
 
         place_language_host(checkout, cli, machine)
-        place_aws_plugin(checkout, cli, machine)
+        place_aws_plugin(checkout, machine)
 
         plugins = {file.relative_to(checkout.pulumi_home / "plugins").as_posix() for file in _files(checkout)}
         assert plugins == {
@@ -42,8 +42,7 @@ class TestPlugins:
         assert list(_files(checkout)) == []
 
     def test_the_official_plugin_is_used_as_soon_as_the_user_has_it(self, checkout, machine, tmp_path):
-        cli = script(tmp_path / "built" / "pulumi", "")
-        place_aws_plugin(checkout, cli, machine)
+        place_aws_plugin(checkout, machine)
         official = tmp_path / "home/pulumi/plugins/resource-aws-v7.51.1/pulumi-resource-aws"
         official.parent.mkdir(parents=True)
         official.write_bytes(b"\x7fELF")
@@ -51,42 +50,34 @@ class TestPlugins:
         unfinished.touch()
         placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
 
-        place_aws_plugin(checkout, cli, machine)
+        place_aws_plugin(checkout, machine)
         assert b"local.plugins.aws" in placed.read_bytes()
         unfinished.unlink()
-        place_aws_plugin(checkout, cli, machine)
+        place_aws_plugin(checkout, machine)
         assert placed.read_bytes() == b"\x7fELF"
-        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "stand-in"})
+        place_aws_plugin(checkout, machine | {"PLUGIN": "stand-in"})
         assert b"local.plugins.aws" in placed.read_bytes()
-        place_aws_plugin(checkout, cli, machine | {"PLUGIN": "official"})
+        place_aws_plugin(checkout, machine | {"PLUGIN": "official"})
         assert placed.read_bytes() == b"\x7fELF"
 
         official.unlink()
-        place_aws_plugin(checkout, cli, machine)
+        place_aws_plugin(checkout, machine)
         assert b"local.plugins.aws" in placed.read_bytes()
 
-    def test_a_stand_in_of_an_earlier_version_is_none(self, checkout, machine, tmp_path):
-        placed = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
-        script(placed, 'exec python -m local.aws_plugin "$@"')
-
-        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
-
-        assert b"local.plugins.aws" in placed.read_bytes()
-
-    def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine, tmp_path):
+    def test_an_official_plugin_that_is_a_script_stays(self, checkout, machine):
         official = checkout.pulumi_home / "plugins/resource-aws-v7.51.1/pulumi-resource-aws"
         script(official, "exec bridge")
 
-        place_aws_plugin(checkout, tmp_path / "pulumi", machine)
+        place_aws_plugin(checkout, machine)
 
         assert "exec bridge" in official.read_text()
 
     @pytest.mark.parametrize(
         ("choice", "says"), [("official", "neither on PATH nor at"), ("best", "'best', and there")]
     )
-    def test_a_choice_that_cannot_be(self, checkout, machine, tmp_path, choice, says):
+    def test_a_choice_that_cannot_be(self, checkout, machine, choice, says):
         with pytest.raises(LocalError, match=says):
-            place_aws_plugin(checkout, tmp_path / "pulumi", machine | {"PLUGIN": choice})
+            place_aws_plugin(checkout, machine | {"PLUGIN": choice})
 
     @pytest.mark.parametrize("where", ["Pulumi home", "PATH", "PATH, stand-in chosen"])
     def test_the_engine_loads_it(self, project, tmp_path, where):

@@ -61,12 +61,6 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     # The plugin and its configuration
 
-    def Handshake(
-        self, request: proto.ProviderHandshakeRequest, context: grpc.ServicerContext
-    ) -> proto.ProviderHandshakeResponse:
-        """Agree on the protocol's options; see `wire` on secrets."""
-        return proto.ProviderHandshakeResponse()
-
     def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """Tell the version: that of the installed SDK package, which is what asks for this plugin."""
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
