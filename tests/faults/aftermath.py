@@ -48,7 +48,7 @@ def differences(project: Project, client: Callable[..., Any], wanted: set[str] |
 def doubts(project: Project, last: Done) -> Iterator[str]:
     """Yield what the engine would still change after the last command, and what the proof says against it."""
     preview = ("pulumi", "preview", "--refresh", "--expect-no-changes", "--diff", "--stack", "test")
-    proof = () if last.has_proven else (("python", "-m", "tools", "verify", "--stack", "test"),)
+    proof = () if last.has_proven else (("python", "-m", "tools", "verify", "--stack", "test", "--delay", "0"),)
     for command in (preview, *proof):
         done = run(project, *command)
         if not done.went_well:

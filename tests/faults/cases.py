@@ -53,7 +53,10 @@ class Case:
     def happen(self, project: Project, proxy: Proxy) -> Done:
         """Run the operation with the fault."""
         self.step.plan(project, proxy, self.fault)
-        return run(project, *self.operation.command)
+        agreed = (
+            ("YES=1",) if "assume-role:endpoint" not in project.config() and self.operation.command[0] == "make" else ()
+        )
+        return run(project, *self.operation.command, *agreed)
 
     def __str__(self) -> str:
         return f"{self.operation.name}: {self.fault} at {self.step}"

@@ -14,6 +14,7 @@ def pytest_addoption(parser):
     group.addoption("--operation", choices=list(OPERATIONS), help="only this operation, and no kills and troubles")
     group.addoption("--fault", choices=[str(fault) for fault in FAULTS], help="only this fault, and as above")
     group.addoption("--call", help="only this call, as CreateRole, and as above")
+    group.addoption("--real-like", action="store_true", help="as on real AWS: no endpoint, profiles, and a person")
     group.addoption("--each-once", action="store_true", help="each fault once an operation, over different calls")
 
 
@@ -24,7 +25,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory, request):
+def stage(tmp_path_factory, request, pytestconfig):
     names = ("emulator", "next_accounts", "make_project", "make_standing", "aws_client")
     shared = {name: request.getfixturevalue(name) for name in names}
-    return Stage(folder=tmp_path_factory.mktemp("faults"), **shared)
+    real = pytestconfig.getoption("real_like", default=False)
+    return Stage(folder=tmp_path_factory.mktemp("faults"), real=real, **shared)

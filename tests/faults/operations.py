@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 STACK = "STACK=test"
 UP = ("make", "up", STACK)
 DESTROY = ("make", "destroy", STACK)
+PULUMI_UP = ("pulumi", "up", "--yes", "--skip-preview", "--stack", "test")
 RUN_SECONDS = 180.0  # of a command; the slowest waits twice for an answer that comes too late
 TELLING = ("error", "disproven", "could not tell", "Traceback", "warning", "panic")  # how lines begin that say why
 CHANGED_POLICY = {
@@ -40,9 +42,13 @@ class Operation:
 
     def configure(self, project: Project, endpoint: str) -> None:
         """Make a project ready, whose AWS is at an endpoint from now on: it always was, as far as its state says."""
-        project.configure({"endpoint": endpoint, **(CHANGES if self.changed else {})})
         (project.path / "policies/changed.json").write_text(json.dumps(CHANGED_POLICY))
-        project.state_file.write_text(project.state().replace(project.endpoint, endpoint))
+        if "assume-role:endpoint" in project.config():
+            project.configure({"endpoint": endpoint})
+            project.state_file.write_text(project.state().replace(project.endpoint, endpoint))
+        elif self.stands:
+            project.up()
+        project.configure(CHANGES if self.changed else {})
 
 
 OPERATIONS = {
@@ -51,6 +57,8 @@ OPERATIONS = {
         Operation("preview", ("make", "preview", STACK), stands=False),
         Operation("up", UP, stands=False),
         Operation("update", UP, changed=True),
+        # Without make. The second run has to refresh: see docs/troubleshooting.md, after a refused update.
+        Operation("plain update", PULUMI_UP, remedy=(*PULUMI_UP, "--refresh"), changed=True),
         Operation("refresh", ("pulumi", "refresh", "--yes", "--skip-preview", "--stack", "test")),
         Operation("destroy", DESTROY, remedy=DESTROY),
     )
@@ -81,13 +89,13 @@ class Done:
         return "\n      ".join([f"{' '.join(self.command)} {ended}", *list(telling)[:5]])
 
 
-def start(project: Project, *command: str) -> subprocess.Popen[str]:
+def start(project: Project, *command: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """Start a command in a process group of its own."""
     return subprocess.Popen(
         command,
         cwd=project.path,
         env=project.environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -109,3 +117,14 @@ def finish(process: subprocess.Popen[str], command: tuple[str, ...]) -> Done:
 def run(project: Project, *command: str) -> Done:
     """Run a command within a bound."""
     return finish(start(project, *command), command)
+
+
+def run_on_a_terminal(project: Project, *command: str, answers: str) -> Done:
+    """Run a command with a terminal as its standard input, on which a person has typed these answers."""
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, answers.encode())
+        return finish(start(project, *command, stdin=terminal), command)
+    finally:
+        os.close(person)
+        os.close(terminal)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import shutil
 import threading
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.aftermath import differences, doubts, resources
-from tests.faults.operations import UP, Done, Operation, run
+from tests.faults.operations import UP, Done, Operation, run, run_on_a_terminal
 from tests.proxy import Proxy, proxy_before
+from tests.real_like import make_real_like, real_like_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +56,7 @@ class Stage:
     make_project: Callable[[Path, Accounts], Project]
     make_standing: Callable[[Path, Accounts], Project]
     aws_client: Callable[..., Any]
+    real: bool = False  # the accounts count as real, and a person on a terminal answers
     # URNs after an operation, by its name.
     wanted: dict[str, set[str]] = field(default_factory=lambda: {"destroy": set()})
     lock: threading.Lock = field(default_factory=threading.Lock)  # boto3 makes its clients one at a time
@@ -65,10 +67,14 @@ class Stage:
         accounts = self.next_accounts()
         with proxy_before(self.emulator) as proxy:
             with self.lock, redirect_stderr(io.StringIO()):  # it says each time that an emulator runs already
-                make = self.make_standing if operation.stands else self.make_project
+                make = self.make_standing if operation.stands and not self.real else self.make_project
                 project = make(self.folder / accounts.trusting, accounts)
-            operation.configure(project, proxy.url)
-            yield project, proxy
+            with real_like_plugin(proxy.url) if self.real else nullcontext({}) as plugin:
+                if self.real:
+                    project = make_real_like(project, plugin, proxy.url)
+                operation.configure(project, proxy.url)
+                proxy.calls.clear()
+                yield project, proxy
         shutil.rmtree(project.path, ignore_errors=True)  # somebody may end just now
 
     def client(self, *arguments: str) -> Any:
@@ -99,7 +105,9 @@ class Stage:
             leaves_something = case.operation.name != "preview"
             if done[0].went_well and leaves_something and not self.faults(project, case.operation, done[-1]):
                 return Outcome(case, Verdict.AT_ONCE, done, [])
-            done.append(run(project, *case.operation.remedy))
+            remedy = case.operation.remedy
+            answered = run_on_a_terminal(project, *remedy, "YES=1", answers="y\n" * 9) if self.real else None
+            done.append(answered or run(project, *remedy))
             faults = [] if done[1].went_well else ["the next run did not end well"]
             faults += self.faults(project, case.operation, done[-1])
             if faults:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.iam.owner import OWNER_TAG
-from tests.faults.operations import start
+from tests.faults.operations import PULUMI_UP, run_on_a_terminal, start
 from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, let_the_second_pass
 from tools.engine import Update
@@ -21,6 +19,7 @@ from tools.keys import AccessKey
 from tools.recovery import is_orphaned, last_began
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from tests.conftest import Project
@@ -28,33 +27,12 @@ if TYPE_CHECKING:
 
 # What `up` does after a failure, without the deployments and the proof around it.
 RECOVER = "import sys; from tools.recovery import recover; print(recover('test', yes='--yes' in sys.argv))"
-PULUMI_UP = ("pulumi", "up", "--yes", "--skip-preview", "--stack", "test")
 POLL_SECONDS, UNCHANGED_POLLS = 0.05, 20
 OTHER = "organization/assume-role/other/assume-role"
 
 
 def up(project: Project) -> subprocess.CompletedProcess[str]:
     return project.run("make", "up", "STACK=test", check=False)
-
-
-def recover_on_a_terminal(project: Project, answers: str) -> str:
-    """Recover with a terminal as standard input, and return what was printed."""
-    person, terminal = pty.openpty()
-    with subprocess.Popen(
-        ["python", "-c", RECOVER],
-        cwd=project.path,
-        env=project.environment,
-        stdin=terminal,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        os.write(person, answers.encode())
-        printed, _ = process.communicate(timeout=120)
-    os.close(person)
-    os.close(terminal)
-    return printed
 
 
 def kill_at(project: Project, proxy: Proxy, *actions: str) -> None:
@@ -217,8 +195,8 @@ def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(
         assert "pending_operations" in real.state()
         assert keys_of(real, aws_client) == [orphan]
 
-        printed = recover_on_a_terminal(real, "y\n")
-        assert f"Deleted key {orphan}" in printed
+        decided = run_on_a_terminal(real, "python", "-c", RECOVER, answers="y\n")
+        assert f"Deleted key {orphan}" in decided.said
         assert "pending_operations" not in real.state()
         real.up()
         assert keys_of(real, aws_client) == [real.outputs()["accessKeyId"]]
