@@ -647,7 +647,16 @@ NOT_A_POLICY = [
         )
         for value in (None, [], [None], {}, ["a", {}])
     ),
-    (policy({**ALLOW, "Action": ["s3:*", "s3 :Get"]}), "statement 1 has an action 's3 :Get'"),
+    *(
+        (policy({**ALLOW, "Action": ["s3:*", action]}), f"statement 1 has an action {action!r}")
+        for action in ("s3 :Get", "s3:", ":Get", "s3:Get Object", "s3::Get", "s3:Gét", "s3:a:b", "s3:x\n", " *")
+    ),
+    *(
+        (policy({**ALLOW, "Resource": resource}), f"statement 1 has a resource {resource!r}")
+        for resource in ("arn:", "ARN:aws:s3:::x", "arn:aws:s3:::", "arn:aws::::", "arn:aws:s3:::x\n", " *")
+    ),
+    *((policy({**ALLOW, "Effect": value}), 'needs "Effect" to be') for value in ("", None, True, ["Allow"])),
+    *((policy({**ALLOW, "Action": value}), "must be a text or a list") for value in (None, True, {}, [""], [["*"]])),
     *((policy(ALLOW, Id=value), '"Id" is not a text') for value in (5, None, [])),
     *(
         (policy({**ALLOW, "Condition": {operator: {"aws:x": "y"}}}), f"an operator {operator!r} that IAM does not know")

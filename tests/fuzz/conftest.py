@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pysequoia
 import pytest
-from hypothesis import HealthCheck, Phase, configuration, settings
+from hypothesis import HealthCheck, Phase, configuration, given, settings
 
 EXAMPLES = int(os.environ.get("FUZZ") or 0)  # of each kind; 0: those of `make test`
 
@@ -21,6 +21,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("fuzz")
+
+
+def tried(usual, **strategies):
+    """Run a test on ``usual`` examples, or on as many as `make fuzz` says."""
+    return lambda test: settings(max_examples=EXAMPLES or usual)(given(**strategies)(test))
 
 
 @pytest.fixture(scope="session")

@@ -138,7 +138,7 @@ def right_settings(draw: st.DrawFn) -> dict[str, Any]:
         kept["user"] = user
     if "name" not in keep and "trust" in kept and kept["trust"].get("principalArns"):
         kept["name"] = name
-    return settings | kept
+    return settings | {key: value for key, value in kept.items() if value is not None}
 
 
 def _account(draw: st.DrawFn, partition: str, account: str) -> dict[str, Any]:

@@ -1,21 +1,23 @@
-"""Settings by chance, half of them with faults: accepted only where there is none, and each is named, all at once."""
+"""Seeded random settings: right ones are accepted and built, and each error is named, all at once."""
 
+import copy
 import json
 import re
 import runpy
 
 import pulumi
 import pytest
+from hypothesis import strategies as st
 
-from components.configuration import SettingsError, load_settings
-from components.iam.documents import assume_policy, same_document, size
+from components.configuration import SettingsError, load_settings, parse_settings
+from components.iam.documents import size
 from components.iam.limits import MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST
 from components.identity_policy import identity_policy
 from components.relationship_args import RelationshipArgs
 from tests.components.conftest import PROJECT, ROOT, key_of, record
-from tests.fuzz.counting import tried
+from tests.components.test_settings import WRONG
+from tests.fuzz.conftest import tried
 from tests.fuzz.settings_grammar import PGP_KEY_FILE, right_settings
-from tests.fuzz.wrong_settings import made_settings, place
 
 
 def as_text(value):
@@ -33,34 +35,63 @@ def load(values, pgp_key_file):
     return load_settings()
 
 
-@tried(150, made=made_settings())
-def test_settings_are_refused_for_their_faults_alone(made, pgp_key_file):
-    if not made.faults:
-        args = load(made.settings, pgp_key_file)
-        dumped = args.model_dump(by_alias=True, mode="json")
-        assert RelationshipArgs.model_validate(dumped) == args
-        assert RelationshipArgs.model_validate(json.loads(json.dumps(dumped))) == args
-        return "accepted"
+def place(key):
+    """Return a key as ``pulumi config set --path`` takes it, in parts."""
+    parts = re.findall(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)', key)
+    return [int(index) if index else quoted or plain for quoted, index, plain in parts]
+
+
+def put(section, parts, value):
+    """Set a value; in a list, it comes before the others."""
+    part, *further = parts
+    if further:
+        if isinstance(part, str) and not section.get(part):
+            section[part] = [] if isinstance(further[0], int) else {}
+        put(section[part], further, value)
+    elif isinstance(part, int):
+        section.insert(part, value)
+    else:
+        section[part] = value
+
+
+@st.composite
+def wrong_settings(draw):
+    """Make settings with one to four errors, none of which is inside another; return them with their keys and rules."""
+    values = {key: value for key, value in copy.deepcopy(draw(right_settings())).items() if value not in ("", {})}
+    chosen = []
+    for row in draw(st.lists(st.sampled_from(WRONG), min_size=1, max_size=4)):
+        parts = place(row[0])
+        if not any(all(a == b for a, b in zip(parts, place(other[0]), strict=False)) for other in chosen):
+            chosen.append(row)
+    keys = [key for key, *_ in chosen]
+    if "trust.mfaMaxAge" in keys and "trust.requireMfa" not in keys:
+        put(values, ["trust", "requireMfa"], "true")
+    if any(key.startswith("accessKeys[0].") for key in keys):
+        values.setdefault("accessKeys", [{"label": "1"}])
+    if "pgpKeyFile" in keys:
+        values.pop("secretStore", None)
+    for key, value, *_ in sorted(chosen, reverse=True, key=lambda row: row[0]):
+        put(values, place(key), copy.deepcopy(value))
+    return values, {key: rule for key, _, _, rule, _ in chosen}
+
+
+@tried(150, made=wrong_settings())
+def test_each_error_is_named_and_nothing_else(made, pgp_key_file):
+    values, errors = made
     with pytest.raises(SettingsError) as refused:
-        load(made.settings, pgp_key_file)
-    left = list(refused.value.faults)
-    for wrong, value in made.faults:
-        shown = value if len(place(wrong.key)) > 1 or isinstance(value, (list, dict)) else as_text(value)
-        named = [
-            fault
-            for fault in left
-            if fault.key == (wrong.named or wrong.key)
-            and re.search(wrong.says, fault.problem)
-            and (wrong.named or wrong.key == "accessKeys" or fault.value == shown)
-        ]
-        assert len(named) == 1, f"{wrong.key} = {value!r} in {refused.value}"
-        assert named[0].problem.endswith((".", "?")) or "is required" in wrong.says
-        left.remove(named[0])
-    assert left == []
-    message = str(refused.value)
-    message.encode()
-    assert message.count("\n  - ") == len(made.faults)
-    return "refused"
+        parse_settings(with_pgp_key(values, pgp_key_file))
+    faults = refused.value.faults
+    assert sorted(fault.key for fault in faults) == sorted(errors), str(refused.value)
+    assert all(errors[fault.key] in fault.problem for fault in faults)
+    str(refused.value).encode()
+
+
+@tried(100, values=right_settings())
+def test_what_is_right_is_accepted_and_read_back_unchanged(values, pgp_key_file):
+    args = load(values, pgp_key_file)
+    dumped = args.model_dump(by_alias=True, mode="json")
+    assert RelationshipArgs.model_validate(dumped) == args
+    assert RelationshipArgs.model_validate(json.loads(json.dumps(dumped))) == args
 
 
 @tried(60, values=right_settings())
@@ -71,7 +102,6 @@ def test_another_language_means_the_same(values, pgp_key_file):
     assert RelationshipArgs.model_validate(handed_over) == args
     document = RelationshipArgs.model_validate(handed_over).role.policy.document
     assert json.dumps(document) == json.dumps(args.role.policy.document)
-    return "the same"
 
 
 def floating(value):
@@ -105,29 +135,3 @@ def test_what_is_accepted_is_built(values, pgp_key_file):
     assert len(set(attached)) == len(attached) == 1 + len(args.role.managed_policies)
     plain = {name: output.value for name, output in recorded.outputs.items() if not output.secret}
     assert key_of("1")[1][:20] not in json.dumps(plain)
-    return "built"
-
-
-@tried(25, values=right_settings())
-def test_what_is_accepted_the_embedded_aws_takes(values, pgp_key_file, aws_client, next_accounts):
-    """It looks at few values itself (tests/README.md): it would notice documents and calls that are none, no limits."""
-    args, accounts = load(values, pgp_key_file), next_accounts()
-    tags = [{"Key": name, "Value": value} for name, value in args.tags.items()]
-    trusting, trusted = (aws_client(account, "iam") for account in (accounts.trusting, accounts.trusted))
-
-    trusting.create_role(
-        AssumeRolePolicyDocument=json.dumps(args.trusting_role.trust_policy),
-        MaxSessionDuration=args.role.max_session_duration,
-        Tags=tags,
-        RoleName=args.role.name,
-        Path=args.role.path,
-        Description=args.role.description or "",
-    )
-    trusting.create_policy(PolicyName=args.role.policy.name, PolicyDocument=json.dumps(args.role.policy.document))
-    trusted.create_user(UserName=args.user.name, Path=args.user.path, Tags=tags)
-    document = json.dumps(assume_policy(args.trusted_user.role_arn))
-    trusted.create_policy(PolicyName=args.user.policy_name, PolicyDocument=document)
-    role = trusting.get_role(RoleName=args.role.name)["Role"]
-    assert same_document(role["AssumeRolePolicyDocument"], args.trusting_role.trust_policy)
-    assert role["MaxSessionDuration"] == args.role.max_session_duration
-    return "taken"
