@@ -1,8 +1,6 @@
 """The AWS emulator: starts ministack where a stack's endpoint says, finds it again, and stops it."""
 
 import fcntl
-import http.client
-import io
 import json
 import os
 import signal
@@ -24,9 +22,6 @@ ANSWER_SECONDS = 5.0  # for a whole answer
 ANSWER_BYTES = 1_000_000
 POLL_SECONDS = 0.05
 PROCESS = Path(__file__).with_name("emulator_process.py")
-# Signed with a key that does not exist: an emulator that checks signatures refuses it, any other lets everybody in.
-STRANGER = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20300101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"  # noqa: E501
-REFUSALS = (400, 401, 403)
 # What the emulator's Python needs of the user's environment. The rest may hold secrets or settings of ministack.
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
 OWNER_ONLY = 0o077
@@ -45,24 +40,25 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
             "Set it with: pulumi config set endpoint http://127.0.0.1:4599"
         )
     # One that another command is starting does not listen yet.
-    if _is_ours(checkout, endpoint) and _listening(endpoint) != "nothing" and _enforces_iam(endpoint):
+    if _is_ours(checkout, endpoint) and _listening(endpoint) == "ministack":
         return
     with exclusive(checkout.emulator / "lock", "the start of the AWS emulator", timeout=START_SECONDS):
-        kind = _listening(endpoint)
-        if kind == "nothing":
-            _start(checkout, endpoint)
-        elif kind == "ministack" and not _is_ours(checkout, endpoint):
-            say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
-        elif kind == "something else":
-            raise LocalError(
-                f"Something other than the AWS emulator listens at {endpoint}. Stop it, or choose a free port: "
-                "pulumi config set endpoint http://127.0.0.1:PORT"
-            )
-        if not _enforces_iam(endpoint):
-            raise LocalError(
-                f"The AWS emulator at {endpoint} lets everybody in: it was started without AUTH=true, so it proves "
-                "nothing. Stop it, then try again."
-            )
+        match _listening(endpoint):
+            case "nothing":
+                _start(checkout, endpoint)
+            case "ministack":
+                if not _is_ours(checkout, endpoint):
+                    say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
+            case "open":
+                raise LocalError(
+                    f"The AWS emulator at {endpoint} lets everybody in: it was started without AUTH=true, so it proves "
+                    "nothing. Stop it, then try again."
+                )
+            case _:
+                raise LocalError(
+                    f"Something other than the AWS emulator listens at {endpoint}, or it hangs. Stop it, or choose a "
+                    "free port: pulumi config set endpoint http://127.0.0.1:PORT"
+                )
 
 
 def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
@@ -188,52 +184,29 @@ def _is_ours(checkout: Checkout, endpoint: str) -> bool:
 
 
 def _listening(endpoint: str) -> str:
-    """Return what listens: "nothing", "ministack" or "something else"."""
+    """Return what listens: "nothing", "ministack", "open" (ministack that enforces nothing) or "something else"."""
     try:
-        health: object = json.loads(_get(endpoint, "/_ministack/health")[1])
+        health: object = json.loads(_get(endpoint, "/_ministack/health"))
     except ConnectionRefusedError:
         return "nothing"
     except (OSError, ValueError, RecursionError):
         return "something else"
-    return "ministack" if isinstance(health, dict) and "services" in health else "something else"
+    if not isinstance(health, dict) or "services" not in health:
+        return "something else"
+    return "ministack" if cast("dict[str, object]", health).get("auth") == "enabled" else "open"
 
 
-def _enforces_iam(endpoint: str) -> bool:
-    try:
-        status, _ = _get(endpoint, "/?Action=GetCallerIdentity&Version=2011-06-15", f"Authorization: {STRANGER}\r\n")
-    except OSError as error:
-        raise LocalError(
-            f"The AWS emulator at {endpoint} gave no answer ({error}): this machine is busy, or it hangs. Try again."
-        ) from None
-    return status in REFUSALS
-
-
-def _get(endpoint: str, path: str, header: str = "") -> tuple[int, bytes]:
-    """Return status and body of an answer, within limits of time and size: anything may listen there.
+def _get(endpoint: str, path: str) -> bytes:
+    """Return the body of an answer, within limits of time and size: anything may listen there.
 
     Raises:
-        OSError: there was no answer, or half of one.
+        OSError: there was no answer.
     """
-    url, end, content = urlsplit(endpoint), time.monotonic() + ANSWER_SECONDS, b""
+    url, end, answer = urlsplit(endpoint), time.monotonic() + ANSWER_SECONDS, b""
     with socket.create_connection((url.hostname or "", url.port or 80), timeout=ANSWER_SECONDS) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {url.netloc}\r\n{header}\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {url.netloc}\r\n\r\n".encode())
         while chunk := connection.recv(ANSWER_BYTES):
-            content += chunk
-            if len(content) > ANSWER_BYTES or time.monotonic() > end:
-                raise OSError(f"no end after {len(content):,} bytes")
-    answer = http.client.HTTPResponse(cast("socket.socket", _Received(content)))
-    try:
-        answer.begin()
-        return answer.status, answer.read()
-    except http.client.HTTPException as error:
-        raise OSError(f"no whole answer of HTTP: {error!r}") from None
-
-
-class _Received:
-    """What http.client reads an answer from, once all of it is there."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def makefile(self, _mode: str) -> io.BytesIO:
-        return io.BytesIO(self._content)
+            answer += chunk
+            if len(answer) > ANSWER_BYTES or time.monotonic() > end:
+                raise OSError(f"no end after {len(answer):,} bytes")
+    return answer.partition(b"\r\n\r\n")[2]

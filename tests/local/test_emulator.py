@@ -219,7 +219,7 @@ def somebody(endpoint):
     class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             text = texts.get(self.path, "")
-            with suppress(OSError):  # the other side has heard enough
+            with suppress(OSError):  # the other side has read enough
                 self.wfile.write(b"HTTP/1.0 200 OK\r\nX: " if text in ENDLESS else text.encode())
                 while text in ENDLESS:
                     self.wfile.write(ENDLESS[text])
@@ -231,6 +231,7 @@ def somebody(endpoint):
         server.shutdown()
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "health",
     [
@@ -238,38 +239,14 @@ def somebody(endpoint):
         "HTTP/1.0 200 OK\r\n\r\nHello",
         pytest.param("HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{", id="half of an answer"),
         "no HTTP at all",
+        pytest.param("HTTP/1.0 200 OK\r\n\r\n" + "[" * 200_000, id="nested"),
+        *ENDLESS,
     ],
 )
 def test_something_else_listens_there(checkout, endpoint, somebody, health):
     somebody["/_ministack/health"] = health
 
-    with pytest.raises(LocalError, match=rf"Something other than the AWS emulator listens at {endpoint}\. Stop it"):
-        ensure_running(checkout, endpoint)
-
-
-@pytest.fixture
-def _impatient(monkeypatch):
-    monkeypatch.setattr("local.emulator.ANSWER_SECONDS", 1.0)
-
-
-@pytest.mark.parametrize("answer", [pytest.param("[" * 200_000, id="nested"), *ENDLESS])
-@pytest.mark.parametrize("path", ["/_ministack/health", "/?Action=GetCallerIdentity&Version=2011-06-15"])
-@pytest.mark.timeout(30)
-@pytest.mark.usefixtures("_impatient")
-def test_an_answer_has_limits(checkout, endpoint, somebody, path, answer):
-    somebody["/_ministack/health"] = 'HTTP/1.0 200 OK\r\n\r\n{"services": {}}'
-    somebody[path] = answer if answer in ENDLESS else f"HTTP/1.0 200 OK\r\n\r\n{answer}"
-
-    with pytest.raises(LocalError, match=r"Something other than|gave no answer|lets everybody in"):
-        ensure_running(checkout, endpoint)
-
-
-@pytest.mark.parametrize("answer", ["", "no HTTP", "HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n<"])
-def test_an_emulator_that_gives_no_answer_is_not_said_to_let_everybody_in(checkout, endpoint, somebody, answer):
-    somebody["/_ministack/health"] = 'HTTP/1.0 200 OK\r\n\r\n{"services": {}}'
-    somebody["/?Action=GetCallerIdentity&Version=2011-06-15"] = answer
-
-    with pytest.raises(LocalError, match=r"gave no answer \(.+\): this machine is busy, or it hangs\. Try again\."):
+    with pytest.raises(LocalError, match=rf"Something other than the AWS emulator listens at {endpoint}, or it hangs"):
         ensure_running(checkout, endpoint)
 
 
