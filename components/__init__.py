@@ -25,24 +25,10 @@ if TYPE_CHECKING:
     from .trusted_user import TrustedUser
     from .trusting_role import TrustingRole
 
-__all__ = [
-    "AccessKeyArgs",
-    "AccountArgs",
-    "KeyStatus",
-    "PolicyArgs",
-    "Relationship",
-    "RelationshipArgs",
-    "RoleArgs",
-    "StoreArgs",
-    "StoreKind",
-    "TrustArgs",
-    "TrustedUser",
-    "TrustedUserArgs",
-    "TrustingRole",
-    "TrustingRoleArgs",
-    "UserArgs",
-]
-
+__all__ = ["AccessKeyArgs", "AccountArgs", "KeyStatus", "PolicyArgs", "Relationship", "RelationshipArgs", "RoleArgs"]
+__all__ += ["StoreArgs", "StoreKind", "TrustArgs", "TrustedUser", "TrustedUserArgs", "TrustingRole"]
+__all__ += ["TrustingRoleArgs", "UserArgs"]
+# All others are in `models`.
 _MODULES = {
     "Relationship": "relationship",
     "RelationshipArgs": "relationship_args",

@@ -14,13 +14,15 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
-from .identity_policy import identity_policy_file
+from .identity_policy import identity_policy_text
 from .models import NAMESPACE
-from .pgp import public_key_file
+from .pgp import public_key_bytes
 from .relationship_args import RelationshipArgs
 from .validation import Model, key_path
 
 PROJECT_FOLDER = Path(__file__).parent.parent
+RELATIVE = "relative to the folder of Pulumi.yaml"
+MAX_BYTES = 1_000_000  # an IAM policy has at most 6,144 characters, an OpenPGP certificate some ten thousand bytes
 
 
 class FileSetting(NamedTuple):
@@ -30,7 +32,7 @@ class FileSetting(NamedTuple):
     setting: str
     field: str
     kind: str
-    read: Callable[[Path], object]
+    read: Callable[[bytes], object]
     default: str | None = None
     inline: bool = False  # the content itself may stand in place of the name
 
@@ -40,12 +42,12 @@ FILES = (
         ("role", "policy"),
         "file",
         "document",
-        "JSON",
-        identity_policy_file,
+        "policy",
+        identity_policy_text,
         "policies/s3-full-access.json",
         inline=True,
     ),
-    FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_file),
+    FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_bytes),
 )
 # The keys of the AWS provider's own namespace, and what to set instead.
 INSTEAD = {
@@ -159,14 +161,36 @@ def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, ob
         section[file.field] = name
         return copy, faults
     if not isinstance(name, str):
-        problem = f"this is not the name of a file. Name a {file.kind} file, relative to the folder of Pulumi.yaml."
+        problem = f"this is not the name of a file. Name a {file.kind} file, {RELATIVE}."
         return copy, [*faults, Fault(key, name, problem)]
     try:
-        section[file.field] = file.read(PROJECT_FOLDER / name)
+        section[file.field] = file.read(read_small_file(PROJECT_FOLDER / name, file.kind))
     except ValueError as error:
         faults.append(Fault(key, name, f"{error}."))
         section[file.field] = []  # wrong, but there: a rule between settings must know that
     return copy, faults
+
+
+def read_small_file(file: Path, kind: str) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        ValueError: there is no such file, it is no regular one, it is larger than ``MAX_BYTES``, or it cannot be read.
+    """
+    content, fault = b"", None
+    try:
+        if file.exists() and not (file.is_file() or file.is_dir()):  # a device or a pipe would never end
+            fault = "it is not a regular file"
+        else:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
+        fault = error.strerror if isinstance(error, OSError) else str(error)
+    if len(content) > MAX_BYTES:
+        fault = f"it has more than {MAX_BYTES:,} bytes"
+    if fault:
+        raise ValueError(f"the {kind} file cannot be read ({fault}). Name another, {RELATIVE}")
+    return content
 
 
 def _decode(text: str) -> object:

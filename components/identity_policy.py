@@ -3,12 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 from .iam.documents import items, matches, size, statements
 from .iam.limits import MAX_POLICY_CHARACTERS
-from .small_file import read_small_file
 from .validation import whole
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
@@ -30,17 +28,12 @@ RESOURCE = re.compile(
 FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"
 
 
-def identity_policy_file(file: Path) -> dict[str, object]:
-    """Return the identity policy in a JSON file."""
+def identity_policy_text(content: bytes) -> dict[str, object]:
+    """Return the identity policy in the content of a JSON file."""
     try:
-        content = read_small_file(file).decode("utf-8-sig")
-    except ValueError as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-        raise ValueError(
-            f"the policy file cannot be read ({reason}). Name a JSON file, relative to the folder of Pulumi.yaml"
-        ) from None
-    try:
-        document: object = json.loads(content, object_pairs_hook=_without_duplicates)
+        document: object = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+    except UnicodeDecodeError:
+        raise ValueError("the policy file is not UTF-8 text. Correct it there") from None
     except RecursionError:
         raise ValueError(f"the policy file is nested too deep. {FLAT}") from None
     except ValueError as error:

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from . import aws_rules, pgp
 from .iam import Side
 from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition, sts_region
-from .iam.documents import PolicyDocument, size, trust_policy
+from .iam.documents import size, trust_policy
 from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
 from .iam.names import default_names
 from .identity_policy import arns_elsewhere, identity_policy
@@ -159,7 +159,7 @@ class TrustArgs(Model):
     _principals = field_validator("principal_arns", mode="before")(each(aws_rules.principal_arn))
     _source_ips = field_validator("source_ips", mode="before")(each(aws_rules.source_ip))
 
-    def policy(self, partition: str, trusted_account_id: str) -> PolicyDocument:
+    def policy(self, partition: str, trusted_account_id: str) -> dict[str, Any]:
         """Return the document that says who may assume the role.
 
         Raises:
@@ -272,7 +272,7 @@ class TrustingRoleArgs(Model):
         return self
 
     @property
-    def trust_policy(self) -> PolicyDocument:
+    def trust_policy(self) -> dict[str, Any]:
         """The document that says who may assume the role."""
         return self.trust.policy(self.account.partition, self.trusted_account_id)
 

@@ -6,10 +6,7 @@ nobody has. https://github.com/hashicorp/terraform-provider-aws/blob/main/intern
 
 import base64
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from .small_file import read_small_file
 
 if TYPE_CHECKING:
     import pysequoia
@@ -24,17 +21,6 @@ PROVIDER_READS = frozenset(
 FIX = "Export the right one with: gpg --armor --export NAME > FILE"
 ADVICE = "Use one that encrypts with RSA, Curve25519 or a NIST curve."
 VERSION_WITHOUT_USER_ID = 6  # https://www.rfc-editor.org/rfc/rfc9580#section-10.1.1
-
-
-def public_key_file(file: Path) -> str:
-    """Return the one public key in a file, armored or binary, as base64 of its binary form; see ``public_key``."""
-    try:
-        content = read_small_file(file)
-    except ValueError as error:
-        raise ValueError(
-            f"the PGP key file cannot be read ({error}). Name a file, relative to the folder of Pulumi.yaml"
-        ) from None
-    return _checked(content)
 
 
 def public_key(value: object) -> str:
@@ -53,15 +39,16 @@ def public_key(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"this must be a text, armored or base64. {FIX}")
     if value.lstrip().startswith("-----"):
-        return _checked(value.encode())
+        return public_key_bytes(value.encode())
     try:
         content = base64.b64decode(value, validate=True)
     except ValueError:
         raise ValueError(f"this is not a PGP public key (neither armored nor base64). {FIX}") from None
-    return _checked(content)
+    return public_key_bytes(content)
 
 
-def _checked(content: bytes) -> str:
+def public_key_bytes(content: bytes) -> str:
+    """Return the one public key in a file's content, armored or binary, as base64 of its binary form."""
     import pysequoia  # noqa: PLC0415 - only stacks with a PGP key load it
 
     try:

@@ -59,6 +59,11 @@ def account_provider(
     )
 
 
+def known(value: str, resource: pulumi.CustomResource) -> pulumi.Output[str]:
+    """Return a value as an output of a resource: known in a preview, yet its users wait for the resource."""
+    return resource.urn.apply(lambda _: value)
+
+
 def require_provider(component: pulumi.ComponentResource) -> pulumi.ResourceOptions:
     """Return the options of a component's children: they work in the account of the provider that it was given.
 

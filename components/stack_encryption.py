@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from .small_file import read_small_file
+from .configuration import read_small_file
 
 # What the engine and the SDK call the organization of a stack that is not in Pulumi Cloud.
 NO_ORGANIZATION = "organization"
@@ -38,7 +38,7 @@ def passphrase_fault(stack_file: str, environment: Mapping[str, str], *, in_pulu
     if passphrase is None and (file := environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         source = file
         try:
-            passphrase = read_small_file(Path(file)).decode("utf-8").strip()
+            passphrase = read_small_file(Path(file), "passphrase").decode("utf-8").strip()
         except ValueError:
             return None  # the CLI itself has read it, or says why not; a pipe is read once
     if passphrase is None or passphrase.strip().casefold() not in WELL_KNOWN_PASSPHRASES:

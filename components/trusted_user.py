@@ -8,9 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from .iam.documents import assume_policy
-from .known import known
 from .models import TrustedUserArgs
-from .providers import require_provider
+from .providers import known, require_provider
 
 
 class TrustedUser(pulumi.ComponentResource):

@@ -5,9 +5,8 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .known import known
 from .models import TrustingRoleArgs
-from .providers import require_provider
+from .providers import known, require_provider
 
 
 class TrustingRole(pulumi.ComponentResource):

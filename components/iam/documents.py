@@ -7,40 +7,17 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
+from typing import Any, TypeAlias, cast
 
 from .arns import account_root
 
 Condition: TypeAlias = dict[str, dict[str, str | list[str]]]
 Document: TypeAlias = Mapping[str, Any]
-"""A policy document as anybody may have written it."""
+"""A policy document."""
 
-POLICY_VERSION: Literal["2012-10-17"] = "2012-10-17"
+POLICY_VERSION = "2012-10-17"
 ACCOUNT = re.compile(r"[0-9]{12}")
 ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
-
-
-class Principal(TypedDict):
-    """Whom a trust policy lets in."""
-
-    AWS: str
-
-
-class Statement(TypedDict):
-    """One statement of a document, with the elements that this project writes."""
-
-    Effect: Literal["Allow", "Deny"]
-    Principal: NotRequired[Principal]
-    Action: str
-    Resource: NotRequired[str]
-    Condition: NotRequired[Condition]
-
-
-class PolicyDocument(TypedDict):
-    """A policy document that this project writes."""
-
-    Version: Literal["2012-10-17"]
-    Statement: list[Statement]
 
 
 def trust_policy(
@@ -53,7 +30,7 @@ def trust_policy(
     principal_arns: Sequence[str] = (),
     organization_id: str | None = None,
     source_ips: Sequence[str] = (),
-) -> PolicyDocument:
+) -> dict[str, Any]:
     """Return the document that says who may assume the role: the trusted account, under the given conditions.
 
     The principal is the account's root, never a user: AWS turns a user's ARN into that user's unique id, so a user
@@ -84,7 +61,7 @@ def trust_policy(
         condition["ArnLike"] = {"aws:PrincipalArn": list(principal_arns)}
     if source_ips:
         condition["IpAddress"] = {"aws:SourceIp": list(source_ips)}
-    statement: Statement = {
+    statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": account_root(partition=partition, account_id=trusted_account_id)},
         "Action": "sts:AssumeRole",
@@ -94,7 +71,7 @@ def trust_policy(
     return {"Version": POLICY_VERSION, "Statement": [statement]}
 
 
-def assume_policy(role_arn: str) -> PolicyDocument:
+def assume_policy(role_arn: str) -> dict[str, Any]:
     """Return the document that lets a user assume exactly one role and nothing else."""
     return {
         "Version": POLICY_VERSION,
@@ -102,7 +79,7 @@ def assume_policy(role_arn: str) -> PolicyDocument:
     }
 
 
-def deny_older_sessions(began_before: datetime) -> PolicyDocument:
+def deny_older_sessions(began_before: datetime) -> dict[str, Any]:
     """Return the document that denies everything to sessions that began before a time, and nothing to a key itself.
 
     A request signed with a long-term key has no ``aws:TokenIssueTime``, so the condition does not hold for it.

@@ -45,11 +45,6 @@ def allowed_services(document: Document) -> frozenset[str]:
     return frozenset(services)
 
 
-def only_denies(document: Document) -> bool:
-    """Return whether the document can only take away, as the one that revokes a role's older sessions."""
-    return all(statement["Effect"] == "Deny" for statement in statements(document))
-
-
 def _names_action(statement: Document, action: str) -> bool:
     """Return whether a statement is about an action; AWS ignores the case of actions."""
     element = "NotAction" if "NotAction" in statement else "Action"

@@ -349,7 +349,7 @@ WRONG = [
         5,
         "5",
         "this is not the name of a file",
-        "Name a JSON file, relative to the folder of Pulumi.yaml",
+        "Name a policy file, relative to the folder of Pulumi.yaml",
     ),
     *(
         (key, value, json.dumps(value), "this is not the name of a file", "relative to the folder of Pulumi.yaml")
@@ -794,7 +794,7 @@ def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
     ("content", "rule", "fix"),
     [
         (None, "the policy file cannot be read (No such file or directory)", "relative to the folder of Pulumi.yaml"),
-        (b"{\xff}", "the policy file cannot be read (it is not UTF-8 text)", "Name a JSON file"),
+        (b"{\xff}", "the policy file is not UTF-8 text", "Correct it there"),
         (b"", "the policy file is not JSON: Expecting value: line 1 column 1", "Correct it there"),
         (
             b"{'Version': 1}",
@@ -803,7 +803,7 @@ def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
         ),
         (b'{"Version": NaN}', "JSON has no NaN and no Infinity", "Write a number, or remove it"),
         (b"[" * 3000 + b"]" * 3000, "nested too deep", "Correct it there"),
-        (b" " * 1_000_001, "the policy file cannot be read (it has more than 1,000,000 bytes)", "Name a JSON file"),
+        (b" " * 1_000_001, "the policy file cannot be read (it has more than 1,000,000 bytes)", "Name another"),
         (b'{"Version": "\\ud83d"}', "half of a character", "Write the whole one"),
         (b'{"Version": "1", "Version": "2"}', "the key 'Version' stands twice in one object", "Correct it there"),
     ],

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from components.iam.permissions import allowed_services, only_denies, possibly_allowed, surely_allowed
+from components.iam.permissions import allowed_services, possibly_allowed, surely_allowed
 
 BUCKET = "arn:aws:s3:::some"
 IF = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
@@ -71,8 +71,3 @@ def test_services_are_those_of_the_allowed_actions():
     policy = document(allow(["s3:Get*", "SQS:*"]), deny("ec2:*"))
     assert allowed_services(policy) == {"s3", "sqs"}
     assert allowed_services(document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})) == {"*"}
-
-
-def test_what_only_denies_takes_away():
-    assert only_denies(document(deny("*")))
-    assert not only_denies(document(deny("*"), allow("s3:*")))
