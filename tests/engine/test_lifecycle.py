@@ -11,7 +11,6 @@ SAID = {
         "CreateUser, EntityAlreadyExists",
         r"CreateUser, https response error StatusCode: 409, RequestID: \S+, EntityAlreadyExists",
     ),
-    "nothing to import": (r"No-Such-Role\): not found in this account", "resource 'No-Such-Role' does not exist"),
     "no emulator": (
         "the AWS emulator does not answer at http://127.0.0.1:",
         r"(?s)Retrieving AWS account details: .*connect: connection refused",
@@ -338,44 +337,6 @@ class TestDestroy:
         assert "make destroy ARGS=--run-program" in refused.stderr
         assert iam.list_roles()["Roles"] == []
         assert "resources" not in json.loads(project.state())["checkpoint"]["latest"]
-
-
-@pytest.fixture(scope="module")
-def provider(deployed):
-    resources = json.loads(deployed.state())["checkpoint"]["latest"]["resources"]
-    return next(item["urn"] for item in resources if item["urn"].endswith("-trusting-provider"))
-
-
-class TestImport:
-    """`pulumi import` on its own; adopting a whole relationship is tested with its tool."""
-
-    def test_a_role_by_its_name(self, deployed, provider, aws_client):
-        iam = aws_client(deployed.accounts.trusting, "iam")
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
-        }
-        iam.create_role(RoleName="By-Hand", AssumeRolePolicyDocument=json.dumps(trust), MaxSessionDuration=7200)
-        flags = ["--yes", "--generate-code=false", "--protect=false", "--provider", f"trusting={provider}"]
-
-        deployed.pulumi("import", "aws:iam/role:Role", "by-hand", "By-Hand", *flags)
-
-        resources = json.loads(deployed.state())["checkpoint"]["latest"]["resources"]
-        (role,) = [item for item in resources if item["urn"].endswith("::by-hand")]
-        assert role["id"] == "By-Hand"
-        assert role["inputs"]["maxSessionDuration"] == 7200
-        assert json.loads(role["inputs"]["assumeRolePolicy"]) == trust
-        deployed.up()  # the program does not know it, so it goes
-        assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["Assume-Role-1"]
-
-    def test_a_role_that_does_not_exist(self, deployed, provider):
-        done = deployed.pulumi(
-            *("import", "aws:iam/role:Role", "nobody", "No-Such-Role", "--yes", "--generate-code=false"),
-            *("--provider", f"trusting={provider}"),
-            check=False,
-        )
-
-        assert says(done, "nothing to import")
 
 
 def test_a_stopped_emulator_is_named(project, free_port):
