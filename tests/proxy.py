@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-BOUND_SECONDS = 30.0
+BOUND_SECONDS = 300.0
 DELAY_SECONDS = 25.0  # longer than the stand-in plugin waits for an answer
 KEYS_A_USER = 2  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 ANY_CALL = "any call"

@@ -25,7 +25,7 @@ DONE = {
 @pytest.fixture
 def iam(proxy, accounts):
     keys = {"aws_access_key_id": accounts.trusted, "aws_secret_access_key": "any", "region_name": "us-east-1"}
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=1)
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=5)
     return boto3.client("iam", endpoint_url=proxy.url, config=config, **keys)
 
 

@@ -1,7 +1,6 @@
 """What is true of policy documents; the case files are to be read by anyone."""
 
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from components.iam.documents import (
 
 ACCOUNT = "444455556666"
 MANY_STARS = "a*" * 30
-LONGEST_SECONDS = 1.0
 
 
 def cases(name):
@@ -39,9 +37,8 @@ def test_wildcards(case):
 
 
 def test_many_wildcards_cost_no_more_than_a_few():
-    start = time.monotonic()
+    """Trying each star with each length would take longer than any test may."""
     assert not matches(f"{MANY_STARS}c", "a" * 2000)
-    assert time.monotonic() - start < LONGEST_SECONDS
 
 
 @pytest.mark.parametrize(("value", "items"), [(None, []), ("a", ["a"]), (["a", "b"], ["a", "b"]), ([], [])])

@@ -40,7 +40,7 @@ def kill_at(project: Project, proxy: Proxy, *actions: str) -> None:
     for action in actions:
         proxy.plan(action, Fault.HOLD)
     run = start(project, *PULUMI_UP)
-    assert proxy.reached.wait(60)
+    assert proxy.reached.wait(300)
     unchanged, state = 0, ""
     while proxy.is_due or unchanged < UNCHANGED_POLLS:  # a kill while the state is written is another test's matter
         assert run.poll() is None
