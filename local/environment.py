@@ -1,6 +1,7 @@
 """The environment in which plain ``pulumi`` works on a stack that has an ``endpoint``: its parts, put together."""
 
 import os
+import re
 from collections.abc import Mapping
 
 from local.backend import make_stack, recover, state_file, was_elsewhere
@@ -16,6 +17,8 @@ NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the othe
 USERS = "USERS_"  # before the names of the user's own variables, for `make profile` and commands inside `make shell`
 # The emulator needs nothing of these files, and a fault in one stops every AWS client.
 AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+# What would choose another stack, folder, configuration or module than this checkout's.
+DROPPED = re.compile(r"PULUMI_(STACK|CONFIG|CONFIG_PASSPHRASE_FILE|OPTION_\w+)|PYTHON(PATH|HOME)")
 
 
 def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
@@ -61,7 +64,7 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
     Raises:
         LocalError: something is missing or in the way.
     """
-    user = {name: value for name, value in inherited.items() if name != "PULUMI_CONFIG_PASSPHRASE_FILE"}
+    user = {name: value for name, value in inherited.items() if not DROPPED.fullmatch(name)}
     user |= {name: users_own(user, name) for name in AWS_FILES}
     if user_pulumi_home(user).resolve() == checkout.pulumi_home.resolve():  # in `make shell`
         user["PULUMI_HOME"] = user.get(f"{USERS}PULUMI_HOME", "")

@@ -43,7 +43,7 @@ CONDITION_POLL_SECONDS = 0.01
 STACK = "test"
 # In the environment of a command: what runs modules faster than Python. Not those that outlive whoever started them.
 FAST_PYTHON = "TESTS_PYTHON"
-FAST_MODULES = ("tools", "local", "local.plugins.language_host")
+FAST_MODULES = ("tools", "tools.make", "local.plugins.language_host")
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _no_user_settings() -> Iterator[None]:
     Also from what `make test` was told: its variables and flags would reach every `make` that a test runs.
     """
     names = [name for name in os.environ if name.startswith(("AWS_", "PULUMI_", "MAKE", "MFLAGS"))]
-    names += {"STACK", "ARGS", "YES", "JSON", "OUTPUT"} & os.environ.keys()
+    names += {"STACK", "ARGS", "YES", "JSON", "OUTPUT", "COMMAND", "STACKS", "JOBS"} & os.environ.keys()
     own_home = str(Checkout(ROOT).pulumi_home)
     with pytest.MonkeyPatch.context() as patch:
         for name in names:
@@ -270,7 +270,8 @@ def make_environment(folder: Path) -> None:
     python.unlink()
     fast = "|".join(f"'-m {module}'" for module in FAST_MODULES)
     python.write_text(
-        f'#!/bin/sh\ncase "${{{FAST_PYTHON}:+$1 $2}}" in {fast}) exec "${FAST_PYTHON}" "$@" ;; esac\n'
+        f"#!/bin/sh\ncase \"${{{FAST_PYTHON}:+$*}} \" in '-E '*) shift ;; esac\n"
+        f'case "${{{FAST_PYTHON}:+$1 $2}}" in {fast}) exec "${FAST_PYTHON}" "$@" ;; esac\n'
         f'exec {shlex.quote(str(ROOT / ".venv/bin/python"))} "$@"\n'
     )
     python.chmod(0o755)

@@ -1,6 +1,7 @@
-"""`python -m tools COMMAND --stack NAME`: what a person does around a deployed stack. `--help` lists the commands."""
+"""`python -m tools COMMAND --stack NAME`: what a person does with a stack. `--help` lists the commands."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,18 +9,28 @@ from importlib import import_module
 from typing import Final
 
 from tools.console import complain
-from tools.errors import Exit, ToolError
+from tools.errors import Exit, ToolError, sentence
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "up": "deploy: create or change the relationship, prove it, print its outputs",
+    "preview": "show what `up` would change, all policy documents included",
+    "outputs": "print the stack's outputs, secrets hidden",
+    "destroy": "delete everything that the stack created, in both accounts",
     "verify": "prove that the right one gets in and the wrong one does not",
     "profile": "write the stack's two AWS profiles to your AWS config file",
-    "adopt": "take over a relationship that was made by hand, under the configured names",
     "diagram": "draw the deployed relationship as a Mermaid flowchart",
+    "adopt": "take over a relationship that was made by hand, under the configured names",
     "rotate": "replace the access key without a gap, a step at a time",
     "revoke": "in an emergency: stop every key and every session at once",
-    "fleet": "run a make command on many stacks, side by side",
+    "fleet": "run a command on many stacks, side by side",
+    "stacks": "list the stacks that have a file here, and whether their accounts are emulated or real",
+    "shell": "start a shell where plain `pulumi` works on the stack",
+    "env": 'print that environment for your own shell: eval "$(make -s env)"',
+    "down": "stop the emulator; its state is kept",
 }
-ON_MANY: Final = frozenset({"fleet"})  # these take a pattern of names in place of one name
+WITHOUT_STACK: Final = frozenset({"fleet", "stacks", "down"})
+PASSING_ON: Final = frozenset({"up", "preview", "outputs", "destroy"})  # other arguments are Pulumi's
+PACKAGES: Final = "requirements-tools.txt"  # the list of the packages that the tools need
 EXIT_CODES: Final = (
     "Exit codes: 0 done or proven; 1 failed or disproven; 2 could not tell, or nothing was done; "
     "3 not finished, run it again."
@@ -31,44 +42,54 @@ def parser_of(command: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__, epilog=EXIT_CODES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, words in COMMANDS.items():
-        own = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=EXIT_CODES)
-        if name not in ON_MANY:
-            own.add_argument("--stack", required=True, metavar="NAME", help="name of the stack")
+        own = commands.add_parser(
+            name,
+            help=words.replace("%", "%%"),
+            description=f"{words[0].upper()}{words[1:]}." + (" Other arguments are Pulumi's." * (name in PASSING_ON)),
+            epilog=EXIT_CODES,
+            allow_abbrev=name not in PASSING_ON,
+        )
+        if name not in WITHOUT_STACK:
+            own.add_argument("-s", "--stack", required=True, metavar="NAME", help="name of the stack")
         if name == command:
             import_module(f"tools.commands.{name}").add_arguments(own)
     return parser
 
 
-def sentence(error: BaseException) -> tuple[str, Exit]:
-    """Return what a person is told of an error, and the exit code: the one table of both."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only here, where all is lost already
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return the options of a command line. Those that are Pulumi's are its ``arguments``."""
+    parser = parser_of(next((word for word in words if word in COMMANDS), None))
+    options, arguments = parser.parse_known_args(words)
+    if arguments and options.command not in PASSING_ON:
+        parser.error(f"unrecognized arguments: {' '.join(arguments)}")
+    options.arguments = arguments
+    return options
 
-    match error:
-        case ToolError():
-            return str(error), error.code
-        case KeyboardInterrupt():
-            return "Interrupted. Run the same again: it goes on where it stopped.", Exit.UNFINISHED
-        case BotoCoreError() | ClientError():
-            return f"AWS did not do it: {error}. Look at what it says, then run the same again.", Exit.CANNOT_TELL
-        case OSError():
-            where = f" {error.filename}" if error.filename else ""
-            return (
-                f"This machine did not do it:{where} {error.strerror or error}. Correct that, then run the same again.",
-                Exit.FAILED,
-            )
-        case _:
-            raise error
+
+def run(words: Sequence[str]) -> int:
+    """Run one command, in the environment of its stack, and return its exit code."""
+    options = parse(words)
+    options.inherited = dict(os.environ)
+    if options.command not in WITHOUT_STACK:
+        options.accounts = import_module("tools.environment").enter(options.stack)
+    return int(import_module(f"tools.commands.{options.command}").run(options))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
-    parser = parser_of(next((word for word in words if word in COMMANDS), None))
-    options = parser.parse_args(words)
-    # What a command makes for a moment is removed when a CI job is cancelled, too.
+    """Run one command and return its exit code; an error becomes a sentence."""
+    # Temporary users, roles and buckets are removed when a CI job is cancelled, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        return int(import_module(f"tools.commands.{options.command}").run(options))
+        try:
+            return run(sys.argv[1:] if arguments is None else arguments)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in ("tools", "local", "components"):
+                raise
+            raise ToolError(
+                f"The Python package {package} is missing. The tools need more packages than the program. "
+                f"Install them: {sys.executable} -m pip install -r {PACKAGES}"
+            ) from None
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - `sentence` raises again what is no message
         text, code = sentence(error)
         complain(f"error: {text}" if code is not Exit.UNFINISHED else f"Not finished. {text}")

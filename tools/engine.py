@@ -1,16 +1,14 @@
 """What Pulumi's engine would do to a stack, and what it has done: by its state and history. It tells no secret."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
+from tools.cli import pulumi, read_json, show
 from tools.errors import FailedError, StackError
 from tools.keys import AccessKey
-from tools.stack import printed, pulumi
 
 PulumiStep: TypeAlias = Mapping[str, Any]
 """What ``pulumi preview --json`` says of one resource."""
@@ -53,6 +51,7 @@ class Update:
     changed: bool
     failed: bool = False
     deployed: bool = True  # it ran the program: an update, and no refresh, import or destroy
+    resources: int = 0  # that it came to
 
     def explains(self, moment: datetime) -> bool:
         """Return whether the state was written at that moment by this run."""
@@ -161,7 +160,7 @@ def read_export(stack: str) -> Mapping[str, Any]:
     Raises:
         StackError: it cannot be read.
     """
-    return printed(stack, "stack", "export")
+    return read_json(stack, "stack", "export")
 
 
 def read_updates(stack: str) -> list[Update]:
@@ -170,7 +169,7 @@ def read_updates(stack: str) -> list[Update]:
     Raises:
         StackError: the history cannot be read.
     """
-    return updates(printed(stack, "stack", "history", "--json", "--page-size", str(UPDATES)))
+    return updates(read_json(stack, "stack", "history", "--json", "--page-size", str(UPDATES)))
 
 
 def change_time(written: Sequence[datetime], runs: Sequence[Update]) -> datetime | None:
@@ -202,10 +201,23 @@ def updates(history: list[Mapping[str, Any]]) -> list[Update]:
             end=datetime.fromisoformat(entry.get("endTime") or entry["startTime"]),
             failed=entry["result"] != "succeeded",
             deployed=entry.get("kind") == "update",
+            resources=sum(cast("dict[str, int]", entry.get("resourceChanges") or {}).values()),
             changed=entry["result"] != "succeeded" or not NO_CHANGE.issuperset(entry.get("resourceChanges") or ()),
         )
         for entry in history
     ]
+
+
+def failed_at_resources(stack: str, *, since: datetime) -> bool:
+    """Return whether a deployment that began since then failed at a resource, so that AWS may have more than the state.
+
+    One whose program refused its settings registered nothing but the stack itself.
+
+    Raises:
+        StackError: the history cannot be read.
+    """
+    last = next(iter(read_updates(stack)), None)
+    return last is not None and last.failed and last.resources > 1 and last.start + ROUNDING >= since
 
 
 def refresh(stack: str, *flags: str) -> None:
@@ -222,21 +234,12 @@ def refresh(stack: str, *flags: str) -> None:
 
 
 def run_visibly(stack: str, *arguments: str) -> None:
-    """Run ``pulumi`` with its output shown as it comes.
+    """Run the engine with its output shown as it comes, without questions.
 
     Raises:
         FailedError: it failed; it has said why.
     """
-    command = [shutil.which("pulumi") or "pulumi", *arguments, "--non-interactive", "--suppress-outputs"]
-    process = subprocess.Popen([*command, "--stack", stack], stdin=subprocess.DEVNULL)
-    while True:
-        try:
-            code = process.wait()
-            break
-        except KeyboardInterrupt:
-            # pulumi got the same Ctrl-C: it ends what it has begun and records it. Killing it would lose a key.
-            continue
-    if code != 0:
+    if not show(stack, *arguments, "--suppress-outputs"):
         raise FailedError(
             f"`pulumi {arguments[0]}` failed, as it says above. Correct that, then run this again: it goes on from "
             "here. If it says that the stack is locked, and no other pulumi is at work, free it with: "

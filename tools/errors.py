@@ -32,3 +32,24 @@ class UnfinishedError(ToolError):
     """The command has to wait; the message says for what, and how to go on."""
 
     code = Exit.UNFINISHED
+
+
+def sentence(error: BaseException) -> tuple[str, Exit]:
+    """Return the message of an error and the exit code: the one table of both. Anything unexpected is raised again."""
+    match error:
+        case ToolError():
+            return str(error), error.code
+        case KeyboardInterrupt():
+            return "Interrupted. Run the same again: it goes on where it stopped.", Exit.UNFINISHED
+        case OSError():
+            where = f" {error.filename}" if error.filename else ""
+            return (
+                f"This machine did not do it:{where} {error.strerror or error}. Correct that, then run the same again.",
+                Exit.FAILED,
+            )
+        case _:
+            from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - it takes 0.1 s
+
+            if isinstance(error, (BotoCoreError, ClientError)):
+                return f"AWS did not do it: {error}. Look at what it says, then run the same again.", Exit.CANNOT_TELL
+            raise error

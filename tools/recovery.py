@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, cast
 
@@ -99,7 +99,7 @@ def recover(name: str, *, yes: bool) -> bool:
 
 
 def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
-    """Return when the last deployment began, earlier tries that failed included; None without a history.
+    """Return when the last deployment began, earlier tries that failed included; None if there was none.
 
     Args:
         runs: the history, newest first.
@@ -109,6 +109,8 @@ def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
     failed = list(takewhile(lambda run: run.failed, deployments))
     if failed:
         return failed[-1].start
+    if killed and not deployments:
+        return datetime.min.replace(tzinfo=UTC)  # the very first one
     return next((run.end if killed else run.start for run in deployments), None)
 
 

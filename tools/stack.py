@@ -1,8 +1,6 @@
 """A stack as its tools see it: through the ``pulumi`` CLI, never through the state file or the program's own code."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeAlias, cast
@@ -10,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from components.iam.outputs import Terms
+from tools.cli import SHOW_SECRETS, pulumi, read_json
 from tools.errors import StackError
 from tools.keys import AccessKey, Printed, Status
 
@@ -20,9 +19,6 @@ NAMESPACE = "assume-role"
 STACK_TYPE = "pulumi:pulumi:Stack"
 RELATIONSHIP_TYPE = "assume-role:index:Relationship"
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's own mark of a secret: any object with this key is one
-SHOW_SECRETS = "--show-secrets"
-FAILURES = frozenset({"error", "info#err"})  # of the engine's diagnostics: of a resource; what the program printed
-CLI_TIMEOUT_SECONDS = 60.0  # reading outputs or configuration takes about one; a locked or unreachable backend hangs
 
 
 class Outputs(Printed):
@@ -59,46 +55,6 @@ class Outputs(Printed):
         }
 
 
-def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) -> str:
-    """Run ``pulumi`` on a stack without questions and return what it printed on standard output.
-
-    Args:
-        stack: name of the stack.
-        arguments: the command and its flags, as ``"stack", "output"``.
-        timeout: seconds after which the command is given up.
-
-    Raises:
-        StackError: there is no CLI, it failed (with its own words, but never what may hold secrets), or it took too
-            long.
-    """
-    executable = shutil.which("pulumi")
-    if executable is None:
-        raise StackError("There is no pulumi on PATH. Run this with make, or inside: make shell")
-    command = [executable, "--non-interactive", *arguments, "--stack", stack]
-    command_line = " ".join(["pulumi", *arguments, "--stack", stack])
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        raise StackError(
-            f"`{command_line}` did not end within {timeout:.0f} s. Run it by hand to see what it waits for."
-        ) from None
-    if done.returncode != 0:
-        printed = "" if SHOW_SECRETS in arguments else done.stdout
-        words = (done.stderr.strip() or reason(printed) or f"exit code {done.returncode}").removeprefix("error: ")
-        advice = ". See the stacks with: pulumi stack ls" if "no stack named" in words else ""
-        raise StackError(f"`{command_line}` failed: {words}{advice}")
-    return done.stdout
-
-
-def reason(printed: str) -> str:
-    """Return why a command failed, of what it printed: an engine's run with --json has it in a large document."""
-    try:
-        messages = json.loads(printed)["diagnostics"]
-    except (ValueError, KeyError, TypeError):
-        return printed.strip()
-    return "".join(each["message"] for each in messages if each["severity"] in FAILURES).strip()
-
-
 def read_stack(stack: str) -> tuple[Outputs, Mapping[str, Any]]:
     """Return the outputs and the configuration of a stack, read side by side: each takes the CLI most of a second.
 
@@ -116,7 +72,7 @@ def read_outputs(stack: str) -> Outputs:
     Raises:
         StackError: there is no such stack, it was never deployed, or its outputs are not this program's.
     """
-    values = outputs_of(printed(stack, "stack", "export", SHOW_SECRETS))
+    values = outputs_of(read_json(stack, "stack", "export", SHOW_SECRETS))
     if not values:
         raise StackError(f"Stack {stack} has no outputs: it is not deployed. Deploy it with: make up STACK={stack}")
     try:
@@ -159,7 +115,7 @@ def read_config(stack: str) -> Mapping[str, Any]:
     prefix = f"{NAMESPACE}:"
     return {
         key.removeprefix(prefix): entry.get("objectValue", entry.get("value"))
-        for key, entry in printed(stack, "config", "--json", SHOW_SECRETS).items()
+        for key, entry in read_json(stack, "config", "--json", SHOW_SECRETS).items()
         if key.startswith(prefix)
     }
 
@@ -200,16 +156,3 @@ def declare_keys(stack: str, declared: Declared, *flags: str) -> None:
     # The CLI writes a list as a list only from objectValue, and nothing at all without value.
     setting = {"value": json.dumps(entries), "objectValue": entries, "secret": False}
     pulumi(stack, "config", "set-all", "--json", json.dumps({f"{NAMESPACE}:accessKeys": setting}), *flags)
-
-
-def printed(stack: str, *command: str) -> Any:  # noqa: ANN401 - parsed JSON
-    """Return the JSON that a command of ``pulumi`` prints on a stack; secrets are encrypted but with SHOW_SECRETS.
-
-    Raises:
-        StackError: it failed, or printed something else, which is not quoted: it may hold secrets.
-    """
-    try:
-        return json.loads(pulumi(stack, *command) or "{}")
-    except ValueError:
-        shown = " ".join(word for word in command if word != SHOW_SECRETS)
-        raise StackError(f"`pulumi {shown}` printed no JSON for stack {stack}. Run it by hand to see why.") from None

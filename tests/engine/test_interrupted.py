@@ -7,6 +7,7 @@ import subprocess
 
 from local.checkout import Checkout
 from local.emulator import stop
+from local.environment import may_have_lost
 from tests.conftest import emulator_process
 from tests.proxy import Fault, proxy_before
 
@@ -90,7 +91,6 @@ def test_an_embedded_aws_that_lost_everything(project, free_port):
     """As after a power cut: `make up` looks what AWS still has of what the state knows, and makes the rest again."""
     checkout = Checkout(project.path)
     project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})
-    flags = ("-m", "local", "env", "--stack=test", "--flags=up")
     try:
         project.run("make", "up", "STACK=test")
         os.kill(emulator_process(checkout), signal.SIGKILL)
@@ -100,6 +100,6 @@ def test_an_embedded_aws_that_lost_everything(project, free_port):
 
         assert "disproven" not in done.stdout
         assert "Stack test is proven" in done.stdout
-        assert "--refresh" not in project.python(*flags).stdout
+        assert not may_have_lost(checkout, "test", str(checkout.endpoint("test")))
     finally:
         stop(checkout)

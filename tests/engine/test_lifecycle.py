@@ -334,7 +334,7 @@ class TestDestroy:
         project.run("make", "destroy", "STACK=test", "ARGS=--run-program")
 
         assert says(refused, "sign-in gone")
-        assert "make destroy ARGS=--run-program" in refused.stderr
+        assert "make destroy STACK=test ARGS=--run-program" in refused.stderr
         assert iam.list_roles()["Roles"] == []
         assert "resources" not in json.loads(project.state())["checkpoint"]["latest"]
 

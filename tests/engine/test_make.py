@@ -18,8 +18,11 @@ def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(proje
 
     outputs = project.outputs()
     secret = outputs["secretAccessKey"]
-    assert "Stack test is proven" in done.stdout
-    assert outputs["accessKeyId"] in done.stdout
+    *_, before, last = done.stdout.splitlines()
+    assert (before, last.startswith("Stack test is proven (")) == ("", True)
+    assert f"    accessKeyId        {outputs['accessKeyId']}\n" in done.stdout
+    assert "    aws s3 ls --profile assume-role-test\n" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.split()[:1] in (["terms"], ["readme"])]
     assert secret not in done.stdout + done.stderr
     assert secret not in (project.path / ".local/proof-test.json").read_text()
     assert json.loads(project.run("make", "-s", "outputs", "STACK=test", "JSON=1").stdout)["userName"] == "user-1"
@@ -88,6 +91,18 @@ def test_fails_where_the_deployment_does(project):
     assert done.returncode != 0
     assert "IAM role names are made of" in done.stdout
     assert "proven" not in done.stdout
+    assert "error: " not in done.stderr  # of a recovery, which has nothing to look for
+
+
+def test_what_could_not_be_told_is_no_success(standing):
+    """The proof of a PGP key's owner or with an MFA code is the exception: nothing else is taken for granted."""
+    standing.configure({"accessKeys": [{"label": "1", "status": "Inactive"}]})
+
+    done = standing.python("-m", "tools", "up", "--stack", "test", check=False)
+
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[-1].startswith("Stack test could not be proven (")
+    assert "No access key is active" in done.stdout
 
 
 def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
@@ -98,7 +113,7 @@ def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
     done = project.run("make", "up", "STACK=test")
 
     assert "Stack test could not be proven" in done.stdout
-    assert "python -m tools verify --stack test --secret-stdin" in done.stdout
+    assert "make verify STACK=test ARGS=--secret-stdin" in done.stdout
 
 
 def test_destroys_without_questions_where_everything_is_pretend(standing, free_port):

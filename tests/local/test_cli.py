@@ -261,18 +261,23 @@ class TestPackages:
 
     @pytest.mark.parametrize("broken", ["nothing", "uv", "uv, pip", "pip"])
     def test_uv_installs_them_else_pip_does(self, tmp_path, machine, broken):
-        for name in ("Makefile", "requirements-tools.txt"):
+        for name in ("Makefile", "requirements-tools.txt", "local/install.py"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text((ROOT / name).read_text())
         told = tmp_path / "told"
-        pip = f'case "$*" in *uv.txt) exit {int(broken == "pip")};; *pip*) exit {int("pip" in broken)};; esac'
-        script(tmp_path / ".venv/bin/python", f'echo "python $*" >> {told}\n{pip}')
+        pip = f"*uv.txt) exit {int(broken == 'pip')};; *pip*) exit {int('pip' in broken)};;"
+        pip = f'case "$*" in *print*) echo 3 11;; {pip} esac'
+        script(tmp_path / ".venv/bin/python", f'echo "python $PIP_USER$* " >> {told}\n{pip}')
         script(tmp_path / ".venv/bin/uv", f'echo "uv $*" >> {told}\nexit {int("uv" in broken)}')
         command = ["make", ".venv/installed"]
 
-        done = subprocess.run(command, cwd=tmp_path, env=machine, capture_output=True, text=True, check=False)
+        elsewhere = {"PIP_USER": "1", "PIP_TARGET": "/elsewhere", "PYTHONPATH": "/elsewhere"}
+        environment = machine | elsewhere
+
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
         assert (done.returncode == 0) == (tmp_path / ".venv/installed").exists() == ("pip" not in broken)
-        ran = re.findall(r"^(\w+) .*pip install.* (\S+)$", told.read_text(), re.MULTILINE)
+        ran = re.findall(r"^(\w+) (?:-m )?pip install.* (\S+) *$", told.read_text(), re.MULTILINE)
         all_of_them = "requirements-tools.txt"
         assert (
             ran

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from local import LocalError
-from local.__main__ import unasked
 from local.checkout import Checkout
 from local.cli import find_cli
 from local.environment import may_have_lost
 from local.launchers import place_aws_plugin, place_language_host
 from tests.conftest import ROOT
 from tests.local.conftest import script
+from tools.__main__ import COMMANDS
+from tools.environment import Accounts, unattended
 
 
 class TestPlugins:
@@ -105,11 +106,11 @@ class TestPlugins:
 @pytest.fixture
 def make(tmp_path, machine):
     """Return a function that runs `make` beside a stack for real AWS, with a `pulumi` that only prints."""
-    for name in ("Makefile", "requirements.txt", "requirements-tools.txt", "components", "local"):
+    for name in ("Makefile", "requirements.txt", "requirements-tools.txt", "components", "local", "tools"):
         subprocess.run(["cp", "-pr", ROOT / name, tmp_path / name], check=True)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     (tmp_path / "Pulumi.real.yaml").write_text('config:\n  assume-role:endpoint: ""\n')
-    script(tmp_path / "bin" / "pulumi", 'echo "told: $*"')
+    script(tmp_path / "bin" / "pulumi", 'case "$*" in *export*) echo {} ;; *) echo "told: $*" ;; esac')
 
     def run(*words, environment=None):
         return subprocess.run(
@@ -154,7 +155,35 @@ class TestReal:
         done = make("up", "STACK=real", environment=machine | {"PULUMI_HOME": str(tmp_path / ".local/pulumi-home")})
 
         assert done.stdout == ""
-        assert "this shell is set up for stacks that have one. Leave it (exit)" in done.stderr
+        assert "this shell is set up for emulated stacks. Leave it (exit)" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "value", "refused"),
+        [
+            ("PULUMI_STACK", "other", True),
+            ("PULUMI_OPTION_STACK", "other", True),
+            ("PULUMI_STACK", "real", False),
+            ("PULUMI_STACK", "", False),
+            ("PULUMI_OPTION_CWD", "/", True),
+            ("PULUMI_OPTION_CONFIG_FILE", "other.yaml", True),
+            ("PULUMI_OPTION_CONFIG", "assume-role:endpoint=", True),
+            ("PULUMI_OPTION_COLOR", "never", False),
+        ],
+    )
+    def test_what_leads_pulumi_elsewhere_is_refused(self, make, machine, name, value, refused):
+        done = make("destroy", "STACK=real", environment=machine | {name: value})
+
+        assert (done.stdout == "") == (done.returncode != 0) == (f"Remove it: unset {name}\n" in done.stderr) == refused
+
+    def test_the_state_is_refreshed_first_after_an_update_that_failed(self, make, tmp_path):
+        """Otherwise the engine finds no difference, writes nothing and reports an update."""
+        state = '{"deployment": {"resources": [{"initErrors": ["AccessDenied"]}]}}'
+        script(tmp_path / "bin" / "pulumi", f'case "$*" in *export*) echo \'{state}\' ;; *) echo "told: $*" ;; esac')
+
+        done = make("up", "STACK=real", "YES=1")
+
+        assert "told: up --yes --skip-preview --refresh --suppress-outputs --stack real\n" in done.stdout
+        assert "The last update of a resource failed, so this one refreshes the state first" in done.stdout
 
     def test_a_file_that_cannot_be_read(self, make, tmp_path):
         (tmp_path / "Pulumi.real.yaml").write_text("config: [")
@@ -251,31 +280,29 @@ class TestQuestions:
             Checkout(tmp_path).endpoint("test")
 
     @pytest.mark.parametrize(
-        ("arguments", "pretend", "yes", "lost", "flags"),
+        ("arguments", "emulated", "yes", "flags"),
         [
-            ([], True, False, False, ["--yes", "--skip-preview"]),
-            ([], True, False, True, ["--yes", "--skip-preview", "--refresh"]),
-            (["--debug", "--continue-on-error"], True, True, True, ["--yes", "--skip-preview", "--refresh"]),
-            ([], False, True, False, ["--yes", "--skip-preview"]),
-            ([], False, False, False, []),
-            (["-c", "assume-role:endpoint="], True, False, True, []),
-            (["-c", "assume-role:endpoint="], True, True, True, ["--yes", "--skip-preview"]),
-            (["--config=assume-role:endpoint="], True, False, False, []),
-            (["--stack", "prod"], True, False, False, []),
-            (["-fsprod"], True, False, False, []),
+            ([], True, False, ["--yes", "--skip-preview"]),
+            (["--debug", "--continue-on-error"], True, True, ["--yes", "--skip-preview"]),
+            ([], False, True, ["--yes", "--skip-preview"]),
+            ([], False, False, []),
+            (["-c", "assume-role:endpoint="], True, False, []),
+            (["-c", "assume-role:endpoint="], True, True, ["--yes", "--skip-preview"]),
+            (["--config=assume-role:endpoint="], True, False, []),
+            (["-fsprod"], True, False, []),
         ],
     )
-    def test_flags(self, arguments, pretend, yes, lost, flags):
-        assert unasked(arguments, pretend=pretend, yes=yes, lost=lost) == flags
+    def test_flags(self, arguments, emulated, yes, flags):
+        assert unattended(arguments, Accounts(emulated=emulated), yes=yes) == flags
 
     def test_a_state_of_another_name_may_be_lost(self, tmp_path):
         """As one that was compressed by the user's setting; the next `up` looks, and writes it under its own name."""
         assert may_have_lost(Checkout(tmp_path), "test", "http://127.0.0.1:1")
 
     def test_real_accounts_are_asked_about(self, make):
-        assert "told: up --stack real --suppress-outputs --diff\n" in make("up", "STACK=real", "ARGS=--diff").stdout
+        assert "told: up --suppress-outputs --diff --stack real\n" in make("up", "STACK=real", "ARGS=--diff").stdout
         assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
-        assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --stack real --yes --skip-preview\n"
+        assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --yes --skip-preview --stack real\n"
 
     def test_pretend_accounts_are_asked_about_where_the_command_leads_elsewhere(self, project):
         for target in ("up", "destroy"):
@@ -293,7 +320,81 @@ class TestQuestions:
         assert not (tmp_path / "odd").exists()
 
 
+class TestVariables:
+    """Whatever is in a variable of `make`: nothing evaluates it on its way to Python."""
+
+    @pytest.mark.parametrize("shell", [[], [".SHELLFLAGS=-c"], ["SHELL=/bin/bash"]])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["up", "STACK=nope"],
+            ["up", "STACK=real; touch odd"],
+            ["up", "STACK=real\ntouch odd"],
+            ["fleet", "STACKS=$(shell touch odd)"],
+            ["fleet", "STACKS='; touch odd; '"],
+            ["fleet", "STACKS=real", "COMMAND=$$(touch odd)"],
+            ["fleet", "STACKS=real", "JOBS=1; touch odd"],
+            ["diagram", "STACK=nope", "OUTPUT=x; touch odd"],
+            ["verify", "STACK=nope", "ARGS=`touch odd`"],
+            ["verify", "STACK=nope", "YES=$(shell touch odd)", "JSON=$(touch odd)"],
+        ],
+    )
+    def test_what_is_refused_runs_nothing(self, make, tmp_path, words, shell):
+        script(tmp_path / "bin" / "pulumi", f"touch {tmp_path}/odd")
+
+        done = make(*words, *shell)
+
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert not (tmp_path / "odd").exists()
+
+    @pytest.mark.parametrize("given", ["command line", "environment"])
+    def test_arguments_reach_pulumi_as_they_are(self, make, machine, given):
+        text = "ARGS=--target 'urn:pulumi:real::p::a$assume-role' \"-c\" 'a=$(shell b) `c` $$d'"
+        words, environment = ([text], machine) if given == "command line" else ([], machine | {"ARGS": text[5:]})
+
+        done = make("preview", "STACK=real", *words, environment=environment)
+
+        told = "told: preview --diff --target urn:pulumi:real::p::a$assume-role -c a=$(shell b) `c` $$d --stack real\n"
+        assert done.stdout == told
+
+    def test_help_fits_a_terminal_and_lists_every_command_of_the_tools(self, make):
+        lines = make("help").stdout.splitlines()
+
+        assert max(map(len, lines)) <= 80
+        assert set(COMMANDS) - {"stacks", "mend"} <= {line.split()[1] for line in lines if line.startswith("  make")}
+
+    def test_mend_says_what_to_use(self, make):
+        assert "run `make up`, which recovers by itself, or `make adopt`" in make("mend").stderr
+
+    def test_a_make_that_cannot_pass_them_on_is_refused(self, tmp_path):
+        """One older than 3.80 knows no `value`."""
+        (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text().replace("$(value ", "$(unknown "))
+
+        done = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+        assert "This needs GNU Make 3.81 or newer" in done.stderr
+
+
 class TestEnvironment:
+    def test_what_leads_pulumi_elsewhere_does_not_reach_emulated_stacks(self, project, tmp_path):
+        (tmp_path / "modules").mkdir()
+        (tmp_path / "modules/yaml.py").write_text("raise SystemExit('another yaml')")
+        environment = {
+            "PULUMI_STACK": "r2",
+            "PULUMI_OPTION_STACK": "r2",
+            "PULUMI_OPTION_CWD": "/",
+            "PULUMI_OPTION_CONFIG_FILE": "other.yaml",
+            "PYTHONPATH": str(tmp_path / "modules"),
+            "SHELL": str(script(tmp_path / "shell", "pulumi stack --show-name; pulumi preview --non-interactive")),
+        }
+
+        done = project.with_own_plugins().run("make", "shell", "STACK=test", environment=environment)
+
+        assert "works on stack test here" in done.stderr
+        assert done.stdout.startswith("test\n")
+        assert "+ 13 to create" in done.stdout
+
     def test_settings_for_real_aws_do_not_reach_the_embedded_one(self, project):
         environment = {
             "no_proxy": "internal",

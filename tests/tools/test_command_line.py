@@ -2,14 +2,18 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.conftest import ROOT
 from tools import __main__ as command_line
-from tools.__main__ import main, sentence
+from tools.__main__ import main, parse
 from tools.engine import preview
-from tools.errors import Exit, FailedError, StackError, UnfinishedError
+from tools.errors import Exit, FailedError, StackError, UnfinishedError, sentence
+from tools.make import run, take_arguments
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
 
@@ -45,19 +49,76 @@ def test_an_error_of_a_command_is_printed_and_returned(capsys, monkeypatch):
         def run(_):
             raise FailedError("Nothing works.")
 
+        @staticmethod
+        def enter(_):
+            """Prepare nothing."""
+
     monkeypatch.setattr(command_line, "import_module", lambda _: Broken)
     assert main(["verify", "--stack", "any"]) == 1
     assert capsys.readouterr().err == "error: Nothing works.\n"
 
 
-def test_why_a_run_of_the_engine_failed_is_said_without_the_document_that_it_printed(tmp_path, monkeypatch):
+def test_a_missing_package_is_a_sentence_that_names_the_list():
+    """As after a plain `pulumi install`, which installs what the program needs alone."""
+    missing = "import sys; sys.modules.update(dict.fromkeys(['boto3', 'botocore', 'rich', 'ministack']))"
+    run = f"{missing}; from tools.__main__ import main; sys.exit(main(['verify', '--stack', 'dev']))"
+    done = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.CANNOT_TELL
+    assert done.stderr.startswith("error: The Python package botocore is missing.")
+    assert done.stderr.endswith(" -m pip install -r requirements-tools.txt\n")
+
+
+def test_arguments_of_pulumi_are_passed_on_as_they_are():
+    words = ["--target", "urn$a", "-c", "key=a b", "--yes", "--stack=second"]
+    options = parse(["up", "--stack=first", *words])
+    assert (options.stack, options.yes, options.arguments) == ("second", True, ["--target", "urn$a", "-c", "key=a b"])
+    with pytest.raises(SystemExit):
+        parse(["verify", "--stack=first", "--target", "urn"])
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "words"),
+    [
+        ("up", {"STACK": "a", "YES": "1", "ARGS": "--diff '$a b'"}, ["up", "--stack=a", "--yes", "--diff", "$a b"]),
+        ("up", {"JSON": "1", "ARGS": "a\nb"}, ["up", "--stack=dev", "a", "b"]),
+        ("outputs", {"JSON": "1", "YES": "1"}, ["outputs", "--stack=dev", "--json"]),
+        ("diagram", {"OUTPUT": "a b; $(c)"}, ["diagram", "--stack=dev", "--output=a b; $(c)"]),
+        ("verify", {"STACK": "-x"}, ["verify", "--stack=-x", "--save=.local/proof--x.json"]),
+        ("fleet", {"STACKS": "$(c) '"}, ["fleet", "preview", "--stacks=$(c) '", "--args="]),
+        (
+            "fleet",
+            {"COMMAND": "up", "JOBS": "2", "ARGS": "a 'b", "YES": "1"},
+            ["fleet", "up", "--stacks=*", "--yes", "--jobs=2", "--args=a 'b"],
+        ),
+    ],
+)
+def test_variables_of_make_are_arguments(command, variables, words):
+    environment = variables | {"MAKEFLAGS": "x", "MAKELEVEL": "1", "PATH": "/bin"}
+    assert take_arguments(command, environment) == words
+    assert environment == {"PATH": "/bin"}
+
+
+def test_an_open_quote_in_the_arguments_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("ARGS", "--name 'a")
+    assert run("verify") == Exit.CANNOT_TELL
+    assert capsys.readouterr().err.startswith("error: ARGS cannot be split into arguments: No closing quotation.")
+
+
+def test_what_is_not_finished_is_no_failure(monkeypatch, capsys):
+    monkeypatch.setattr("tools.make.main", lambda _: Exit.UNFINISHED)
+    assert run("rotate") == Exit.UNFINISHED
+    assert "This is no failure" in capsys.readouterr().err
+
+
+def test_why_a_run_of_the_engine_failed_is_said_whatever_the_cli_warns_of(tmp_path, monkeypatch):
     diagnostics = [
         {"message": "error: no emulator answers\n", "severity": "error"},
         {"message": "warning: an old provider\n", "severity": "warning"},
         {"message": "1 setting is wrong\n", "severity": "info#err"},
     ]
     cli = tmp_path / "pulumi"
-    cli.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps({'steps': [], 'diagnostics': diagnostics})}\nEND\nexit 255\n")
+    document = json.dumps({"steps": [], "diagnostics": diagnostics})
+    cli.write_text(f"#!/bin/sh\ncat <<'END'\n{document}\nEND\necho warning: a host on PATH >&2\nexit 255\n")
     cli.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(StackError) as failure:

@@ -76,11 +76,15 @@ def ran(start: int, end: int, *, failed: bool = False, deployed: bool = True) ->
         pytest.param(
             [ran(40, 50, failed=True), ran(20, 30, failed=True), ran(0, 10)], False, 20, id="tries that failed"
         ),
-        pytest.param([], True, None, id="of a first run nothing is known"),
+        pytest.param([], False, None, id="there was none"),
     ],
 )
 def test_when_the_last_deployment_began(runs: list[Update], began: int | None, *, killed: bool) -> None:
     assert last_began(runs, killed=killed) == (None if began is None else at(began))
+
+
+def test_a_very_first_deployment_that_was_killed_is_in_no_history() -> None:
+    assert is_orphaned(AccessKey(id="AKIA", actual="Active", created=at(0)), last_began([], killed=True))
 
 
 @pytest.mark.parametrize(

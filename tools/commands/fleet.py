@@ -21,6 +21,7 @@ from typing import Final
 
 from tools import standing
 from tools.console import complain, say
+from tools.environment import is_emulated, stacks
 from tools.errors import Exit, StackError, ToolError
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 from tools.standing import Standing
@@ -98,22 +99,17 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def find(pattern: str) -> list[Run]:
-    """Return the stacks that match, none of them begun. `python -m local` alone judges what is pretend.
+    """Return the stacks that match, none of them begun.
 
     Raises:
-        StackError: none matches, or they could not be listed.
+        StackError: none matches.
     """
-    command = [sys.executable, "-m", "local", "stacks", "--", pattern]
-    listed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    if listed.returncode != 0:
-        raise StackError("The stacks could not be listed: see above. Put that right, then run the same again.")
-    lines = [line.rpartition("\t") for line in listed.stdout.splitlines()]
-    if not lines:
+    if not (names := stacks(pattern)):
         raise StackError(
             f"No Pulumi.NAME.yaml has a name that matches {pattern!r}. Give a pattern in quotes, as in: "
             "make fleet STACKS='customer-*'"
         )
-    return [Run(stack, accounts == "pretend", proof=_proof(stack)) for stack, _, accounts in lines]
+    return [Run(name, is_emulated(name), proof=_proof(name)) for name in names]
 
 
 def _proof(stack: str) -> Proof | None:

@@ -1,0 +1,29 @@
+"""`python -m tools destroy --stack NAME`: delete everything that the stack created, in both accounts."""
+
+import argparse
+
+from tools.cli import show
+from tools.console import complain
+from tools.environment import unattended
+from tools.errors import Exit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
+    parser.add_argument("--yes", action="store_true", help="ask nothing before real accounts are changed")
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Run ``pulumi destroy`` in front of the user.
+
+    The engine does not run the program for that: it signs in as the state recorded. With the program, a faulty
+    configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
+    """
+    flags = unattended(options.arguments, options.accounts, yes=options.yes)
+    if show(options.stack, "destroy", *flags, *options.arguments, interactive=True):
+        return Exit.DONE
+    complain(
+        "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy "
+        f"STACK={options.stack} ARGS=--run-program"
+    )
+    return Exit.FAILED

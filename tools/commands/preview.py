@@ -1,0 +1,15 @@
+"""`python -m tools preview --stack NAME`: what the next `up` would change, all policy documents included."""
+
+import argparse
+
+from tools.cli import show
+from tools.errors import Exit
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Add nothing beside ``--stack``."""
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Run ``pulumi preview`` in front of the user."""
+    return Exit.DONE if show(options.stack, "preview", "--diff", *options.arguments, interactive=True) else Exit.FAILED

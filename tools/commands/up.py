@@ -1,0 +1,129 @@
+"""`python -m tools up --stack NAME`: deploy, recover where that failed, prove the result, print the outputs."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+from tools.cli import read_json, show
+from tools.console import complain, say
+from tools.environment import unattended
+from tools.errors import Exit, StackError, sentence
+
+REFRESH = "--refresh"
+DOCUMENTS = ("terms", "readme")  # long outputs: of stacks of earlier versions, and for Pulumi Cloud
+LONGEST = 100  # characters of an output that are shown
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes beside ``--stack``."""
+    parser.add_argument("--yes", action="store_true", help="ask nothing before real accounts are changed")
+    parser.add_argument(
+        "--wait", action="store_true", help="on real accounts, wait until refusals are final, up to two minutes"
+    )
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Deploy, recover, prove, print, and return the exit code."""
+    with ThreadPoolExecutor() as pool:
+        loading = pool.submit(import_module, "tools.commands.verify")  # while the engine runs
+        state = read_state(options.stack)
+        if state.get("pending_operations"):
+            say(f"The last deployment of stack {options.stack} was killed. Recovering ...")
+            recovered(options)
+            state = read_state(options.stack)
+        if not deployed(options, state):
+            return Exit.FAILED
+        loading.result()
+    return prove(options)
+
+
+def read_state(stack: str) -> Mapping[str, Any]:
+    """Return the deployment in the state of a stack; empty before the first one."""
+    return read_json(stack, "stack", "export").get("deployment") or {}
+
+
+def deployed(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
+    """Deploy, a second time where the first one failed and recovery helped; return whether it succeeded."""
+    began = datetime.now(UTC)
+    if deploy(options, state):
+        return True
+    left_something = import_module("tools.engine").failed_at_resources(options.stack, since=began)
+    return left_something and recovered(options) and deploy(options, read_state(options.stack))
+
+
+def deploy(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
+    """Run ``pulumi up`` in front of the user, and return whether it succeeded."""
+    flags = unattended(options.arguments, options.accounts, yes=options.yes)
+    if any(resource.get("initErrors") for resource in state.get("resources") or ()):
+        say(
+            "The last update of a resource failed, so this one refreshes the state first: otherwise Pulumi may report "
+            "an update without making it (https://github.com/pulumi/pulumi/issues/21458)."
+        )
+        flags.append(REFRESH)
+    elif flags and options.accounts.lost:
+        flags.append(REFRESH)
+    return show(options.stack, "up", *flags, "--suppress-outputs", *options.arguments, interactive=True)
+
+
+def recovered(options: argparse.Namespace) -> bool:
+    """Recover what a failed or killed deployment left, and return whether to deploy again."""
+    try:
+        return import_module("tools.recovery").recover(options.stack, yes=options.yes)
+    except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
+        complain(f"error: {sentence(error)[0]}")
+        return False
+
+
+def prove(options: argparse.Namespace) -> Exit:
+    """Prove the stack, once more where recovery helped; print what its user needs, and the verdict last."""
+    from tools.commands import verify  # noqa: PLC0415 - it was loaded while the engine ran
+    from tools.proof.saved import proof_file  # noqa: PLC0415 - as above
+
+    with ThreadPoolExecutor() as pool:
+        outputs = pool.submit(read_outputs, options.stack)
+        proof = verify.check_stack(options.stack, wait=options.wait)
+        verify.show(proof)
+        if proof.code is Exit.FAILED:
+            say(proof.summary, "Recovering ...")
+        if proof.code is Exit.FAILED and recovered(options) and deployed(options, read_state(options.stack)):
+            outputs = pool.submit(read_outputs, options.stack)
+            proof = verify.check_stack(options.stack, wait=options.wait)
+            verify.show(proof)
+    code = verify.save(proof, proof_file(options.stack))
+    say("", *table(outputs.result()), "", *how_to_use(options.stack, outputs.result()), "", proof.summary)
+    return Exit.DONE if code is Exit.CANNOT_TELL and proof.lacks_only_a_person else code
+
+
+def read_outputs(stack: str) -> Mapping[str, Any]:
+    """Return the outputs of a stack as Pulumi shows them, secrets hidden; none where they cannot be read."""
+    try:
+        return read_json(stack, "stack", "output", "--json")
+    except StackError:
+        return {}  # the proof says why
+
+
+def table(outputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each output that is no document."""
+    short = {name: str(value) for name, value in sorted(outputs.items()) if name not in DOCUMENTS}
+    width = max(map(len, short), default=0)
+    for name, value in short.items():
+        yield f"    {name:<{width}}  {value[:LONGEST]}{'...' if len(value) > LONGEST else ''}"
+
+
+def how_to_use(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the commands with which a person uses the key."""
+    suffix = "" if stack == "dev" else f" STACK={stack}"
+    if "awsConfig" not in outputs:
+        yield "No access key is active, so nobody can use the role with the user's key."
+        return
+    if "encryptedSecretAccessKey" in outputs:
+        yield "The key's secret is encrypted. The owner of the PGP key reads it:"
+        yield f"    make -s outputs{suffix} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
+    elif "secretLocation" in outputs:
+        yield "The key is kept in secretLocation. Whoever may read that adds it to the profile."
+    yield "Use the key:"
+    yield f"    make profile{suffix}"
+    yield f"    aws s3 ls --profile assume-role-{stack}"
