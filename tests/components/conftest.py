@@ -5,7 +5,7 @@ import functools
 import json
 import runpy
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -288,14 +288,8 @@ class RunProgram(Protocol):
 
 
 @pytest.fixture(scope="session")
-def run_program() -> RunProgram:
-    def run(
-        *,
-        secret_keys: tuple[str, ...] = (),
-        preview: bool = False,
-        marks_secrets: bool = True,
-        **config: object,
-    ) -> Recorded:
+def run_program():
+    def run(*, secret_keys=(), preview=False, marks_secrets=True, **config):
         return record(
             lambda: runpy.run_path(str(ROOT / "__main__.py")),
             {**ACCOUNTS, **config},
@@ -308,18 +302,18 @@ def run_program() -> RunProgram:
 
 
 @pytest.fixture(scope="session")
-def default(run_program: RunProgram) -> Recorded:
+def default(run_program):
     """Return what the program does with nothing configured but the two accounts."""
     return run_program()
 
 
 @pytest.fixture(scope="session")
-def configured(run_program: RunProgram) -> Recorded:
+def configured(run_program):
     """Return what the program does with everything configured."""
     return run_program(**EVERYTHING)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_configuration_left_behind() -> Iterator[None]:
+def _no_configuration_left_behind():
     yield
     pulumi.runtime.set_all_config({}, [])

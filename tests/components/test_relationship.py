@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, get_args
 
 import pulumi
@@ -24,7 +23,6 @@ from tests.components.conftest import (
     TRUSTED,
     TRUSTING,
     Recorded,
-    RunProgram,
     key_of,
     record,
 )
@@ -77,12 +75,12 @@ OUTPUTS = {
 SECRET_OUTPUTS = {"accessKeys", "secretAccessKey", "awsConfig"}
 
 
-def test_each_resource_has_its_name_type_parent_and_account(default: Recorded) -> None:
+def test_each_resource_has_its_name_type_parent_and_account(default):
     assert {each.name: (each.type, each.parent, each.provider) for each in default.resources} == RESOURCES
     assert len(default.resources) == len(RESOURCES)
 
 
-def test_names_in_the_state_do_not_depend_on_the_configuration(configured: Recorded) -> None:
+def test_names_in_the_state_do_not_depend_on_the_configuration(configured):
     named = {each.name: (each.type, each.parent, each.provider) for each in configured.resources}
     keys = {
         f"assume-role-trusted-key-{label}": RESOURCES["assume-role-trusted-key-1"] for label in ("spring", "autumn")
@@ -94,7 +92,7 @@ def test_names_in_the_state_do_not_depend_on_the_configuration(configured: Recor
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
-def test_every_aws_resource_names_its_parent_and_its_provider(run: str, request: pytest.FixtureRequest) -> None:
+def test_every_aws_resource_names_its_parent_and_its_provider(run, request):
     recorded: Recorded = request.getfixturevalue(run)
     made_in_aws = [each for each in recorded.resources if each.type.startswith("aws:")]
     assert len(made_in_aws) >= 7
@@ -104,7 +102,7 @@ def test_every_aws_resource_names_its_parent_and_its_provider(run: str, request:
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
-def test_each_component_registers_its_outputs_once(run: str, request: pytest.FixtureRequest) -> None:
+def test_each_component_registers_its_outputs_once(run, request):
     recorded: Recorded = request.getfixturevalue(run)
     components = [each.name for each in recorded.resources if each.type.startswith("assume-role:index:")]
     registered = Counter(name for name, _ in recorded.component_outputs)
@@ -112,18 +110,18 @@ def test_each_component_registers_its_outputs_once(run: str, request: pytest.Fix
     assert {name: registered[name] for name in components} == dict.fromkeys(components, 1)
 
 
-def test_components_register_what_they_offer(default: Recorded) -> None:
+def test_components_register_what_they_offer(default):
     registered = dict(default.component_outputs)
     assert registered["assume-role-trusting"].keys() == {"roleArn", "roleName"}
     assert registered["assume-role-trusted"].keys() == {"userArn", "userName"}
     assert registered["assume-role"].keys() == OUTPUTS - {"readme"} | {"terms"}
 
 
-def test_the_program_asks_aws_nothing(default: Recorded, configured: Recorded) -> None:
+def test_the_program_asks_aws_nothing(default, configured):
     assert default.calls == configured.calls == []
 
 
-def test_default_names_are_those_of_the_steps_by_hand(default: Recorded) -> None:
+def test_default_names_are_those_of_the_steps_by_hand(default):
     assert {each.name: each.inputs["name"] for each in default.resources if "name" in each.inputs} == {
         "assume-role-trusting-role": "Assume-Role-1",
         "assume-role-trusting-role-policy": "Custom-Policy-For-Role-1",
@@ -136,13 +134,13 @@ def names(recorded: Recorded) -> set[str]:
     return {each.inputs["name"] for each in recorded.resources if "name" in each.inputs}
 
 
-def test_four_names_follow_from_one(run_program: RunProgram) -> None:
+def test_four_names_follow_from_one(run_program):
     assert names(run_program(name="acme")) == {"acme", "acme-permissions", "acme-assume-role"}
     assert run_program(name="acme").values()["userArn"].endswith(":user/acme")
     assert len(names(run_program(name="a" * 64))) == 3
 
 
-def test_an_explicit_name_goes_before_one_that_follows(run_program: RunProgram) -> None:
+def test_an_explicit_name_goes_before_one_that_follows(run_program):
     recorded = run_program(name="acme", role={"name": "Auditor"}, user={"policyName": "May-Audit"})
     assert names(recorded) == {"Auditor", "acme-permissions", "acme", "May-Audit"}
     assert names(run_program(name="acme", **EVERYTHING)) == {
@@ -150,7 +148,7 @@ def test_an_explicit_name_goes_before_one_that_follows(run_program: RunProgram) 
     }
 
 
-def test_rules_between_sections_know_the_names_that_follow() -> None:
+def test_rules_between_sections_know_the_names_that_follow():
     arns = [f"arn:aws:iam::{TRUSTED}:user/acme"]
     settings = parse_settings({**ACCOUNTS, "name": "acme", "trust": {"principalArns": arns}})
     assert settings.trust.principal_arns == arns
@@ -162,13 +160,13 @@ def test_rules_between_sections_know_the_names_that_follow() -> None:
 @pytest.mark.parametrize(
     ("name", "says"), [("n" * 230, "at most 256 characters"), ("a*b", r"Remove '\*'"), ("a,b", "Remove ','")]
 )
-def test_a_relationship_whose_name_no_tag_takes_makes_nothing(name: str, says: str) -> None:
+def test_a_relationship_whose_name_no_tag_takes_makes_nothing(name, says):
     with pytest.raises(pulumi.RunError, match=says) as refusal:
         record(lambda: Relationship(name, _settings()))
     assert str(refusal.value).startswith(f"the relationship {name!r} needs another name: the tag {OWNER_TAG} would be")
 
 
-def test_default_role(default: Recorded) -> None:
+def test_default_role(default):
     inputs = default.one("aws:iam/role:Role").inputs
     assert inputs == {
         "name": "Assume-Role-1",
@@ -179,7 +177,7 @@ def test_default_role(default: Recorded) -> None:
     }
 
 
-def test_configured_role(configured: Recorded) -> None:
+def test_configured_role(configured):
     inputs = configured.one("aws:iam/role:Role").inputs
     assert inputs == {
         "name": "Auditor",
@@ -193,7 +191,7 @@ def test_configured_role(configured: Recorded) -> None:
     assert configured.named("assume-role-trusting-role-policy").inputs["name"] == "Auditor-Permissions"
 
 
-def test_default_and_configured_user(default: Recorded, configured: Recorded) -> None:
+def test_default_and_configured_user(default, configured):
     assert default.one("aws:iam/user:User").inputs == {"name": "user-1", "path": "/", "forceDestroy": False}
     assert configured.one("aws:iam/user:User").inputs == {
         "name": "alice",
@@ -204,11 +202,11 @@ def test_default_and_configured_user(default: Recorded, configured: Recorded) ->
     assert configured.named("assume-role-trusted-user-policy").inputs["name"] == "Alice-May-Audit"
 
 
-def test_a_rename_replaces_the_user(default: Recorded) -> None:
+def test_a_rename_replaces_the_user(default):
     assert list(default.one("aws:iam/user:User").request.replaceOnChanges) == ["name"]
 
 
-def test_the_three_documents_by_default(default: Recorded) -> None:
+def test_the_three_documents_by_default(default):
     assert default.document("assume-role-trusting-role") == {
         "Version": "2012-10-17",
         "Statement": [
@@ -231,7 +229,7 @@ def test_the_three_documents_by_default(default: Recorded) -> None:
     }
 
 
-def test_the_trust_settings_reach_the_role(configured: Recorded) -> None:
+def test_the_trust_settings_reach_the_role(configured):
     (statement,) = configured.document("assume-role-trusting-role")["Statement"]
     assert statement["Condition"] == {
         "StringEquals": {"sts:ExternalId": "relationship-7", "aws:PrincipalOrgID": "o-a1b2c3d4e5"},
@@ -242,7 +240,7 @@ def test_the_trust_settings_reach_the_role(configured: Recorded) -> None:
     }
 
 
-def test_the_policy_file_reaches_the_role(run_program: RunProgram, tmp_path: Any) -> None:
+def test_the_policy_file_reaches_the_role(run_program, tmp_path):
     document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}],
@@ -255,7 +253,7 @@ def test_the_policy_file_reaches_the_role(run_program: RunProgram, tmp_path: Any
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
-def test_attachments_join_what_was_made_and_wait_for_it(run: str, request: pytest.FixtureRequest) -> None:
+def test_attachments_join_what_was_made_and_wait_for_it(run, request):
     recorded: Recorded = request.getfixturevalue(run)
     for side, holder in (("trusting", "role"), ("trusted", "user")):
         attachment = recorded.named(f"assume-role-{side}-{holder}-policy-attachment")
@@ -271,7 +269,7 @@ def test_attachments_join_what_was_made_and_wait_for_it(run: str, request: pytes
         assert set(waits_for[holder].urns) == {owner.urn}
 
 
-def test_neither_account_waits_for_the_other(configured: Recorded) -> None:
+def test_neither_account_waits_for_the_other(configured):
     for each in configured.resources:
         if each.type.startswith("aws:"):
             other = "-trusted-" if "-trusting-" in each.provider else "-trusting-"
@@ -279,7 +277,7 @@ def test_neither_account_waits_for_the_other(configured: Recorded) -> None:
 
 
 @pytest.mark.parametrize("regions", [("us-east-1", "eu-west-3"), ("cn-north-1",) * 2, ("us-gov-west-1",) * 2])
-def test_computed_arns_are_those_that_aws_gives(run_program: RunProgram, regions: tuple[str, str]) -> None:
+def test_computed_arns_are_those_that_aws_gives(run_program, regions):
     trusting, trusted = regions
     recorded = run_program(
         trusting={"accountId": TRUSTING, "region": trusting},
@@ -296,7 +294,7 @@ def test_computed_arns_are_those_that_aws_gives(run_program: RunProgram, regions
         assert recorded.named(f"{policy}-attachment").inputs["policyArn"] == arns[policy]
 
 
-def test_a_first_preview_knows_every_document_and_both_arns(run_program: RunProgram) -> None:
+def test_a_first_preview_knows_every_document_and_both_arns(run_program):
     recorded = run_program(preview=True, **EVERYTHING)
     assert recorded.outputs["roleArn"].known
     assert recorded.outputs["roleArn"].value == f"arn:aws:iam::{TRUSTING}:role/audit/Auditor"
@@ -307,7 +305,7 @@ def test_a_first_preview_knows_every_document_and_both_arns(run_program: RunProg
     assert UNKNOWN_MARK not in json.dumps([each.inputs for each in recorded.resources if each.provider])
 
 
-def test_the_outputs(default: Recorded) -> None:
+def test_the_outputs(default):
     key_id, secret = key_of("1")
     values = default.values()
     assert values.keys() == OUTPUTS
@@ -346,7 +344,7 @@ def test_the_outputs(default: Recorded) -> None:
     }
 
 
-def test_the_outputs_with_everything_configured(configured: Recorded) -> None:
+def test_the_outputs_with_everything_configured(configured):
     values = configured.values()
     terms = {
         "externalId": "relationship-7",
@@ -399,27 +397,25 @@ OUTPUTS_OF_THEIR_OWN = {"trusting.accountId", "trusted.accountId", "accessKeys",
 
 
 @pytest.mark.parametrize("key", REACHES_AWS)
-def test_every_setting_that_reaches_aws_is_among_the_terms(
-    run_program: RunProgram, default: Recorded, key: str
-) -> None:
+def test_every_setting_that_reaches_aws_is_among_the_terms(run_program, default, key):
     """The ARNs of the role and the user, which have their names and paths, are outputs beside the terms."""
     changed = run_program(**REACHES_AWS[key])
 
-    def promised(recorded: Recorded) -> object:
+    def promised(recorded):
         return recorded.terms(), recorded.values()["roleArn"], recorded.values()["userArn"]
 
     assert promised(changed) != promised(default)
 
 
-def test_no_setting_is_missing_in_the_list_above() -> None:
-    def leaves(model: type[Model]) -> set[str]:
+def test_no_setting_is_missing_in_the_list_above():
+    def leaves(model):
         found: set[str] = set()
         for field in model.model_fields.values():
             inner = next((each for each in (field.annotation, *get_args(field.annotation)) if is_section(each)), None)
             found |= {f"{field.alias}.{leaf}" for leaf in leaves(inner)} if inner else {str(field.alias)}
         return found
 
-    def is_section(annotation: Any) -> bool:
+    def is_section(annotation):
         return isinstance(annotation, type) and issubclass(annotation, Model)
 
     settings = {key.replace("role.policy.document", "role.policy.file") for key in leaves(RelationshipArgs)}
@@ -427,12 +423,12 @@ def test_no_setting_is_missing_in_the_list_above() -> None:
     assert settings == REACHES_AWS.keys() - {"secretStore"} | NOT_IN_AWS | OUTPUTS_OF_THEIR_OWN
 
 
-def test_the_tools_read_no_output_that_the_program_does_not_have() -> None:
+def test_the_tools_read_no_output_that_the_program_does_not_have():
     own = set(Relationship.__annotations__)
     assert set(Outputs.model_fields) <= own
 
 
-def test_the_endpoint_is_part_of_the_terms_and_of_the_profiles(run_program: RunProgram) -> None:
+def test_the_endpoint_is_part_of_the_terms_and_of_the_profiles(run_program):
     recorded = run_program(endpoint="http://127.0.0.1:4599")
     assert recorded.terms()["endpoint"] == "http://127.0.0.1:4599"
     assert recorded.values()["awsConfig"].splitlines().count("endpoint_url = http://127.0.0.1:4599") == 2
@@ -440,11 +436,7 @@ def test_the_endpoint_is_part_of_the_terms_and_of_the_profiles(run_program: RunP
 
 @pytest.mark.parametrize("marks_secrets", [True, False])
 @pytest.mark.parametrize("labels", [("1",), ("spring", "autumn")])
-def test_the_secret_is_in_secret_outputs_only(
-    run_program: RunProgram,
-    marks_secrets: bool,  # noqa: FBT001 - a parameter of the test, never given by position
-    labels: tuple[str, ...],
-) -> None:
+def test_the_secret_is_in_secret_outputs_only(run_program, marks_secrets, labels):
     recorded = run_program(marks_secrets=marks_secrets, accessKeys=[{"label": label} for label in labels])
     secrets = [key_of(label)[1] for label in labels]
     assert {name for name, output in recorded.outputs.items() if output.secret} == SECRET_OUTPUTS
@@ -467,7 +459,7 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
-def test_one_active_key_by_default(default: Recorded) -> None:
+def test_one_active_key_by_default(default):
     assert default.one("aws:iam/accessKey:AccessKey").inputs == {"user": "user-1", "status": "Active"}
 
 
@@ -479,7 +471,7 @@ def test_one_active_key_by_default(default: Recorded) -> None:
         (("Active", "Inactive"), "old"),
     ],
 )
-def test_the_last_active_key_is_handed_over(run_program: RunProgram, statuses: tuple[str, str], in_use: str) -> None:
+def test_the_last_active_key_is_handed_over(run_program, statuses, in_use):
     old, new = statuses
     values = run_program(accessKeys=[{"label": "old", "status": old}, {"label": "new", "status": new}])
     key_id, secret = key_of(in_use)
@@ -495,14 +487,14 @@ def test_the_last_active_key_is_handed_over(run_program: RunProgram, statuses: t
 
 
 @pytest.mark.parametrize("labels", [("1",), ("1", "2")])
-def test_without_an_active_key_there_is_nothing_to_hand_over(run_program: RunProgram, labels: tuple[str, ...]) -> None:
+def test_without_an_active_key_there_is_nothing_to_hand_over(run_program, labels):
     recorded = run_program(accessKeys=[{"label": label, "status": "Inactive"} for label in labels])
     assert recorded.outputs.keys() == OUTPUTS - {"accessKeyId", "secretAccessKey", "awsConfig"}
     assert recorded.outputs["accessKeys"].secret
     assert recorded.outputs["accessKeys"].value.keys() == set(labels)
 
 
-def test_bad_settings_make_nothing(run_program: RunProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_settings_make_nothing(run_program, monkeypatch):
     made: list[object] = []
     monkeypatch.setattr(pulumi.Resource, "__init__", lambda self, *_: made.append(self))
     with pytest.raises(SettingsError, match="1 setting is wrong, so nothing was changed"):
@@ -510,7 +502,7 @@ def test_bad_settings_make_nothing(run_program: RunProgram, monkeypatch: pytest.
     assert made == []
 
 
-def test_warnings_are_logged(run_program: RunProgram, caplog: pytest.LogCaptureFixture) -> None:
+def test_warnings_are_logged(run_program, caplog):
     same = {"profile": "admin"}
     run_program(trusting={"accountId": TRUSTING, **same}, trusted={"accountId": TRUSTED, **same})
     assert "trusting and trusted are deployed with the same credentials" in caplog.text
@@ -541,10 +533,8 @@ def _secret_store(opts: pulumi.ResourceOptions) -> None:
 
 
 @pytest.mark.parametrize("make", [_relationship, _trusting_role, _trusted_user, _secret_store])
-def test_a_component_stands_alone_and_keeps_its_options_to_itself(
-    make: Callable[[pulumi.ResourceOptions], None],
-) -> None:
-    def program() -> None:
+def test_a_component_stands_alone_and_keeps_its_options_to_itself(make):
+    def program():
         own = aws.Provider("own", region="us-east-1", allowed_account_ids=[TRUSTED])
         make(
             pulumi.ResourceOptions(
@@ -564,8 +554,8 @@ def test_a_component_stands_alone_and_keeps_its_options_to_itself(
             assert each.provider in mine, each.name
 
 
-def test_two_relationships_fit_in_one_program() -> None:
-    def program() -> None:
+def test_two_relationships_fit_in_one_program():
+    def program():
         for name in ("first", "second"):
             Relationship(name, _settings())
 
@@ -575,6 +565,6 @@ def test_two_relationships_fit_in_one_program() -> None:
 
 
 @pytest.mark.parametrize("make", [_trusting_role, _trusted_user, _secret_store])
-def test_a_half_without_a_provider_makes_nothing(make: Callable[[pulumi.ResourceOptions], None]) -> None:
+def test_a_half_without_a_provider_makes_nothing(make):
     with pytest.raises(pulumi.RunError, match="needs the AWS provider of its account"):
         record(lambda: make(pulumi.ResourceOptions()))

@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from local.plugins.aws import wire
 from local.plugins.aws.resource import DEFAULTS
 from local.plugins.aws.session import connect
 from local.plugins.aws.wire import UNKNOWN, decode, encode
-from tests.proxy import Fault, Proxy, proxy_before
+from tests.proxy import Fault, proxy_before
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE, POLICY, USER = "aws:iam/role:Role", "aws:iam/policy:Policy", "aws:iam/user:User"
@@ -192,30 +192,30 @@ def process(endpoint: str, stderr: int | None = None) -> Iterator[tuple[Engine, 
 
 
 @pytest.fixture(scope="module")
-def plugin(emulator: str) -> Iterator[Engine]:
+def plugin(emulator):
     with process(emulator) as (engine, _):
         yield engine
 
 
 @pytest.fixture
-def account(accounts: Any) -> str:
+def account(accounts):
     return accounts.trusting
 
 
 @pytest.fixture
-def engine(plugin: Engine, account: str) -> Engine:
+def engine(plugin, account):
     """Return the engine with the shared plugin, configured anew: it has no other memory."""
     plugin.configure(account)
     return plugin
 
 
 @pytest.fixture
-def iam(aws_client: Callable[[str, str], Any], account: str) -> Any:
+def iam(aws_client, account):
     return aws_client(account, "iam")
 
 
 @pytest.fixture
-def proxy(emulator: str) -> Iterator[Proxy]:
+def proxy(emulator):
     with proxy_before(emulator) as proxy:
         yield proxy
 
@@ -223,7 +223,7 @@ def proxy(emulator: str) -> Iterator[Proxy]:
 # The process
 
 
-def test_marks_of_the_protocol_are_those_of_the_sdk() -> None:
+def test_marks_of_the_protocol_are_those_of_the_sdk():
     names = ("UNKNOWN", "_special_sig_key", "_special_secret_sig", "_special_output_value_sig")
     assert [getattr(pulumi.runtime.rpc, name) for name in names] == [
         wire.UNKNOWN,
@@ -234,7 +234,7 @@ def test_marks_of_the_protocol_are_those_of_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("plugin", ["local.plugins.aws.__main__", "local.plugins.language_host"])
-def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable(plugin: str) -> None:
+def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable(plugin):
     code = (
         f"import sys, {plugin}"
         "; print(sorted({'pulumi', 'pysequoia', 'boto3'} & {*sys.modules}))"
@@ -245,7 +245,7 @@ def test_start_loads_neither_the_sdk_nor_pgp_and_leaves_the_sdk_usable(plugin: s
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_interrupt_lets_a_create_in_flight_end(emulator: str, account: str, proxy: Proxy, iam: Any) -> None:
+def test_interrupt_lets_a_create_in_flight_end(emulator, account, proxy, iam):
     proxy.plan("CreateUser", Fault.WAIT)
     with process(emulator) as (engine, child):
         engine.configure(account, proxy.url)
@@ -260,7 +260,7 @@ def test_interrupt_lets_a_create_in_flight_end(emulator: str, account: str, prox
     assert iam.get_user(UserName="slow")
 
 
-def test_plugin_ends_when_its_engine_was_killed(wait_until: Callable[..., None]) -> None:
+def test_plugin_ends_when_its_engine_was_killed(wait_until):
     code = (
         "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', 'local.plugins.aws'], "
         "stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid)"
@@ -280,14 +280,12 @@ def ended(process: Path) -> bool:
 # The provider
 
 
-def test_wrong_account_is_refused(plugin: Engine, accounts: Any) -> None:
+def test_wrong_account_is_refused(plugin, accounts):
     with refused(f"AWS account ID not allowed: {accounts.trusting}", accounts.trusted):
         plugin.configure(accounts.trusting, allowedAccountIds=[accounts.trusted])
 
 
-def test_nothing_of_the_users_configuration_matters(
-    emulator: str, account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_users_configuration_matters(emulator, account, tmp_path, monkeypatch):
     credentials = tmp_path / "credentials"
     credentials.write_text(f"[default]\naws_access_key_id = {account}\naws_secret_access_key = any\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
@@ -304,7 +302,7 @@ def test_nothing_of_the_users_configuration_matters(
             )
 
 
-def test_assume_roles(plugin: Engine, accounts: Any, aws_client: Callable[[str, str], Any]) -> None:
+def test_assume_roles(plugin, accounts, aws_client):
     administrator, other = aws_client(accounts.trusting, "iam"), aws_client(accounts.trusted, "iam")
     document = trust(accounts.trusted, **{"sts:ExternalId": "x-1"})
     arn = administrator.create_role(RoleName="deploy", AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -334,14 +332,12 @@ def test_assume_roles(plugin: Engine, accounts: Any, aws_client: Callable[[str, 
         ({"assumeRoles": [{"roleArn": "r", "duration": "1h"}]}, "does not cover duration of assumeRoles"),
     ],
 )
-def test_provider_settings_that_cannot_work(
-    plugin: Engine, account: str, settings: dict[str, Any], reason: str
-) -> None:
+def test_provider_settings_that_cannot_work(plugin, account, settings, reason):
     with refused(reason):
         plugin.configure(account, **settings)
 
 
-def test_something_else_at_the_endpoint(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_something_else_at_the_endpoint(plugin, account, proxy):
     for action in ("GetCallerIdentity", "CreateUser"):
         proxy.plan(action, Fault.WEB_PAGE)
     with refused("GetCallerIdentity", proxy.url, "Does something else"):
@@ -351,7 +347,7 @@ def test_something_else_at_the_endpoint(plugin: Engine, account: str, proxy: Pro
         plugin.make(USER, name="user-1")
 
 
-def test_throttled_calls_are_repeated(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_throttled_calls_are_repeated(plugin, account, proxy):
     plugin.configure(account, proxy.url)
     proxy.plan("CreateUser", Fault.THROTTLE, Fault.THROTTLE)
     proxy.plan("GetUser", Fault.THROTTLE)
@@ -362,9 +358,7 @@ def test_throttled_calls_are_repeated(plugin: Engine, account: str, proxy: Proxy
 @pytest.mark.parametrize(
     ("fault", "tries", "error"), [(Fault.THROTTLE, 25, ClientError), (Fault.LOSE, 9, HTTPClientError)]
 )
-def test_how_often_a_call_is_tried(
-    account: str, proxy: Proxy, fault: Fault, tries: int, error: type[Exception]
-) -> None:
+def test_how_often_a_call_is_tried(account, proxy, fault, tries, error):
     clients = connect(
         {
             "accessKey": account,
@@ -379,7 +373,7 @@ def test_how_often_a_call_is_tried(
     assert proxy.actions.count("GetUser") == tries
 
 
-def test_a_lost_answer_of_a_create(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_a_lost_answer_of_a_create(plugin, account, proxy):
     plugin.configure(account, proxy.url)
     proxy.plan("CreateRole", Fault.LOSE)
     with refused("CreateRole, EntityAlreadyExists") as errors:
@@ -400,22 +394,20 @@ def test_a_lost_answer_of_a_create(plugin: Engine, account: str, proxy: Proxy) -
         (ROLE, {"name": "r", "assumeRolePolicy": TRUST, "inlinePolicies": []}, "inlinePolicies", "does not cover"),
     ],
 )
-def test_check_refuses_what_it_cannot_carry_out(
-    engine: Engine, token: str, inputs: dict[str, Any], name: str, reason: str
-) -> None:
+def test_check_refuses_what_it_cannot_carry_out(engine, token, inputs, name, reason):
     _, failures = engine.check(token, inputs)
     assert list(failures) == [name]
     assert reason in failures[name]
 
 
-def test_check_takes_what_is_not_known_yet(engine: Engine) -> None:
+def test_check_takes_what_is_not_known_yet(engine):
     inputs, failures = engine.check(ROLE_ATTACHMENT, {"role": UNKNOWN, "policyArn": UNKNOWN})
     assert (inputs, failures) == ({"role": UNKNOWN, "policyArn": UNKNOWN}, {})
     inputs, failures = engine.check(USER, {"name": "u", "tags": {"team": UNKNOWN}})
     assert (inputs["tagsAll"], failures) == ({"team": UNKNOWN}, {})
 
 
-def test_what_is_not_covered_is_refused_by_name(engine: Engine) -> None:
+def test_what_is_not_covered_is_refused_by_name(engine):
     with refused("does not cover the resource type aws:s3/bucket:Bucket"):
         engine.check("aws:s3/bucket:Bucket", {})
     with refused("does not cover the function aws:index/getCallerIdentity"):
@@ -427,7 +419,7 @@ def test_what_is_not_covered_is_refused_by_name(engine: Engine) -> None:
 # Preview and diff
 
 
-def test_preview_knows_inputs_and_not_what_aws_chooses(engine: Engine) -> None:
+def test_preview_knows_inputs_and_not_what_aws_chooses(engine):
     role = decode(engine.preview(ROLE, name="role-1", assumeRolePolicy=TRUST))
     assert (role["name"], role["assumeRolePolicy"], role["maxSessionDuration"]) == ("role-1", TRUST, 3600)
     assert role["arn"] == role["uniqueId"] == UNKNOWN
@@ -436,7 +428,7 @@ def test_preview_knows_inputs_and_not_what_aws_chooses(engine: Engine) -> None:
     assert decode(key)["secret"] == UNKNOWN
 
 
-def test_diff_of_a_role(engine: Engine) -> None:
+def test_diff_of_a_role(engine):
     role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST, tags={"a": "1"})
     same = json.dumps(
         {
@@ -466,7 +458,7 @@ def test_diff_of_a_role(engine: Engine) -> None:
     assert (list(moved.replaces), moved.deleteBeforeReplace) == (["path"], True)
 
 
-def test_diff_of_the_others(engine: Engine) -> None:
+def test_diff_of_the_others(engine):
     policy = engine.make(POLICY, name="policy-1", policy=S3)
     assert list(engine.diff(policy, policy=allow("s3:Get*")).replaces) == []
     for change in ({"name": "policy-2"}, {"path": "/p/"}, {"description": "d"}):
@@ -490,7 +482,7 @@ def test_diff_of_the_others(engine: Engine) -> None:
 # Life of each resource type
 
 
-def test_role(engine: Engine, iam: Any) -> None:
+def test_role(engine, iam):
     boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=S3)["Policy"]["Arn"]
     role = engine.make(
         ROLE, name="role-1", path="/team/", assumeRolePolicy=TRUST, description="one", permissionsBoundary=boundary
@@ -522,7 +514,7 @@ def test_role(engine: Engine, iam: Any) -> None:
     assert engine.refresh(role).id == ""
 
 
-def test_policy_keeps_to_five_versions(engine: Engine, iam: Any) -> None:
+def test_policy_keeps_to_five_versions(engine, iam):
     policy = engine.make(POLICY, name="policy-1", policy=S3)
     for number in range(6):
         engine.update(policy, policy=allow(f"s3:Get{number}*"))
@@ -536,7 +528,7 @@ def test_policy_keeps_to_five_versions(engine: Engine, iam: Any) -> None:
     assert iam.list_policies(Scope="Local")["Policies"] == []
 
 
-def test_attachments(engine: Engine, iam: Any) -> None:
+def test_attachments(engine, iam):
     engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
     engine.make(USER, name="user-1")
     policy = engine.make(POLICY, name="policy-1", policy=S3)
@@ -557,7 +549,7 @@ def test_attachments(engine: Engine, iam: Any) -> None:
         engine.adopt(ROLE_ATTACHMENT, "role-1")
 
 
-def test_access_key(engine: Engine, iam: Any, emulator: str) -> None:
+def test_access_key(engine, iam, emulator):
     engine.make(USER, name="user-1")
     checked, _ = engine.check(KEY, {"user": "user-1"})
     answer = engine.stub.Create(proto.CreateRequest(type=KEY, properties=encode(checked)))
@@ -584,7 +576,7 @@ def test_access_key(engine: Engine, iam: Any, emulator: str) -> None:
     assert engine.make(KEY, user="user-1", status="Inactive").outputs["status"] == "Inactive"
 
 
-def test_access_key_for_a_pgp_key(engine: Engine, emulator: str) -> None:
+def test_access_key_for_a_pgp_key(engine, emulator):
     engine.make(USER, name="user-1")
     holder = pysequoia.Tsk.generate("somebody@example.org")
     public = holder.extract_certificate()
@@ -604,7 +596,7 @@ def test_access_key_for_a_pgp_key(engine: Engine, emulator: str) -> None:
     assert engine.refresh(key) == key
 
 
-def test_bad_pgp_key_leaves_a_recorded_key(engine: Engine, iam: Any) -> None:
+def test_bad_pgp_key_leaves_a_recorded_key(engine, iam):
     engine.make(USER, name="user-1")
     with refused("creating IAM Access Key (user-1)", "pgpKey", "The access key was created") as errors:
         engine.make(KEY, user="user-1", pgpKey=base64.b64encode(b"not a key").decode())
@@ -623,7 +615,7 @@ def test_bad_pgp_key_leaves_a_recorded_key(engine: Engine, iam: Any) -> None:
     assert iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"] == []
 
 
-def test_create_that_fails_half_way_is_recorded(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_create_that_fails_half_way_is_recorded(plugin, account, proxy):
     plugin.configure(account, proxy.url, maxRetries=0)
     proxy.plan("GetRole", Fault.THROTTLE)
     with refused("creating IAM Role (role-1)", "GetRole, Throttling") as errors:
@@ -636,9 +628,7 @@ def test_create_that_fails_half_way_is_recorded(plugin: Engine, account: str, pr
     assert role.outputs["arn"] == f"arn:aws:iam::{account}:role/role-1"
 
 
-def test_a_failed_update_is_recorded_as_the_official_plugin_does(
-    plugin: Engine, account: str, proxy: Proxy, iam: Any
-) -> None:
+def test_a_failed_update_is_recorded_as_the_official_plugin_does(plugin, account, proxy, iam):
     """New values as outputs beside an error: the next update sends nothing, and the one after it makes the change."""
     plugin.configure(account, proxy.url)
     role = plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
@@ -660,7 +650,7 @@ def test_a_failed_update_is_recorded_as_the_official_plugin_does(
     assert iam.get_role(RoleName="role-1")["Role"]["AssumeRolePolicyDocument"] == json.loads(other)
 
 
-def test_a_failed_update_keeps_the_secret_of_a_key(plugin: Engine, account: str, proxy: Proxy) -> None:
+def test_a_failed_update_keeps_the_secret_of_a_key(plugin, account, proxy):
     plugin.configure(account, proxy.url)
     plugin.make(USER, name="user-1")
     key = plugin.make(KEY, user="user-1")
@@ -673,7 +663,7 @@ def test_a_failed_update_keeps_the_secret_of_a_key(plugin: Engine, account: str,
     assert decode(failed.properties) == key.outputs | {"status": "Inactive"}
 
 
-def test_user(engine: Engine, iam: Any) -> None:
+def test_user(engine, iam):
     boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=S3)["Policy"]["Arn"]
     user = engine.make(USER, name="user-1", path="/p/", permissionsBoundary=boundary, tags={"a": "1", "b": "2"})
     assert iam.get_user(UserName="user-1")["User"]["Path"] == "/p/"
@@ -687,7 +677,7 @@ def test_user(engine: Engine, iam: Any) -> None:
         engine.update(user, name="user-2")
 
 
-def test_secret_and_its_version(engine: Engine, aws_client: Callable[[str, str], Any], account: str) -> None:
+def test_secret_and_its_version(engine, aws_client, account):
     manager = aws_client(account, "secretsmanager")
     secret = engine.make(SECRET, name="team/key", recoveryWindowInDays=0, tags={"a": "1"})
     checked, _ = engine.check(SECRET_VERSION, {"secretId": secret.id, "secretString": "hidden"})
@@ -709,7 +699,7 @@ def test_secret_and_its_version(engine: Engine, aws_client: Callable[[str, str],
     engine.make(SECRET, name="team/key")  # deleted at once: the name is free again
 
 
-def test_parameter(engine: Engine, aws_client: Callable[[str, str], Any], account: str) -> None:
+def test_parameter(engine, aws_client, account):
     ssm = aws_client(account, "ssm")
     parameter = engine.make(PARAMETER, name="/team/key", type="SecureString", value="hidden", tags={"a": "1"})
     assert parameter.outputs["tagsAll"] == {"a": "1"}
@@ -728,7 +718,7 @@ def test_parameter(engine: Engine, aws_client: Callable[[str, str], Any], accoun
 # Tags, conflicts, import, deletion
 
 
-def test_default_tags(plugin: Engine, account: str, iam: Any) -> None:
+def test_default_tags(plugin, account, iam):
     plugin.configure(account, defaultTags={"tags": {"owner": "us", "stage": "dev"}})
     user = plugin.make(USER, name="user-1", tags={"stage": "test"})
     tags = {tag["Key"]: tag["Value"] for tag in iam.get_user(UserName="user-1")["User"]["Tags"]}
@@ -743,7 +733,7 @@ def test_default_tags(plugin: Engine, account: str, iam: Any) -> None:
     assert user.outputs["tagsAll"] == {"owner": "them", "stage": "test"}
 
 
-def test_name_conflict_leaves_nothing_in_the_state(engine: Engine) -> None:
+def test_name_conflict_leaves_nothing_in_the_state(engine):
     made = {
         ROLE: {"name": "role-1", "assumeRolePolicy": TRUST},
         POLICY: {"name": "policy-1", "policy": S3},
@@ -756,7 +746,7 @@ def test_name_conflict_leaves_nothing_in_the_state(engine: Engine) -> None:
         assert recorded(errors[0]) is None
 
 
-def test_import(engine: Engine, iam: Any) -> None:
+def test_import(engine, iam):
     iam.create_role(RoleName="role-1", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=7200)
     iam.create_user(UserName="user-1")
     policy = iam.create_policy(PolicyName="policy-1", PolicyDocument=S3)["Policy"]["Arn"]
@@ -780,7 +770,7 @@ def test_import(engine: Engine, iam: Any) -> None:
         (PARAMETER, "/none", "name"),
     ],
 )
-def test_import_of_what_does_not_exist(engine: Engine, account: str, token: str, identifier: str, form: str) -> None:
+def test_import_of_what_does_not_exist(engine, account, token, identifier, form):
     with refused("importing", "not found in this account", f"imported by its {form}"):
         engine.adopt(token, identifier.format(account=account))
 
@@ -801,7 +791,7 @@ def give_mfa_device(iam: Any, user: str) -> None:
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_role_with_a_policy_from_elsewhere(engine: Engine, iam: Any, *, force: bool) -> None:
+def test_role_with_a_policy_from_elsewhere(engine, iam, *, force):
     role = engine.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=force)
     give_policies(iam, "role", "role-1")
     if force:
@@ -813,7 +803,7 @@ def test_role_with_a_policy_from_elsewhere(engine: Engine, iam: Any, *, force: b
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_user_with_a_key_from_elsewhere(engine: Engine, iam: Any, *, force: bool) -> None:
+def test_user_with_a_key_from_elsewhere(engine, iam, *, force):
     user = engine.make(USER, name="user-1", forceDestroy=force)
     iam.create_access_key(UserName="user-1")
     if force:
@@ -832,9 +822,7 @@ def test_user_with_a_key_from_elsewhere(engine: Engine, iam: Any, *, force: bool
 
 
 @pytest.mark.parametrize("lost", ["DetachRolePolicy", "DeleteRolePolicy"])
-def test_a_role_is_gone_where_an_answer_on_the_way_was_lost(
-    plugin: Engine, account: str, proxy: Proxy, iam: Any, lost: str
-) -> None:
+def test_a_role_is_gone_where_an_answer_on_the_way_was_lost(plugin, account, proxy, iam, lost):
     plugin.configure(account, proxy.url)
     role = plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST, forceDetachPolicies=True)
     give_policies(iam, "role", "role-1")
@@ -844,9 +832,7 @@ def test_a_role_is_gone_where_an_answer_on_the_way_was_lost(
 
 
 @pytest.mark.parametrize("lost", ["DeactivateMFADevice", "DeleteVirtualMFADevice", "DeleteAccessKey"])
-def test_a_user_is_gone_where_an_answer_on_the_way_was_lost(
-    plugin: Engine, account: str, proxy: Proxy, iam: Any, lost: str
-) -> None:
+def test_a_user_is_gone_where_an_answer_on_the_way_was_lost(plugin, account, proxy, iam, lost):
     plugin.configure(account, proxy.url)
     user = plugin.make(USER, name="user-1", forceDestroy=True)
     iam.create_access_key(UserName="user-1")
@@ -857,9 +843,7 @@ def test_a_user_is_gone_where_an_answer_on_the_way_was_lost(
     assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
 
 
-def test_a_policy_changes_and_goes_where_an_answer_on_the_way_was_lost(
-    plugin: Engine, account: str, proxy: Proxy, iam: Any
-) -> None:
+def test_a_policy_changes_and_goes_where_an_answer_on_the_way_was_lost(plugin, account, proxy, iam):
     plugin.configure(account, proxy.url)
     policy = plugin.make(POLICY, name="policy-1", policy=S3)
     for number in range(4):
@@ -871,7 +855,7 @@ def test_a_policy_changes_and_goes_where_an_answer_on_the_way_was_lost(
     assert iam.list_policies(Scope="Local")["Policies"] == []
 
 
-def test_policy_in_use_cannot_be_deleted(engine: Engine, iam: Any) -> None:
+def test_policy_in_use_cannot_be_deleted(engine, iam):
     policy = engine.make(POLICY, name="policy-1", policy=S3)
     iam.create_user(UserName="user-1")
     iam.attach_user_policy(UserName="user-1", PolicyArn=policy.id)

@@ -60,7 +60,7 @@ def let_the_second_pass() -> None:
 
 
 @pytest.fixture
-def by_hand(accounts: Accounts, aws_client: Callable[[str, str], Any]) -> ByHand:
+def by_hand(accounts, aws_client):
     return ByHand(accounts, aws_client)
 
 
@@ -68,9 +68,7 @@ def adopt(project: Project, *arguments: str, check: bool = True) -> CompletedPro
     return project.python("-m", "tools", "adopt", "--stack", "test", *arguments, check=check)
 
 
-def test_a_relationship_made_by_hand_is_adopted_and_deployed_without_a_replacement(
-    project: Project, by_hand: ByHand, aws_client: Callable[..., Any]
-) -> None:
+def test_a_relationship_made_by_hand_is_adopted_and_deployed_without_a_replacement(project, by_hand, aws_client):
     by_hand.role(Path="/division/")
     role_id = by_hand.trusting.get_role(RoleName=ROLE)["Role"]["RoleId"]
 
@@ -117,9 +115,7 @@ def test_a_relationship_made_by_hand_is_adopted_and_deployed_without_a_replaceme
     assert outputs["accessKeyId"] not in again.stdout
 
 
-def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(
-    real_project: Project, by_hand: ByHand
-) -> None:
+def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(real_project, by_hand):
     by_hand.role(Description="By hand", MaxSessionDuration=7200)
 
     asked = adopt(real_project, check=False)
@@ -135,7 +131,7 @@ def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(
     assert ROLE in real_project.state()
 
 
-def test_what_another_stack_owns_is_refused(project: Project, by_hand: ByHand) -> None:
+def test_what_another_stack_owns_is_refused(project, by_hand):
     by_hand.role(Tags=[{"Key": OWNER_TAG, "Value": "organization/assume-role/other/assume-role"}])
     by_hand.user()
     by_hand.key()
@@ -151,7 +147,7 @@ def test_what_another_stack_owns_is_refused(project: Project, by_hand: ByHand) -
     assert ROLE not in project.state()
 
 
-def test_a_stack_that_cannot_be_read_is_exit_code_2(project: Project) -> None:
+def test_a_stack_that_cannot_be_read_is_exit_code_2(project):
     absent = project.python("-m", "tools", "adopt", "--stack", "absent", check=False)
     assert absent.returncode == 2
     assert "Traceback" not in absent.stderr

@@ -14,7 +14,7 @@ NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
 
 
 @pytest.mark.parametrize("date", [NOON, f"{NOON}, {NOON}", NOON.replace("GMT", "-0000"), NOON.removesuffix(" GMT")])
-def test_the_time_of_an_answer_has_a_zone(date: str) -> None:
+def test_the_time_of_an_answer_has_a_zone(date):
     time = aws_time({"ResponseMetadata": {"HTTPHeaders": {"date": date}}})
     assert time == datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def test_the_time_of_an_answer_has_a_zone(date: str) -> None:
         ),
     ],
 )
-def test_an_answer_without_a_time_is_none(answer: dict[str, object]) -> None:
+def test_an_answer_without_a_time_is_none(answer):
     assert aws_time(answer) is None
 
 
@@ -39,7 +39,7 @@ PAGES = [b"<html></html>", Fault.WEB_PAGE, b"<html><body>Sign in</body></html>",
 
 
 @pytest.mark.parametrize("answer", PAGES)
-def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answer, emulator, accounts) -> None:
+def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answer, emulator, accounts):
     """A tool that goes on after one failed call has to go on after this one, too."""
     with proxy_before(emulator) as proxy:
         iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
@@ -49,7 +49,7 @@ def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answ
     assert "<" not in str(told.value)
 
 
-def test_half_of_an_answer_tells_no_secret(emulator, accounts, aws_client) -> None:
+def test_half_of_an_answer_tells_no_secret(emulator, accounts, aws_client):
     aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
     with proxy_before(emulator) as proxy:
         iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
@@ -59,7 +59,7 @@ def test_half_of_an_answer_tells_no_secret(emulator, accounts, aws_client) -> No
     assert not any(secret in repr(told.value) for secret in proxy.secrets)
 
 
-def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts) -> None:
+def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts):
     with proxy_before(emulator) as proxy:
         proxy.plan("GetCallerIdentity", Fault.WEB_PAGE)
         config = {"trusted": {"accountId": accounts.trusted}, "endpoint": proxy.url}
@@ -68,9 +68,7 @@ def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts) -> None:
 
 
 @pytest.mark.parametrize("page", [Fault.WEB_PAGE, b"<html/>", b"<UpdateAccessKeyResponse/>", b""])
-def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(
-    page, emulator, accounts, aws_client
-) -> None:
+def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(page, emulator, accounts, aws_client):
     aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
     with proxy_before(emulator) as proxy:
         iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
@@ -93,7 +91,7 @@ SKEWS = [
 
 
 @pytest.mark.parametrize(("code", "message"), SKEWS)
-def test_a_clock_that_is_off_is_named_with_its_seconds(code: str, message: str) -> None:
+def test_a_clock_that_is_off_is_named_with_its_seconds(code, message):
     assert clock_skew(ClientError({"Error": {"Code": code, "Message": message}}, "X")) == "your clock is off by 1200 s"
 
 
@@ -106,7 +104,7 @@ def test_a_clock_that_is_off_is_named_with_its_seconds(code: str, message: str) 
         ("RequestTimeTooSkewed", 900, "900 s"),
     ],
 )
-def test_where_the_message_has_no_time_the_answer_has(code: str, seconds: int, said: str) -> None:
+def test_where_the_message_has_no_time_the_answer_has(code, seconds, said):
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
     found = clock_skew(ClientError(response, "X"))

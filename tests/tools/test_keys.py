@@ -35,7 +35,7 @@ class Iam:
 KNOWN = [AccessKey(label="2", id="AKIANEW", deployed="Active"), AccessKey(label="1", id="AKIAGONE", deployed="Active")]
 
 
-def test_the_stacks_keys_come_first_in_their_order_then_strangers() -> None:
+def test_the_stacks_keys_come_first_in_their_order_then_strangers():
     keys = read_keys(Iam(AKIAZ="Active", AKIAA="Inactive", AKIANEW="Inactive"), "user-1", KNOWN, with_use=False)
     assert [(key.label, key.id, key.deployed, key.actual, key.created) for key in keys] == [
         ("2", "AKIANEW", "Active", "Inactive", BIRTH),
@@ -45,7 +45,7 @@ def test_the_stacks_keys_come_first_in_their_order_then_strangers() -> None:
     ]
 
 
-def test_their_last_use_is_asked_for_only_where_it_is_wanted() -> None:
+def test_their_last_use_is_asked_for_only_where_it_is_wanted():
     iam = Iam(AKIANEW="Active", AKIAZ="Active")
     assert {key.last_used for key in read_keys(iam, "user-1", KNOWN, with_use=False)} == {None}
     assert iam.asked == []
@@ -55,8 +55,8 @@ def test_their_last_use_is_asked_for_only_where_it_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("code", ["NoSuchEntity", "AccessDenied"])
-def test_a_key_that_the_next_server_does_not_know_was_not_used_as_far_as_is_known(code: str) -> None:
-    def fail(**_: str) -> None:
+def test_a_key_that_the_next_server_does_not_know_was_not_used_as_far_as_is_known(code):
+    def fail(**_):
         raise fails(code)
 
     iam = Iam(AKIANEW="Active")
@@ -66,7 +66,7 @@ def test_a_key_that_the_next_server_does_not_know_was_not_used_as_far_as_is_know
         assert (keys[0].id, keys[0].actual, keys[0].last_used) == ("AKIANEW", "Active", None)
 
 
-def test_the_age_is_in_whole_days() -> None:
+def test_the_age_is_in_whole_days():
     key = AccessKey(id="AKIAONE", created=BIRTH)
     assert key.age_days(BIRTH + timedelta(days=2, hours=23)) == 2
     assert AccessKey(id="AKIAONE").age_days(BIRTH) is None

@@ -15,7 +15,7 @@ from tools import stack
 from tools.commands import verify
 from tools.engine import Update, change_time, last_change, state_times, updates
 from tools.errors import FailedError, StackError
-from tools.proof.case import Check, Finding, Mfa, Row, Verdict, overall, proven, unknown
+from tools.proof.case import Check, Mfa, Row, Verdict, overall, proven, unknown
 from tools.proof.run import SETTLED, prove
 from tools.proof.works import positive_checks
 from tools.propagation import Delay
@@ -77,17 +77,17 @@ def falsehoods(seed: int, *, seconds: float = 120.0, longest: float = math.inf) 
     ]
 
 
-def test_no_proof_is_false_however_slowly_a_change_propagates() -> None:
+def test_no_proof_is_false_however_slowly_a_change_propagates():
     assert [error for seed in range(RUNS) for error in falsehoods(seed)] == []
 
 
-def test_the_same_relationships_fool_a_proof_that_does_not_wait() -> None:
+def test_the_same_relationships_fool_a_proof_that_does_not_wait():
     errors = [error for seed in range(RUNS) for error in falsehoods(seed, seconds=0.0)]
     for word in ("all is proven", "all is disproven"):
         assert sum(word in error for error in errors) > RUNS / 100, word
 
 
-def test_a_proof_that_may_not_wait_says_nothing_false() -> None:
+def test_a_proof_that_may_not_wait_says_nothing_false():
     assert [error for seed in range(0, RUNS, 10) for error in falsehoods(seed, longest=20.0)] == []
 
 
@@ -114,7 +114,7 @@ def proof_at(aws: SlowAws, changed: float | None, **more: Any) -> dict[str, Row]
 HOLDS = {Verdict.PROVEN, Verdict.WARNING}
 
 
-def test_a_policy_that_is_too_wide_is_not_proven_before_it_has_propagated() -> None:
+def test_a_policy_that_is_too_wide_is_not_proven_before_it_has_propagated():
     aws = slow(**{"role's policy": ("s3", "s3 and iam", 1050.0)})
     rows = proof_at(aws, 995.0)
     assert rows["not allowed"].verdict is Verdict.DISPROVEN
@@ -123,24 +123,24 @@ def test_a_policy_that_is_too_wide_is_not_proven_before_it_has_propagated() -> N
     assert re.match(r"\d+ of \d+ checks hold. None is final before 00:18:3\d UTC", said)
 
 
-def test_a_policy_that_was_too_wide_is_not_held_against_the_stack() -> None:
+def test_a_policy_that_was_too_wide_is_not_held_against_the_stack():
     aws = slow(**{"role's policy": ("s3 and iam", "s3", 1050.0)})
     assert {row.verdict for row in proof_at(aws, 995.0).values()} == HOLDS
 
 
-def test_a_change_that_aws_dates_needs_no_update_of_the_stack() -> None:
+def test_a_change_that_aws_dates_needs_no_update_of_the_stack():
     aws = slow(**{"user's policy": ("another role", "this role", 1050.0)})
     assert {row.verdict for row in proof_at(aws, None).values()} == HOLDS
     assert 1115 < aws.now < 1125
 
 
-def test_a_quiet_stack_is_queried_once() -> None:
+def test_a_quiet_stack_is_queried_once():
     aws = slow()
     assert {row.verdict for row in proof_at(aws, 800.0).values()} == HOLDS
     assert (aws.said, aws.now < 1015) == ([], True)
 
 
-def test_a_proof_that_may_not_wait_says_at_once_when_to_run_it_again() -> None:
+def test_a_proof_that_may_not_wait_says_at_once_when_to_run_it_again():
     aws = slow(**{"role's policy": ("s3", "s3 and iam", 1050.0)})
     rows = proof_at(aws, 995.0, longest=60.0)
     assert overall(list(rows.values())) is Verdict.UNKNOWN
@@ -149,7 +149,7 @@ def test_a_proof_that_may_not_wait_says_at_once_when_to_run_it_again() -> None:
     assert aws.now < 1020
 
 
-def test_after_an_update_what_must_work_is_proven_at_once_and_the_proof_says_when_refusals_are_final() -> None:
+def test_after_an_update_what_must_work_is_proven_at_once_and_the_proof_says_when_refusals_are_final():
     aws = slow(**{KEY: ("deleted", "Active", 1007.0)})
     case = case_of(aws, delay_of(aws))
     case.delay.changed(aws.today())
@@ -161,13 +161,13 @@ def test_after_an_update_what_must_work_is_proven_at_once_and_the_proof_says_whe
 
 @pytest.mark.parametrize("mfa", [Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456"), None])
 @pytest.mark.parametrize("kind", ["reads", "writes"])
-def test_a_check_runs_again_after_the_delay_but_for_a_code_of_mfa_and_what_writes(kind: str, mfa: Mfa | None) -> None:
+def test_a_check_runs_again_after_the_delay_but_for_a_code_of_mfa_and_what_writes(kind, mfa):
     aws, moments = slow(), list[float]()
     case = case_of(aws, delay_of(aws))
     case.delay.changed(aws.today())
     case.mfa, writes = mfa, kind == "writes"
 
-    def run(_: object) -> Finding:
+    def run(_):
         moments.append(aws.now)
         return proven("assumed")
 
@@ -178,7 +178,7 @@ def test_a_check_runs_again_after_the_delay_but_for_a_code_of_mfa_and_what_write
     assert row.verdict is (Verdict.UNKNOWN if mfa else Verdict.PROVEN)
 
 
-def test_what_no_waiting_would_settle_is_not_waited_for() -> None:
+def test_what_no_waiting_would_settle_is_not_waited_for():
     aws = slow()
     case = case_of(aws, delay_of(aws))
     case.delay.changed(aws.today())
@@ -187,7 +187,7 @@ def test_what_no_waiting_would_settle_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("age", "left"), [(0, 120), (30, 90), (119, 1), (120, None), (9e6, None), (-50, 120)])
-def test_the_delay_follows_from_what_changed_when(age: float, left: float | None) -> None:
+def test_the_delay_follows_from_what_changed_when(age, left):
     delay = Delay(seconds=120.0, clock=lambda: 7.0, today=lambda: EPOCH)
     delay.changed(EPOCH - timedelta(seconds=age))
     delay.changed(EPOCH - timedelta(seconds=max(age, 0) + 40))  # an older one changes nothing
@@ -195,7 +195,7 @@ def test_the_delay_follows_from_what_changed_when(age: float, left: float | None
     assert delay.until == (-math.inf if left is None else 7.0 + left)
 
 
-def test_dates_of_aws_are_compared_with_its_own_clock() -> None:
+def test_dates_of_aws_are_compared_with_its_own_clock():
     delay = Delay(seconds=120.0, clock=lambda: 0.0, today=lambda: EPOCH)  # this machine is three minutes ahead
     delay.read_clock({"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 31 Dec 2025 23:57:00 GMT"}}})
     delay.changed(EPOCH - timedelta(seconds=190), by_aws=True)
@@ -204,13 +204,11 @@ def test_dates_of_aws_are_compared_with_its_own_clock() -> None:
 
 @pytest.mark.parametrize(("fits_at", "moments"), [(0, [0]), (16, [0, 100.01]), (1e6, [0, 100.01])])
 @pytest.mark.parametrize("error", [fails("NoSuchEntity"), FailedError("gone")])
-def test_what_does_not_fit_is_final_only_after_the_delay(
-    fits_at: float, moments: list[float], error: Exception
-) -> None:
+def test_what_does_not_fit_is_final_only_after_the_delay(fits_at, moments, error):
     aws, called = SlowAws(Random(0)), list[float]()  # noqa: S311 - no secret
     delay = delay_of(aws, until=100.0)
 
-    def call() -> str:
+    def call():
         called.append(aws.now)
         if aws.now < fits_at:
             raise error
@@ -249,13 +247,11 @@ QUIET, BUSY, FAILED = update(500, 502, changed=False), update(100, 105, changed=
         ([600], [], 600),
     ],
 )
-def test_the_last_change_is_told_by_the_updates_and_by_what_killed_ones_have_written(
-    written: list[float], runs: list[Update], last: float | None
-) -> None:
+def test_the_last_change_is_told_by_the_updates_and_by_what_killed_ones_have_written(written, runs, last):
     assert change_time([at(second) for second in written], runs) == (None if last is None else at(last))
 
 
-def test_updates_and_state_are_read_as_the_cli_prints_them() -> None:
+def test_updates_and_state_are_read_as_the_cli_prints_them():
     entry = {"kind": "update", "startTime": "2026-01-01T00:00:05.000Z", "endTime": "2026-01-01T00:00:07.000Z"}
     results = [({"same": 13}, "succeeded"), ({"same": 12, "delete": 1}, "succeeded"), ({"same": 3}, "failed")]
     printed = [entry | {"resourceChanges": changes, "result": result} for changes, result in results]
@@ -273,7 +269,7 @@ def test_updates_and_state_are_read_as_the_cli_prints_them() -> None:
     assert state_times(state) == [at(7), at(6.123456)]
 
 
-def test_a_cli_that_prints_no_json_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cli_that_prints_no_json_is_a_sentence(monkeypatch):
     monkeypatch.setattr(stack, "pulumi", lambda *_: "what")
     with pytest.raises(StackError, match="`pulumi stack export` printed no JSON for stack test"):
         last_change("test", since=EPOCH)

@@ -78,13 +78,11 @@ class Rotations:
 
 
 @pytest.fixture
-def rotations(monkeypatch: pytest.MonkeyPatch) -> Rotations:
+def rotations(monkeypatch):
     return Rotations(monkeypatch, SEED)
 
 
-def test_the_client_never_meets_a_key_that_does_not_work(
-    rotations: Rotations, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_client_never_meets_a_key_that_does_not_work(rotations, capsys):
     shown = ""
     for _ in range(COUNT):
         rotations.rotate()
@@ -107,13 +105,11 @@ def test_the_client_never_meets_a_key_that_does_not_work(
 
 
 @pytest.mark.parametrize("module", ["tools.commands.rotate", "tools.trial"])
-def test_a_tool_that_does_not_wait_for_propagation_is_noticed(
-    rotations: Rotations, module: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tool_that_does_not_wait_for_propagation_is_noticed(rotations, module, monkeypatch):
     """The tool as it would be if AWS had only one server."""
     monkeypatch.setattr(f"{module}.Delay", lambda **_: Delay())
 
-    def noticed() -> bool:
+    def noticed():
         stopped = any("somebody made it active again" in text for text in rotations.said)
         return bool(rotations.aws.failures) if module == "tools.trial" else stopped
 
