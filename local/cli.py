@@ -24,32 +24,33 @@ def find_cli(checkout: Checkout, environment: Mapping[str, str], site: str = DOW
     Raises:
         LocalError: there is none, and none can be had.
     """
+    if own := _on_path(checkout, environment):
+        return own
     cache = user_pulumi_home(environment)
-    if on_path := _on_path(checkout, environment):
-        return on_path
     downloaded = cache / "versions" / version("pulumi")
     built = cache / "built" / f"v{built_version()}" / "pulumi"
-    # Who built one with an earlier version of this project keeps it: a build takes minutes.
-    for cached in (downloaded / "bin" / "pulumi", built, *_built_before(built)):
-        if cached.exists():
-            return cached
+    cached = (downloaded / "bin" / "pulumi", built, *_built_before(built))
+    if found := next(filter(Path.exists, cached), None):
+        return found
     with exclusive(cache / "built" / "lock", "the Pulumi CLI", timeout=BUILD_SECONDS):
-        for cached in (downloaded / "bin" / "pulumi", built):
-            if cached.exists():  # another process has got it meanwhile
-                return cached
-        if archive_name(downloaded.name) and can_download(environment, site):
+        if found := next(filter(Path.exists, cached), None):  # another process has made it meanwhile
+            return found
+        if archive_name(downloaded.name) and _can_download(environment, site):
             return download(downloaded, site)
         build(built, environment)
         return built
 
 
 def _built_before(built: Path) -> list[Path]:
-    """Return the CLIs that were built for earlier versions of this project and are new enough, the newest first."""
+    """Return the CLIs that were built for earlier versions of this project and are new enough, the newest first.
+
+    A build takes minutes.
+    """
     others = {version_numbers(cli.parent.name): cli for cli in built.parent.parent.glob("v*/pulumi")}
     return [others[version] for version in sorted(others, reverse=True) if version >= OLDEST_VERSION]
 
 
-def can_download(environment: Mapping[str, str], site: str = DOWNLOAD_SITE) -> bool:
+def _can_download(environment: Mapping[str, str], site: str) -> bool:
     """Return whether downloads are wanted and Pulumi's download site answers."""
     if environment.get(NO_DOWNLOADS, "").lower() in ("1", "true"):
         return False

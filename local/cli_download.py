@@ -34,7 +34,7 @@ def archive_name(version: str) -> str | None:
 
 
 def reach(url: str, seconds: float) -> http.client.HTTPResponse:
-    """Open what is at ``url``, through the user's proxy if there is one; raise OSError where that cannot be had."""
+    """Open what is at ``url``, through the user's proxy if there is one; raise OSError where that fails."""
     return urllib.request.build_opener().open(url, timeout=seconds)
 
 
@@ -54,17 +54,17 @@ def download(folder: Path, site: str) -> Path:
     try:
         unfinished.mkdir(parents=True)
         with reach(checksums, TIMEOUT_SECONDS) as answer:
-            expected = _checksum(answer.read().decode(), name)
-        if expected is None:
-            raise LocalError(f"{checksums} has no checksum of {name}, so the Pulumi CLI was not downloaded. {REMEDY}")
+            lines = [line.split() for line in answer.read().decode().splitlines()]
+        expected = [words[0].lower() for words in lines if words[1:] == [name]]
         archive = unfinished / "archive"
         for _ in progress(f"Downloading the official Pulumi CLI {folder.name}", _fetch(f"{releases}/{name}", archive)):
             pass
         with archive.open("rb") as content:
             actual = hashlib.file_digest(content, "sha256").hexdigest()
-            if actual != expected:
+            if actual not in expected:
                 raise LocalError(
-                    f"{releases}/{name} has the SHA-256 {actual}, and its release says {expected}: not used. {REMEDY}"
+                    f"{releases}/{name} has the SHA-256 {actual}, and {checksums} says "
+                    f"{' or '.join(expected) or 'nothing of it'}: not used. {REMEDY}"
                 )
             _unpack(content, unfinished / "bin")
         archive.unlink()
@@ -77,19 +77,12 @@ def download(folder: Path, site: str) -> Path:
     return folder / "bin" / "pulumi"
 
 
-def _checksum(text: str, name: str | None) -> str | None:
-    """Return the SHA-256 of the file ``name`` in lines of a checksum and a name each."""
-    lines = (line.split() for line in text.splitlines())
-    return next((words[0].lower() for words in lines if words[1:] == [name]), None)
-
-
 def _fetch(url: str, file: Path) -> Iterator[str]:
     """Write what is at ``url`` to a file, and yield how far it is."""
     with reach(url, TIMEOUT_SECONDS) as answer, file.open("wb") as target:
-        total = int(answer.headers.get("Content-Length") or 0)
         while chunk := answer.read(CHUNK_BYTES):
             target.write(chunk)
-            yield f"{target.tell() / 1e6:.0f} of {total / 1e6:.0f} MB"
+            yield f"{target.tell() / 1e6:.0f} MB"
 
 
 def _unpack(content: BinaryIO, folder: Path) -> None:
@@ -98,12 +91,10 @@ def _unpack(content: BinaryIO, folder: Path) -> None:
     folder.mkdir()
     with tarfile.open(fileobj=content, mode="r:gz") as archive:
         for member in archive:
-            source = archive.extractfile(member) if member.isfile() else None
-            if source is None:
-                continue
-            target = folder / PurePosixPath(member.name).name
-            with source, target.open("wb") as program:
-                shutil.copyfileobj(source, program)
-            target.chmod(0o755)
+            if source := archive.extractfile(member):
+                program = folder / PurePosixPath(member.name).name
+                with source, program.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+                program.chmod(0o755)
     if not (folder / "pulumi").exists():
         raise ValueError("there is no program named pulumi in the archive")

@@ -123,8 +123,8 @@ class TestDownload:
     @pytest.mark.parametrize(
         "fault",
         [
-            (ARCHIVE, b"tampered with", "SHA-256 [0-9a-f]{64}, and its release says [0-9a-f]{64}: not used"),
-            (CHECKSUMS, b"0000  another.tar.gz\n", f"has no checksum of {re.escape(ARCHIVE)}"),
+            (ARCHIVE, b"tampered with", r"SHA-256 [0-9a-f]{64}, and \S+ says [0-9a-f]{64}: not used"),
+            (CHECKSUMS, b"0000  another.tar.gz\n", "says nothing of it: not used"),
             (CHECKSUMS, b"\xff", "can't decode"),
             (CHECKSUMS, None, "404"),
             (ARCHIVE, None, "404"),
