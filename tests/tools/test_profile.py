@@ -1,6 +1,7 @@
 """The handover: the config text works as it is, and is written without touching what is not ours."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -76,6 +77,14 @@ class TestHandover:
         assert "\nerror: binary is no text: " in f"\n{done.stderr}"
         assert "Traceback" not in done.stderr
         assert (deployed.path / "binary").read_bytes() == content
+
+    @pytest.mark.parametrize("broken", ["[profile a]\n[profile a]\n", "region = x\n", "[profile a]\nregion\n", "[a]\ns3 =\n  x\n"])
+    def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken):
+        (deployed.path / "broken").write_text(broken)
+        done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)
+        assert done.returncode == 1
+        assert re.fullmatch(r"error: AWS tools refuse all of broken: .*\. Correct that, and .*\n", done.stderr)
+        assert "[profile assume-role-test]" in (deployed.path / "broken").read_text()
 
     def test_it_starts_without_what_calls_aws(self, deployed):
         started = "import sys; from tools.__main__ import parser_of; parser_of('profile'); print(*sys.modules)"

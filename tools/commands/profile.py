@@ -1,10 +1,10 @@
-"""`python -m tools profile --stack NAME`: write a stack's two AWS profiles where AWS tools look for them.
+"""`profile`: write a stack's two AWS profiles where AWS tools look for them.
 
-The file is AWS_CONFIG_FILE or ~/.aws/config. Only the lines between this stack's own two marks are written; the rest
-of the file stays as it is. Exit code 0: written or already there, 1: not written, 2: the stack cannot be read.
+Only the lines between this stack's own two marks are written; the rest of the file stays unchanged.
 """
 
 import argparse
+import configparser
 import os
 import re
 import stat
@@ -39,6 +39,9 @@ def run(options: argparse.Namespace) -> Exit:
         say("The key pair is still missing: the stack does not hand it out. The file says how to add it.")
     elif warning := overridden(credentials_file(os.environ), text):
         complain(warning)
+    if why := unreadable(read(file)):
+        complain(f"error: AWS tools refuse all of {file}: {why}. Correct that, and the profiles work.")
+        return Exit.FAILED
     return Exit.DONE
 
 
@@ -53,6 +56,22 @@ def config_file(environment: Mapping[str, str]) -> Path:
 def credentials_file(environment: Mapping[str, str]) -> Path:
     """Return the file where AWS tools look for keys first."""
     return Path(users_own(environment, "AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+
+
+def unreadable(text: str) -> str:
+    """Return why AWS tools cannot parse a config file, as a section that it has twice; empty where they can."""
+    parser = configparser.RawConfigParser(default_section="")
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        return str(error).replace("\n", " ").replace("While reading from '<string>' ", "")
+    nested = [
+        f"{name} in [{section}] is no list of name = value"
+        for section in parser.sections()
+        for name, value in parser.items(section)
+        if value.startswith("\n") and not all("=" in line for line in value.split("\n")[1:])
+    ]
+    return "; ".join(nested)
 
 
 def overridden(credentials: Path, text: str) -> str:
