@@ -33,11 +33,11 @@ class Terms:
     permission_policy: Mapping[str, Any]
     managed_policies: Mapping[str, str] = field(default_factory=dict[str, str])  # label -> ARN
     assume_policy: Mapping[str, Any]
-    policy_names: Mapping[str, str] | None = None  # "role" and "user" -> the name of its own policy
-    permissions_boundaries: Mapping[str, str] | None = None  # "role" and "user" -> ARN, where it has one
+    policy_names: Mapping[str, str]  # "role" and "user" -> the name of its own policy
+    permissions_boundaries: Mapping[str, str] = field(default_factory=dict[str, str])  # "role" and "user" -> ARN
     role_description: str | None = None
     secret_store: Mapping[str, str] | None = None  # kind, name and kmsKeyId
-    tags: Mapping[str, str] | None = None  # the owner's among them
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])  # the owner's among them
 
     def as_output(self) -> dict[str, Any]:
         """Return the value of the output ``terms``."""

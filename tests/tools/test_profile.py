@@ -78,7 +78,9 @@ class TestHandover:
         assert "Traceback" not in done.stderr
         assert (deployed.path / "binary").read_bytes() == content
 
-    @pytest.mark.parametrize("broken", ["[profile a]\n[profile a]\n", "region = x\n", "[profile a]\nregion\n", "[a]\ns3 =\n  x\n"])
+    @pytest.mark.parametrize(
+        "broken", ["[profile a]\n[profile a]\n", "region = x\n", "[profile a]\nregion\n", "[a]\ns3 =\n  x\n"]
+    )
     def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken):
         (deployed.path / "broken").write_text(broken)
         done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)

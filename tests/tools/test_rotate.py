@@ -25,6 +25,7 @@ from botocore.session import Session
 from botocore.stub import Stubber
 from pydantic import SecretStr
 
+from tests import factories
 from tests.proxy import Fault, Proxy
 from tools import trial
 from tools.__main__ import main
@@ -355,28 +356,10 @@ def test_changes_by_hand_are_told() -> None:
 # What AWS and the stack say
 
 
-def outputs(**more: object) -> Outputs:
-    terms = {
-        "partition": "aws",
-        "trustingRegion": "us-east-1",
-        "trustedRegion": "us-east-1",
-        "maxSessionDuration": 3600,
-        "trustPolicy": {},
-        "permissionPolicy": {},
-        "assumePolicy": {},
-    }
-    return Outputs.model_validate(
-        {
-            "roleArn": "arn:aws:iam::111122223333:role/role-1",
-            "roleName": "role-1",
-            "userArn": "arn:aws:iam::444455556666:user/user-1",
-            "userName": "user-1",
-            "trustingAccountId": "111122223333",
-            "trustedAccountId": "444455556666",
-            **more,
-            "terms": {**terms, **more.get("terms", {})},  # type: ignore[dict-item]
-        }
-    )
+def outputs(**changes: Any) -> Outputs:
+    """Return the outputs of a stack whose secrets nobody has."""
+    secrets = {"secretAccessKey": None, "accessKeyId": None, "accessKeys": {}}
+    return factories.outputs(**{**secrets, **changes})
 
 
 def test_what_aws_tells_of_the_keys_is_taken_in() -> None:

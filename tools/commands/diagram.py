@@ -48,7 +48,7 @@ def draw(stack: str, outputs: Outputs, proof: Proof | None, *, today: datetime) 
         today: the date up to which the ages of keys are counted.
     """
     terms = outputs.terms
-    names, boundaries = terms.policy_names or {}, terms.permissions_boundaries or {}
+    names, boundaries = terms.policy_names, terms.permissions_boundaries
     user = [
         f"user {outputs.user_arn}",
         f"policy {names.get('user', '')}",

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,27 +108,6 @@ def _tried(probing: Future[Probes], retries: Retries, delay: Delay) -> Iterator[
     yield from found.unproven
 
 
-@dataclass(kw_only=True)
-class Clock:
-    """The latest time that AWS stated.
-
-    This machine's clock does not count: if it is behind, sessions would get through; if ahead, AWS would refuse new
-    ones.
-    """
-
-    latest: datetime | None = None
-
-    def read(self, answer: Mapping[str, Any]) -> None:
-        """Take the time of a response of AWS."""
-        if stated := aws_time(answer):
-            self.latest = max(self.latest or stated, stated)
-
-    def cut(self) -> datetime:
-        """Return the next full second: AWS notes in whole seconds when a session began."""
-        # Where no answer stated the time, a refusal by this machine's clock is better than none.
-        return (self.latest or datetime.now(UTC)).replace(microsecond=0) + timedelta(seconds=1)
-
-
 def revoke(case: Case) -> Iterator[Part]:
     """Act on both accounts and on the stack's file side by side, and yield each part as soon as it is done."""
     reports: queue.Queue[Part | None] = queue.Queue()
@@ -177,24 +155,34 @@ def _in_file(case: Case) -> Iterator[Part]:
 
 
 def _in_trusted_account(case: Case, closed: threading.Event) -> Iterator[Part]:
-    clock = Clock()
+    """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
+
+    Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of the
+    role, which the role's own refusal of older ones lets through.
+    """
+    user = case.outputs.user_name
+    what = f"every key of user {user} is inactive"
     try:
-        iam = _iam(case, "trusted", clock)
-        yield from in_trusted_account(iam, case.outputs, clock)
+        iam = _iam(case, "trusted")
+        yield from _guarded(what, partial(_close_keys, iam, user))
+        closed.set()
+        yield from _guarded("sessions of the user are refused", partial(_refuse_sessions, iam, "user", user))
+        yield from _guarded(f"user {user} has no console password", partial(_no_password, iam, case.outputs))
+        yield from _guarded(what, partial(_none_active, iam, user))
     finally:
         closed.set()
 
 
 def _in_trusting_account(case: Case, closed: threading.Event) -> Iterator[Part]:
     """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
-    clock = Clock()
-    iam, role = _iam(case, "trusting", clock), case.outputs.role_name
-    yield refuse_sessions(iam, "role", role, clock)
+    iam, role = _iam(case, "trusting"), case.outputs.role_name
+    refuse = partial(_refuse_sessions, iam, "role", role)
+    yield from _guarded(f"sessions of role {role} are refused", refuse)
     closed.wait(ACT_SECONDS / 2)
-    yield refuse_sessions(iam, "role", role, clock)
+    yield from _guarded(f"sessions of role {role} are refused", refuse)
 
 
-def _iam(case: Case, side: "Side", clock: Clock) -> "IAMClient":
+def _iam(case: Case, side: "Side") -> "IAMClient":
     """Return the IAM of one account, after IAM or STS showed that it is the right one. STS may be what hangs."""
     outputs, caller = case.outputs, case.administrator(side, checked=False)
     kind: Kind = "role" if side == "trusting" else "user"
@@ -204,82 +192,67 @@ def _iam(case: Case, side: "Side", clock: Clock) -> "IAMClient":
             answer = getattr(caller.client("iam"), f"get_{kind}")(**holder(kind, outputs.name_of(kind)))
             actual = answer[kind.title()]["Arn"].split(":")[4]
         except (BotoCoreError, ClientError):
-            answer = caller.client("sts").get_caller_identity()
-            actual = answer["Account"]
+            actual = caller.client("sts").get_caller_identity()["Account"]
     except Exception as error:  # noqa: BLE001 - as in ``administrator``
         raise sign_in_error(side, account, error) from None
-    clock.read(answer)
     if actual != account["accountId"]:
         raise sign_in_error(side, account, f"the credentials belong to account {actual}")
     return caller.client("iam")
 
 
-def in_trusted_account(iam: "IAMClient", outputs: Outputs, clock: Clock) -> Iterator[Part]:
-    """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
-
-    Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of the
-    role, which the role's own refusal of older ones lets through.
-    """
-    user = outputs.user_name
-    what = f"every key of user {user} is inactive"
-    yield from _guarded(what, partial(_close_keys, iam, user, clock))
-    yield refuse_sessions(iam, "user", user, clock)
-    yield no_password(iam, outputs)
-    yield from _guarded(what, partial(_none_active, iam, user))
-
-
-def _close_keys(iam: "IAMClient", user: str, clock: Clock) -> Iterator[Part]:
+def _close_keys(iam: "IAMClient", user: str) -> Iterator[Part]:
     for key in read_keys(iam, user, with_use=False):
-        close = partial(iam.update_access_key, UserName=user, AccessKeyId=key.id, Status="Inactive")
-        yield attempt(f"{key} of user {user} is inactive", close, clock)
+        what = f"{key} of user {user} is inactive"
+        yield from _guarded(what, partial(_close_key, iam, user, key.id, what))
+
+
+def _close_key(iam: "IAMClient", user: str, key_id: str, what: str) -> Iterator[Part]:
+    iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
+    yield Part(what=what)
 
 
 def _none_active(iam: "IAMClient", user: str) -> Iterator[Part]:
     """List the keys once more, for one that was created meanwhile or that AWS still lists as active."""
     active = [key.id for key in read_keys(iam, user, with_use=False) if key.actual == "Active"]
-    yield Part(
-        what=f"AWS lists no active key of user {user}",
-        failure=f"{', '.join(active)} is still active" if active else "",
-    )
+    failure = f"{', '.join(active)} is still active" if active else ""
+    yield Part(what=f"AWS lists no active key of user {user}", failure=failure)
 
 
-def refuse_sessions(iam: "IAMClient", kind: Kind, name: str, clock: Clock) -> Part:
-    """Deny everything to the sessions of a role or a user that began before now."""
-    put: Callable[..., Mapping[str, Any]] = getattr(iam, f"put_{kind}_policy")
-    before = clock.cut()
+def _refuse_sessions(iam: "IAMClient", kind: Kind, name: str) -> Iterator[Part]:
+    """Deny everything to the sessions of a role or a user that began before now, by AWS's clock.
+
+    If this machine's were behind, sessions would get through; if ahead, AWS would refuse new ones. AWS notes in whole
+    seconds when a session began, so the next full one counts.
+    """
+    who = holder(kind, name)
+    now = aws_now(partial(getattr(iam, f"get_{kind}"), **who))
+    before = now.replace(microsecond=0) + timedelta(seconds=1)
     document = json.dumps(deny_older_sessions(before))
-    call = partial(put, **holder(kind, name), PolicyName=POLICY_NAME, PolicyDocument=document)
-    return attempt(f"sessions of {kind} {name} that began before {before:%H:%M:%S} UTC are refused", call, clock)
+    getattr(iam, f"put_{kind}_policy")(**who, PolicyName=POLICY_NAME, PolicyDocument=document)
+    yield Part(what=f"sessions of {kind} {name} that began before {before:%H:%M:%S} UTC are refused")
 
 
-def attempt(what: str, call: Callable[[], Mapping[str, Any]], clock: Clock) -> Part:
-    """Make one call and return how it went."""
+def aws_now(call: Callable[[], Mapping[str, Any]]) -> datetime:
+    """Return the time that AWS states in its answer to a call, or where it states none, this machine's."""
     try:
-        clock.read(call())
-    except Exception as error:  # noqa: BLE001 - one call that fails must not stop the next
-        if isinstance(error, ClientError):
-            clock.read(error.response)
-        return Part(what=what, failure=text_of(error))
-    return Part(what=what)
+        stated = aws_time(call())
+    except ClientError as error:
+        stated = aws_time(error.response)
+    return stated or datetime.now(UTC)
 
 
-def no_password(iam: "IAMClient", outputs: Outputs) -> Part:
-    """Return whether nobody can sign in to the console as the user: a new sign-in is a new session.
+def _no_password(iam: "IAMClient", outputs: Outputs) -> Iterator[Part]:
+    """Say whether nobody can sign in to the console as the user: a new sign-in is a new session.
 
     The stack never creates a password, so somebody else did, and it is not for this tool to delete.
     """
-    user, what = outputs.user_name, f"user {outputs.user_name} has no console password"
-    try:
-        if not has_password(iam, user):
-            return Part(what=what)
-    except Exception as error:  # noqa: BLE001 - as above
-        return Part(what=what, failure=text_of(error))
-    return Part(
-        what=what,
-        failure=f"it has one, and whoever knows it can sign in anew and assume the role. It is not this stack's, so it "
-        f"stays. Remove it now: aws iam delete-login-profile --user-name {user}, in the trusted account "
-        f"{outputs.trusted_account_id}",
+    user = outputs.user_name
+    failure = (
+        f"it has one, and whoever knows it can sign in anew and assume the role. It is not this stack's, so it stays. "
+        f"Remove it now: aws iam delete-login-profile --user-name {user}, in the trusted account "
+        f"{outputs.trusted_account_id}"
     )
+    yield Part(what=f"user {user} has no console password", failure=failure if has_password(iam, user) else "")
 
 
 def others_let_in(outputs: Outputs) -> str:
@@ -303,37 +276,29 @@ Commit the changed one now, and stop pipelines until they have it:
 
 def what_is_left(stack: str, outputs: Outputs) -> str:
     """Return what the revocation did not reach, and how to open again what was revoked."""
-    hours = outputs.terms.max_session_duration / 3600
-    others = others_let_in(outputs)
+    role, others, hours = outputs.role_name, others_let_in(outputs), outputs.terms.max_session_duration / 3600
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
-    still = f"""- The role still lets in {others}. To close it to everybody:
-    aws iam attach-role-policy --role-name {outputs.role_name} --policy-arn {deny_all}
-      in the trusting account {outputs.trusting_account_id}
+    still = f"""- The role still lets in {others}. To close it to everybody, in account {outputs.trusting_account_id}:
+    aws iam attach-role-policy --role-name {role} --policy-arn {deny_all}
 """
     return f"""
 What this did not reach:
 {still if others else ""}\
 - A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
-  that role's sessions. CloudTrail shows them in account {outputs.trusting_account_id}:
-    AssumeRole by assumed-role/{outputs.role_name}
+  that role's sessions. CloudTrail shows them as AssumeRole by assumed-role/{role}.
 
 IAM can take a minute to propagate this. Run the same again in two minutes: it also refuses the sessions that began
 meanwhile.
 
 To go back:
-  1. A new key:
+  1. A new key, beside the inactive one:
        make rotate STACK={stack}
-     It adds one beside the inactive key. Where there are two of those, it deletes the older one first; add
-     ARGS="--quiet-hours 0" if that was used of late.
      Or, after a false alarm, the same key again: set its status to Active in accessKeys of the stack's file, then:
        make up STACK={stack} ARGS=--refresh
-  2. New sessions work; those begun before now stay refused. The AWS CLI may still hold an old one, and says
-     AccessDenied or ExpiredToken. Its cache can go:
+  2. The AWS CLI may still hold an old session, which stays refused. Its cache can go:
        rm -r ~/.aws/cli/cache
-  3. When the last old session has expired ({hours:g} hours for the role, 36 for the user), remove the refusals. Where
-     the stack is destroyed, make destroy removes them:
-       aws iam delete-role-policy --role-name {outputs.role_name} --policy-name {POLICY_NAME}
-         in the trusting account {outputs.trusting_account_id}
+  3. When the last old session has expired ({hours:g} hours for the role, 36 for the user), remove the refusals:
+       aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}
        aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {POLICY_NAME}
-         in the trusted account {outputs.trusted_account_id}
+     make destroy removes them, too.
 """

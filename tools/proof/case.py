@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from components.iam import Side
 from tools.callers import Caller, SignInError, administrator, clock_skew, key_caller, sign_in
-from tools.error_codes import REFUSED, UNKNOWN_KEY, error_code, error_text
+from tools.error_codes import NO_SUCH_ENTITY, REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.errors import StackError
 from tools.keys import AccessKey
 from tools.propagation import Delay, Retries
@@ -124,11 +124,6 @@ class Case:
         return f"Put it back:\n  make up STACK={self.stack} ARGS=--refresh"
 
     @property
-    def deploy_again(self) -> str:
-        """What to do where an earlier version did not record what it deployed."""
-        return f"The last deployment did not record this. Deploy again:\n  make up STACK={self.stack}"
-
-    @property
     def other_partition(self) -> str:
         """The partition of the accounts, where they are emulated and the emulator does not have it; else nothing."""
         terms = self.outputs.terms
@@ -223,10 +218,12 @@ def as_deployed(differences: Sequence[str]) -> Finding:
 
 
 def as_administrator(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
-    """Return what a check observed, where an administrator's missing rights say nothing about the relationship."""
+    """Return what an administrator's calls observed. Missing rights say nothing about the relationship."""
     try:
         return read(case)
     except ClientError as error:
+        if error_code(error) == NO_SUCH_ENTITY:
+            return disproven(error_text(error))
         if error_code(error) in REFUSED:
             return not_checked(
                 f"not tried: {error_text(error)}",

@@ -15,7 +15,7 @@ from components.iam.documents import Document, revoked_before, same_document, wi
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.owner import OWNER_TAG
 from tools.callers import all_pages
-from tools.error_codes import NO_SUCH_ENTITY, error_code, error_text
+from tools.error_codes import error_code
 from tools.keys import AccessKey, last_used, moment, read_keys
 from tools.policies import attached_policies, has_password, holder, inline_document, inline_policies
 from tools.proof.case import (
@@ -36,16 +36,12 @@ KINDS: tuple[Kind, ...] = ("role", "user")
 TRUST_POLICY = "trust policy"
 USER_POLICIES = "user's policies"
 USER_KEYS = "user's keys"
+SERVICE_CREDENTIAL = "ServiceSpecificCredentialId"
 # What else a user can show to AWS: the call that lists it, where the list is in the answer, and what names each.
 CREDENTIALS = (
     ("SSH public key", "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId"),
     ("signing certificate", "list_signing_certificates", "Certificates", "CertificateId"),
-    (
-        "service-specific credential",
-        "list_service_specific_credentials",
-        "ServiceSpecificCredentials",
-        "ServiceSpecificCredentialId",
-    ),
+    ("service credential", "list_service_specific_credentials", "ServiceSpecificCredentials", SERVICE_CREDENTIAL),
 )
 
 
@@ -70,26 +66,19 @@ def deployed_checks(case: Case) -> list[Check]:
         ("owner", "this stack, by the tags of role, user and policies", _owner, owned),
         ("tags", "those of the stack and no other, on role and user", _tags, by_hand),
     )
-    return [Check(name, expected, partial(_read, read=read), advice=advice) for name, expected, read, advice in table]
+    return [
+        Check(name, expected, partial(as_administrator, read=read), advice=advice)
+        for name, expected, read, advice in table
+    ]
 
 
 def age_checks(case: Case) -> list[Check]:
     """Return a check of each key's age, which can warn but not fail."""
     expected = f"at most {MAX_ACCESS_KEY_DAYS} days"
     return [
-        Check(f"age of key {label}", expected, partial(_read, read=partial(_age, label=label)))
+        Check(f"age of key {label}", expected, partial(as_administrator, read=partial(_age, label=label)))
         for label in case.outputs.access_keys
     ]
-
-
-def _read(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
-    """Return what a check read as an administrator."""
-    try:
-        return as_administrator(case, read=read)
-    except ClientError as error:
-        if error_code(error) == NO_SUCH_ENTITY:
-            return disproven(error_text(error))
-        raise
 
 
 def _trust_policy(case: Case) -> Finding:
@@ -122,18 +111,15 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
     """
     if case.other_partition:
         return no_partition(case)
-    iam, name = case.iam(kind), case.outputs.name_of(kind)
-    attached = frozenset(attached_policies(iam, kind, name))
-    differences = [f"{arn} is not attached" for arn in sorted(managed - attached)]
-    own = _own_policy(case, kind, attached - managed, document)
-    notes = list[str]()
-    if own not in attached:
-        differences.append(f"the stack's own policy{f' {own}' if own else ''} is not attached")
-    elif not same_document(actual := _document(case, iam, own), document):
-        if not same_document(without_sids(actual), without_sids(document)):
-            differences.append(f"{own} differs from the deployed one")
-        notes.append(f"a Sid of {own} is another, which AWS ignores")
+    iam, name, own = case.iam(kind), case.outputs.name_of(kind), _own_policy(case, kind)
+    attached, notes = frozenset(attached_policies(iam, kind, name)), list[str]()
+    differences = [f"{arn} is not attached" for arn in sorted({own, *managed} - attached)]
     differences += [f"{arn} is attached too" for arn in sorted(attached - managed - {own})]
+    if own in attached and not same_document(actual := _document(case, iam, own), document):
+        if same_document(without_sids(actual), without_sids(document)):
+            notes.append(f"{own} differs in a Sid, which AWS ignores")
+        else:
+            differences.append(f"{own} differs from the deployed one")
     for inline in sorted(inline_policies(iam, kind, name)):
         if (before := revoked_before(inline_document(iam, kind, name, inline))) and before <= datetime.now(UTC):
             notes.append(f"{inline} refuses sessions that began before {moment(before)}")
@@ -141,77 +127,90 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
             differences.append(f"inline policy {inline} is not the stack's")
     if differences or not notes:
         return as_deployed(differences)
-    return warning(
-        f"as deployed, and {'; '.join(notes)}",
-        "A revocation does that. Once those sessions have expired, its policy may go: see what make revoke said.",
-    )
+    advice = "A revocation does that. Once those sessions have expired, its policy may go: see what make revoke said."
+    return warning(f"as deployed, and {'; '.join(notes)}", advice)
 
 
-def _own_policy(case: Case, kind: Kind, others: frozenset[str], document: Document) -> str | None:
-    """Return the ARN of the stack's own policy; an earlier version recorded no name, so its document tells."""
-    terms = case.outputs.terms
-    if terms.policy_names:
-        account_id = case.outputs.trusting_account_id if kind == "role" else case.outputs.trusted_account_id
-        return iam_arn("policy", partition=terms.partition, account_id=account_id, name=terms.policy_names[kind])
-    iam = case.iam(kind)
-    return next((arn for arn in sorted(others) if same_document(_document(case, iam, arn), document)), None)
+def _own_policy(case: Case, kind: Kind) -> str:
+    outputs, terms = case.outputs, case.outputs.terms
+    account_id = outputs.trusting_account_id if kind == "role" else outputs.trusted_account_id
+    return iam_arn("policy", partition=terms.partition, account_id=account_id, name=terms.policy_names[kind])
 
 
 def _document(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a client of botocore
-    """Return a policy's document, after noting when its last version was created."""
     version = _policy(case, iam, arn)["DefaultVersionId"]
     return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
 
 
 def _policy(case: Case, iam: Any, arn: str) -> Mapping[str, Any]:  # noqa: ANN401 - a client of botocore
-    if arn not in case.answers:
-        answer = iam.get_policy(PolicyArn=arn)
-        case.answers[arn] = answer["Policy"]
+    return _remembered(case, arn, lambda: iam.get_policy(PolicyArn=arn), "Policy", "UpdateDate")
+
+
+def _described(case: Case, kind: Kind) -> Mapping[str, Any]:
+    """Return the role or the user as AWS describes it."""
+    call = partial(getattr(case.iam(kind), f"get_{kind}"), **holder(kind, case.outputs.name_of(kind)))
+    return _remembered(case, kind, call, kind.title(), "CreateDate")
+
+
+def _remembered(case: Case, name: str, call: Callable[[], Any], what: str, date: str) -> Mapping[str, Any]:
+    """Return what a call describes: it is made once for all rows, and its date is that of a change."""
+    if name not in case.answers:
+        answer = call()
+        case.answers[name] = answer[what]
         case.delay.read_clock(answer)
-        case.delay.changed(answer["Policy"].get("UpdateDate"), by_aws=True)
-    return case.answers[arn]
+        case.delay.changed(answer[what].get(date), by_aws=True)
+    return case.answers[name]
 
 
 def _owner(case: Case) -> Finding:
     """Look for the owner tag of another stack; a tag that is missing is the row on tags."""
-    own = (case.outputs.terms.tags or {}).get(OWNER_TAG)
-    if own is None:
-        return not_checked("not recorded", case.deploy_again)
+    if (own := case.outputs.terms.tags.get(OWNER_TAG)) is None:
+        return not_checked("not recorded", f"Deploy again:\n  make up STACK={case.stack}")
     tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in KINDS]
-    if not case.other_partition:
-        for kind in KINDS:
-            arn = _own_policy(case, kind, frozenset(), {})
-            if arn in attached_policies(case.iam(kind), kind, case.outputs.name_of(kind)):
-                tagged.append((f"policy {arn}", _policy(case, case.iam(kind), arn)))
-    owners = [(what, dict(_all_tags(described)).get(OWNER_TAG)) for what, described in tagged]
+    for kind in () if case.other_partition else KINDS:
+        iam, arn = case.iam(kind), _own_policy(case, kind)
+        if arn in attached_policies(iam, kind, case.outputs.name_of(kind)):
+            tagged.append((f"policy {arn}", _policy(case, iam, arn)))
+    owners = [(what, dict(_tags_of(described)).get(OWNER_TAG)) for what, described in tagged]
     others = [f"{what} belongs to {owner}" for what, owner in owners if owner not in (own, None)]
     return disproven("; ".join(others)) if others else proven(own)
+
+
+def _tags(case: Case) -> Finding:
+    """Compare tags, which can decide who gets in (``aws:PrincipalTag``) but mostly do not: a warning at most."""
+    different = [
+        f"{kind}'s tag {key}"
+        for kind in KINDS
+        for key in sorted({key for key, _ in _tags_of(_described(case, kind)) ^ case.outputs.terms.tags.items()})
+    ]
+    return warning(f"not as deployed: {', '.join(different)}") if different else proven("as deployed")
+
+
+def _tags_of(described: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the tags of a resource without AWS's own, whose keys nobody else can use."""
+    tags = {(str(tag["Key"]), str(tag["Value"])) for tag in described.get("Tags", [])}
+    return {(key, value) for key, value in tags if not key.lower().startswith("aws:")}
 
 
 def _role_limits(case: Case) -> Finding:
     role, allowed = _described(case, "role"), case.outputs.terms.max_session_duration
     longest = int(role["MaxSessionDuration"])
     differences = [f"sessions may last {longest} s, and the stack says {allowed} s"] if longest != allowed else []
-    return _with_boundary(differences, case, "role")
+    return as_deployed([*differences, *_boundary_differences(case, "role")])
 
 
 def _user_limits(case: Case) -> Finding:
     answer = all_pages(case.iam("user"), "list_groups_for_user", "Groups", UserName=case.outputs.user_name)
     groups = [group["GroupName"] for group in answer]
     differences = [f"the user is in the groups {', '.join(groups)} and has their policies"] if groups else []
-    return _with_boundary(differences, case, "user")
+    return as_deployed([*differences, *_boundary_differences(case, "user")])
 
 
-def _with_boundary(differences: list[str], case: Case, kind: Kind) -> Finding:
-    """Return the finding on the differences so far and the permissions boundary of the role or the user."""
-    boundaries = case.outputs.terms.permissions_boundaries
+def _boundary_differences(case: Case, kind: Kind) -> list[str]:
+    expected = case.outputs.terms.permissions_boundaries.get(kind)
     boundary = _described(case, kind).get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    if boundaries is not None and boundary != (expected := boundaries.get(kind)):
-        text = f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"
-        differences = [*differences, text]
-    if boundaries is None and not differences:
-        return not_checked(f"all but the permissions boundary, which is {boundary or 'none'}", case.deploy_again)
-    return as_deployed(differences)
+    differs = f"the permissions boundary is {boundary or 'none'}, and the stack says {expected or 'none'}"
+    return [differs] if boundary != expected else []
 
 
 def read_user_keys(case: Case) -> list[AccessKey]:
@@ -241,16 +240,15 @@ def _age(case: Case, *, label: str) -> Finding:
     key = next(key for key in read_user_keys(case) if key.label == label)
     if key.created is None:
         return not_checked(f"{key.id} is gone", f"See the row on the {USER_KEYS}.")
-    used = last_used(case.iam("user"), key.id)
-    aged = key.model_copy(update={"last_used": used})
+    aged = key.model_copy(update={"last_used": last_used(case.iam("user"), key.id)})
     case.keys = [aged if each is key else each for each in case.keys]
     age = aged.age_days(datetime.now(UTC)) or 0
-    observed = f"{age} {'day' if age == 1 else 'days'}, last used: {f'{used:%Y-%m-%d}' if used else 'not recorded'}"
+    used = f"{aged.last_used:%Y-%m-%d}" if aged.last_used else "not recorded"
+    observed = f"{age} {'day' if age == 1 else 'days'}, last used: {used}"
     if age <= MAX_ACCESS_KEY_DAYS:
         return proven(observed)
-    return warning(
-        observed, f"An old key has had long to leak. Replace it without a gap:\n  make rotate STACK={case.stack}"
-    )
+    advice = f"An old key has had long to leak. Replace it without a gap:\n  make rotate STACK={case.stack}"
+    return warning(observed, advice)
 
 
 def _user_password(case: Case) -> Finding:
@@ -274,32 +272,3 @@ def _user_credentials(case: Case) -> Finding:
     if unlisted:
         return not_checked(f"not listed: {', '.join(unlisted)}", "Only real AWS lists them: emulators lack the calls.")
     return proven("none")
-
-
-def _tags(case: Case) -> Finding:
-    """Compare tags, which can decide who gets in (``aws:PrincipalTag``) but mostly do not: a warning at most."""
-    tags = case.outputs.terms.tags
-    if tags is None:
-        return not_checked("not compared", case.deploy_again)
-    different = [
-        f"{kind}'s tag {key}"
-        for kind in KINDS
-        for key in sorted({key for key, _ in _all_tags(_described(case, kind)) ^ tags.items()})
-    ]
-    return warning(f"not as deployed: {', '.join(different)}") if different else proven("as deployed")
-
-
-def _all_tags(described: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return the tags of a resource without AWS's own, whose keys nobody else can use."""
-    tags = {(str(tag["Key"]), str(tag["Value"])) for tag in described.get("Tags", [])}
-    return {(key, value) for key, value in tags if not key.lower().startswith("aws:")}
-
-
-def _described(case: Case, kind: Kind) -> Mapping[str, Any]:
-    """Return the role or the user as AWS describes it; one query serves all rows, and says when it was created."""
-    if kind not in case.answers:
-        answer = getattr(case.iam(kind), f"get_{kind}")(**holder(kind, case.outputs.name_of(kind)))
-        case.answers[kind] = answer[kind.title()]
-        case.delay.read_clock(answer)
-        case.delay.changed(case.answers[kind].get("CreateDate"), by_aws=True)
-    return case.answers[kind]

@@ -250,11 +250,9 @@ def _read_as_role(case: Case, *, read: Read) -> Finding:
     try:
         case.retries.call(read.action, read.of(case.role()))
     except ClientError as error:
-        boundaries = case.outputs.terms.permissions_boundaries
-        if error_code(error) in REFUSED and boundaries is None:
-            return not_checked("refused", f"A permissions boundary may be what forbids it. {case.deploy_again}")
-        if error_code(error) in REFUSED and boundaries and "role" in boundaries:
-            return not_checked("refused", f"The role's boundary {boundaries['role']} may be what forbids it.")
+        boundary = case.outputs.terms.permissions_boundaries.get("role")
+        if error_code(error) in REFUSED and boundary:
+            return not_checked("refused", f"The role's boundary {boundary} may be what forbids it.")
         raise
     return proven("allowed")
 
