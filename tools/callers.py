@@ -19,7 +19,7 @@ from botocore.session import Session
 from pydantic import SecretStr
 
 from components.iam import Side
-from components.iam.arns import DEFAULT_REGION
+from components.iam.arns import DEFAULT_REGION, sts_region
 from tools.error_codes import IN_RECOVERY, TIME_CODES, WRONG_SECRET, error_code
 from tools.errors import StackError, ToolError
 from tools.stack import Outputs
@@ -81,11 +81,14 @@ class Caller:
     session: Session
     endpoint: str | None  # the stack's emulator, if it has one
     region: str = DEFAULT_REGION
+    sts: str | None = None  # the region of STS; without, one that every account has enabled
     key: Mapping[str, Any] = field(default_factory=dict[str, Any])  # as a client takes it; without, the profile's
     clients: dict[tuple[str, str | None], Any] = field(default_factory=dict[tuple[str, str | None], Any])
 
     def client(self, service: str, *, region: str | None = None) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """Return a client of a service, as ``sts``; without a region, in the caller's own."""
+        if service == "sts":
+            region = self.sts or sts_region(self.region)
         if (service, region) not in self.clients:
             self.clients[service, region] = self.session.create_client(
                 service,
@@ -98,13 +101,15 @@ class Caller:
 
     def with_key(self, key_id: str, secret: str, *, token: str | None = None) -> "Caller":
         """Return who calls with another key, in the same region."""
-        return key_caller(key_id, secret, token=token, region=self.region, endpoint=self.endpoint)
+        return key_caller(key_id, secret, token=token, region=self.region, endpoint=self.endpoint, sts=self.sts)
 
 
-def key_caller(key_id: str, secret: str, *, region: str, endpoint: str | None, token: str | None = None) -> Caller:
+def key_caller(
+    key_id: str, secret: str, *, region: str, endpoint: str | None, token: str | None = None, sts: str | None = None
+) -> Caller:
     """Return who calls with exactly this key, whatever ``AWS_PROFILE`` says."""
     key = {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
-    return Caller(session=_without_profile(), endpoint=endpoint, region=region, key=key)
+    return Caller(session=_without_profile(), endpoint=endpoint, region=region, key=key, sts=sts)
 
 
 @cache

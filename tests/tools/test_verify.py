@@ -321,7 +321,7 @@ def test_of_inline_policies_that_deny_only_a_revocation_is_a_warning(
 
 def test_a_tag_is_a_warning_and_the_owner_tag_of_another_stack_is_disproven(relation, verify_here, aws_client) -> None:
     iam = aws_client(relation.accounts.trusting, "iam")
-    own = relation.recorded()["terms"]["tags"][OWNER_TAG]
+    own = relation.terms()["tags"][OWNER_TAG]
     iam.tag_role(RoleName="Assume-Role-1", Tags=[{"Key": "team", "Value": "x"}])
     code, printed = verify_here("--json")
     rows = rows_by_check(printed.out)
@@ -346,7 +346,7 @@ def test_a_tag_is_a_warning_and_the_owner_tag_of_another_stack_is_disproven(rela
 def test_a_sid_is_a_difference_in_text_only_and_a_root_of_another_partition_is_none(
     relation, verify_here, aws_client
 ) -> None:
-    iam, outputs = aws_client(relation.accounts.trusting, "iam"), relation.recorded()
+    iam, outputs = aws_client(relation.accounts.trusting, "iam"), {"terms": relation.terms()}
     (statement,) = outputs["terms"]["trustPolicy"]["Statement"]
     root = statement["Principal"]["AWS"].replace("arn:aws:", "arn:aws-cn:")
     for changed, verdict in (({"Sid": "ByHand"}, "warning"), ({"Principal": {"AWS": root}}, "disproven")):
@@ -645,7 +645,7 @@ class Time:
 
 
 def clients(aws: Aws) -> dict[tuple[str, str | None], Any]:
-    return dict.fromkeys([("sts", None), ("s3", None), ("iam", None)], aws)
+    return dict.fromkeys([("sts", "us-east-1"), ("s3", None), ("iam", None)], aws)
 
 
 def fails(code: str, message: str = "no") -> ClientError:
@@ -832,6 +832,13 @@ def test_on_aws_a_longer_session_than_allowed_must_be_refused(answer, verdict: V
     assert sts.calls[0][1]["DurationSeconds"] == 3601
 
 
+@pytest.mark.parametrize("sts", ["eu-west-1", None])
+def test_sts_is_called_where_the_handed_over_profile_signs_in(sts: str | None, proxy: Proxy) -> None:
+    case = made_up(Time(), trustingRegion="af-south-1", trustedRegion="af-south-1", stsRegion=sts, endpoint=proxy.url)
+    row(case, "key 1")
+    assert {call.region for call in proxy.calls} == {sts or "us-east-1"}
+
+
 def test_a_clock_that_is_off_disproves_nothing() -> None:
     skewed = fails(
         "SignatureDoesNotMatch", "Signature expired: 20260101T114000Z is now earlier than ... (20260101T120000Z"
@@ -858,7 +865,7 @@ def test_a_web_page_in_place_of_an_answer_leaves_nothing_temporary_behind_unname
     pages: int, left: int, relation_as_read, verify_here, proxy: Proxy
 ) -> None:
     outputs, _ = relation_as_read
-    terms = outputs.terms.model_copy(update={"endpoint": proxy.url})
+    terms = replace(outputs.terms, endpoint=proxy.url)
     for action in ("DeleteUser", "DeleteRole"):
         proxy.plan(action, *[Fault.WEB_PAGE] * pages)
     code, printed = verify_here(outputs=outputs.model_copy(update={"terms": terms}))

@@ -147,10 +147,10 @@ class Case:
         return self.granted.caller
 
     def caller(self, key_id: str, secret: str, *, side: Side, token: str | None = None) -> Caller:
-        """Return who calls with the given credentials, in the region of one of the accounts."""
+        """Return who calls with the given credentials, in the region of an account, and of STS as the profile does."""
         terms = self.outputs.terms
         region = terms.trusting_region if side == "trusting" else terms.trusted_region
-        return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint)
+        return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint, sts=terms.sts_region)
 
     def assume_role(self, caller: Caller, *, mfa: bool = True, **changed: object) -> Mapping[str, Any]:
         """Call AssumeRole once, as the stack's terms say, and return AWS's answer.
