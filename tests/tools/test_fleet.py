@@ -1,8 +1,6 @@
-"""`make fleet`: many stacks side by side, each by its own `make`, and what they come to together."""
+"""`make fleet`: many stacks side by side, each in a process of its own, and their common result."""
 
 import json
-import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -12,58 +10,76 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tools.commands.fleet import key_age
 from tools.errors import Exit
 from tools.proof.saved import Proof
-from tools.standing import Standing, due, exit_of, key_age, pending_changes, worst
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-# Stands in for the recipes: what a stack does is the script that has its name.
-MAKEFILE = """
-preview up verify rotate:
-\t@echo "$@ YES=$(YES) ARGS=$(ARGS)"; bash ./$(STACK).sh
+# Instead of preparing a stack and running its command, a process runs the script that has the stack's name.
+SCRIPTED = """
+def enter(stack):
+    import sys
+    os.execvp("bash", ["bash", "-c", f'echo "$@"; . ./"{stack}".sh', *sys.argv])
 """
 
 
 @pytest.fixture
 def fleet(tmp_path):
-    """Return a function that makes a folder of stacks of scripts, and gives a command that runs a fleet of them."""
+    """Return a function that makes a folder of scripted stacks and starts a fleet on them."""
     for name in ("components", "local", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "Makefile").write_text(MAKEFILE)
+    with (tmp_path / "tools/environment.py").open("a") as environment:
+        environment.write(SCRIPTED)
 
-    def start(scripts, *words, real=(), **streams):
-        for stack, script in scripts.items():
-            endpoint = {} if stack in real else {"assume-role:endpoint": "http://127.0.0.1:4599"}
-            (tmp_path / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump({"config": endpoint}))
+    def start(scripts, *words, real=(), settings=None):
+        for number, (stack, script) in enumerate(scripts.items()):
+            config = {"trusting": {"accountId": f"{number:012}"}, "trusted": {"accountId": f"1{number:011}"}}
+            config |= {} if stack in real else {"endpoint": "http://127.0.0.1:4599"}
+            config |= (settings or {}).get(stack, {})
+            content = {"config": {f"assume-role:{key}": value for key, value in config.items()}}
+            (tmp_path / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
             (tmp_path / f"{stack}.sh").write_text(script)
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        return subprocess.Popen(
-            [ROOT / ".venv/bin/python", "-m", "tools", "fleet", *words], cwd=tmp_path, text=True, **streams
-        )
+        command = [ROOT / ".venv/bin/python", "-m", "tools", "fleet", *words]
+        return subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     return start
 
 
 def done(process):
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 
+def states(out):
+    """Return what the table says of each stack, by its name; columns are two spaces apart."""
+    rows = [line.split("  ") for line in out.strip().splitlines()[1:]]
+    return {row[0]: [cell.strip() for cell in row[1:] if cell][:2] for row in rows}
+
+
 def test_one_that_fails_does_not_stop_the_others(fleet, tmp_path):
-    scripts = {"a-1": "echo why >&2; exit 1", "a-2": "touch second", "a-3": "exit 2", "b-1": "touch other"}
+    scripts = {"a-1": "echo why >&2; exit 1", "a-2": "touch second", "a-3": "exit 2", "a-4": "exit 77", "b": "touch b"}
 
     code, out, err = done(fleet(scripts, "verify", "--stacks=a-*", "--jobs=1"))
 
     assert code == Exit.FAILED
     assert (tmp_path / "second").exists()
+    assert not (tmp_path / "b").exists()
     assert (tmp_path / ".local/fleet").stat().st_mode & 0o077 == 0
-    assert not (tmp_path / "other").exists()
-    states = [line.split(",")[0] for line in out.splitlines()]
-    assert states[:3] == ["a-1 (pretend): failed", "a-2 (pretend): done", "a-3 (pretend): could not tell"]
-    assert states[3] == "verify on 3 stacks: 1 done"
+    assert {stack: state.split(",")[0] for stack, (_, state) in states(out).items()} == {
+        "a-1": "failed",
+        "a-2": "done",
+        "a-3": "could not tell",
+        "a-4": "failed",
+    }
     assert "a-1: the last of .local/fleet/a-1.log" in err
     assert "  why" in err
     assert "a-2: the last" not in err
+
+
+@pytest.mark.parametrize(("codes", "together"), [([0, 0], 0), ([0, 3], 3), ([3, 2, 0], 2), ([3, 2, 1], 1)])
+def test_the_exit_code_is_the_one_that_counts_most(fleet, codes, together):
+    scripts = {f"s{number}": f"exit {code}" for number, code in enumerate(codes)}
+    assert done(fleet(scripts, "verify", "--stacks=*"))[0] == together
 
 
 def test_no_more_at_once_than_was_said(fleet, tmp_path):
@@ -93,8 +109,8 @@ def test_no_match_is_a_sentence(fleet):
         (["rotate", "--yes", "--args=--until-hand-over"], ""),
     ],
 )
-def test_nothing_is_asked_by_many_at_once(fleet, tmp_path, words, asks):
-    (tmp_path / "Pulumi.broken.yaml").write_text("a: [")  # what cannot be read counts as real
+def test_many_at_once_ask_nothing(fleet, tmp_path, words, asks):
+    (tmp_path / "Pulumi.broken.yaml").write_text("a: [")  # a file that cannot be read counts as real
     (tmp_path / "broken.sh").write_text("")
 
     code, _, err = done(fleet({"a": "", "b": ""}, *words, "--stacks=*", real=["b"]))
@@ -103,10 +119,46 @@ def test_nothing_is_asked_by_many_at_once(fleet, tmp_path, words, asks):
     assert log.exists() == (not asks)
     assert code == (Exit.CANNOT_TELL if asks else Exit.DONE), err
     assert asks in err
-    if "--yes" in words:
-        assert "YES=1" in log.read_text()
-    if len(words) > 2:
-        assert "ARGS=--until-hand-over" in log.read_text()
+    if not asks:
+        assert f"--stack=a {' '.join(words[1:])}".replace("--args=", "").strip() in log.read_text()
+
+
+SAME = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}
+
+
+@pytest.mark.parametrize(
+    ("others", "clash", "setting"),
+    [
+        ({}, "role Assume-Role-1 in account 111122223333", "`name` in Pulumi.b.yaml, as in: `assume-role:name: b`"),
+        ({"trusting": {"accountId": "777788889999"}}, "user user-1 in account 444455556666", "`name` in Pulumi.b.yaml"),
+        ({"name": "b", "role": {"name": "assume-ROLE-1"}}, "role assume-ROLE-1", "`role.name`"),
+        ({"name": "b", "role": {"policy": {"name": "Custom-Policy-For-Role-1"}}}, "policy", "`role.policy.name`"),
+        ({"name": "b", "user": {"name": "USER-1"}}, "user USER-1", "`user.name`"),
+        ({"name": "b", "user": {"policyName": "Custom-Assume-Role-Policy"}}, "policy", "`user.policyName`"),
+        ({"name": "b", "role": "no object", "user": None}, "", ""),
+        ({"endpoint": "http://127.0.0.1:4600"}, "", ""),
+    ],
+)
+def test_equal_names_in_one_account_are_refused_before_anything_starts(fleet, tmp_path, others, clash, setting):
+    settings = {"a": SAME, "b": SAME | others}
+    for command in ("up", "preview", "verify"):
+        code, _, err = done(fleet({"a": "", "b": ""}, command, "--stacks=*", settings=settings))
+        refused = bool(clash) and command != "verify"
+        assert code == (Exit.CANNOT_TELL if refused else Exit.DONE), err
+        if refused:
+            assert "Stacks a and b would both create the" in err
+            assert clash in err
+            assert setting in err
+            assert not (tmp_path / ".local/fleet").exists()
+
+
+def test_names_of_files_are_printed_without_control_characters(fleet):
+    scripts = {"a\x1b[31m\nb": "exit 1", "c\x1b]0;": ""}
+    for words in (["verify"], ["up"], ["preview"]):
+        same = dict.fromkeys(scripts, SAME)
+        _, out, err = done(fleet(scripts, *words, "--stacks=*", real=scripts, settings=same))
+        assert "\x1b" not in out + err
+        assert "a?[31m?b" in out + err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -122,27 +174,15 @@ def test_an_interruption_reaches_what_runs_once_and_waits_for_its_end(fleet, tmp
     assert (tmp_path / "told").read_text() == "told\n"
     assert (tmp_path / "ended").exists()
     assert not (tmp_path / "later").exists()
-    assert "a (pretend): not finished" in out
+    assert states(out)["a"][1].startswith("not finished")
+    assert states(out)["b"][1] == "not begun"
     assert "Not finished. Interrupted. Run the same again" in err
 
 
-def test_on_a_terminal_it_is_a_table(fleet):
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "150", "TERM": "xterm"}
-    process = fleet({"a": "", "b": "exit 1"}, "verify", "--stacks=*", stdout=follower, env=environment)
-    os.close(follower)
-    shown = b""
-    try:
-        while part := os.read(leader, 4096):
-            shown += part
-    except OSError:  # the other end is closed
-        pass
-    process.wait(30)
-    assert process.stderr
-    process.stderr.close()
-    os.close(leader)
-    last = shown.decode().rpartition("key age")[2]
-    assert [word in last for word in ("done, 0 s", "failed, 0 s", "no proof yet")] == [True] * 3
+def test_a_preview_shows_the_changes(fleet):
+    summary = "echo 'Resources:'; echo '    + 3 to create'; echo '    ~ 1 to update'; echo '    9 unchanged'"
+    _, out, _ = done(fleet({"a": summary}, "preview", "--stacks=a"))
+    assert states(out)["a"][1].startswith("done, 3 to create, 1 to update, ")
 
 
 def test_by_the_recipe_of_the_project(standing):
@@ -153,65 +193,31 @@ def test_by_the_recipe_of_the_project(standing):
 
     out = standing.run("make", "fleet", "COMMAND=verify", "STACKS=t*", check=False)
 
-    lines = {line.split()[0]: line for line in out.stdout.splitlines()}
-    assert "done" in lines["test"]
-    assert "proof: proven, " in lines["test"]
-    assert "key age: 0 days; due: nothing" in lines["test"]
-    assert "(pretend): could not tell" in lines["tenant"]
-    assert "(real): could not tell" in lines["torn"]
+    lines = {line.split()[0]: line for line in out.stdout.strip().splitlines()}
+    assert list(lines) == ["stack", "tenant", "test", "torn"]
+    assert "emulated  done" in lines["test"]
+    assert "proven, " in lines["test"]
+    assert lines["test"].endswith("0 days")
+    assert "emulated  could not tell" in lines["tenant"]
+    assert "real      could not tell" in lines["torn"]
     assert "Pulumi.torn.yaml cannot be read" in out.stderr
 
 
-# What is decided
-
-
-def proof(*ages, verdict="proven"):
-    keys = [{"id": "K", "status": "Active", "created": (NOW - timedelta(days=age)).isoformat()} for age in ages]
-    report = {"stack": "a", "time": NOW.isoformat(), "verdict": verdict, "rows": [], "keys": keys}
-    return Proof.model_validate_json(json.dumps(report))
-
-
 @pytest.mark.parametrize(
-    ("proof", "pending", "age", "words"),
+    ("ages", "words"),
     [
-        (None, "", None, ["verify: no proof yet"]),
-        (proof(3), "", 3, []),
-        (proof(90), "", 90, []),
-        (proof(91), "", 91, ["rotate: over 90 days"]),
-        (proof(91, 1), "", 91, ["rotate: two keys"]),
-        (proof(3, verdict="disproven"), "1 to update", 3, ["up: 1 to update", "verify: disproven"]),
+        ([], "not known"),
+        ([None], "not known"),
+        ([0], "0 days"),
+        ([1], "1 day"),
+        ([90], "90 days"),
+        ([91, 3], "91 days: rotate it"),
     ],
 )
-def test_what_is_due(proof, pending, age, words):
-    assert key_age(proof, NOW) == age
-    assert due(Standing(stack="a", pretend=True, proof=proof, pending=pending), NOW) == words
-
-
-@pytest.mark.parametrize(
-    ("exits", "code"),
-    [([], 0), ([0, 0], 0), ([0, 3], 3), ([3, 2, 0], 2), ([3, 2, 1], 1)],
-)
-def test_all_together(exits, code):
-    assert worst([Exit(each) for each in exits]) == code
-
-
-@pytest.mark.parametrize(
-    ("command", "printed", "code"),
-    [
-        ("verify", "make: *** [Makefile:63: verify] Error 2\n", Exit.CANNOT_TELL),
-        ("rotate", "make: *** [Makefile:63: rotate] Error 3\n", Exit.UNFINISHED),
-        ("rotate", "make[1]: *** [rotate] Error 1\n", Exit.FAILED),
-        ("verify", "make: *** [Makefile:63: verify] Error 130\n", Exit.FAILED),
-        ("up", "make: *** [Makefile:50: up] Error 3\n", Exit.FAILED),  # the engine's own, which means another thing
-        ("verify", "nothing that make says", Exit.FAILED),
-    ],
-)
-def test_what_make_hides_is_told(command, printed, code):
-    assert exit_of(command, 2, printed) is code
-    assert exit_of(command, 0, printed) is Exit.DONE
-
-
-def test_what_a_preview_found():
-    assert pending_changes("Resources:\n    + 3 to create\n    ~ 1 to update\n    9 unchanged\n") == (
-        "3 to create, 1 to update"
-    )
+def test_the_age_is_that_of_the_oldest_active_key(ages, words):
+    made = [None if age is None else (NOW - timedelta(days=age)).isoformat() for age in ages]
+    keys = [{"id": "K", "status": "Active", "created": each} for each in made]
+    keys.append({"id": "O", "status": "Inactive", "created": (NOW - timedelta(days=400)).isoformat()})
+    report = {"stack": "a", "time": NOW.isoformat(), "verdict": "proven", "rows": [], "keys": keys}
+    assert key_age(Proof.model_validate_json(json.dumps(report)), NOW) == words
+    assert key_age(None, NOW) == "not known"

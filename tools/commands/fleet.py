@@ -1,216 +1,242 @@
-"""`python -m tools fleet COMMAND --stacks PATTERN`: one `make` command on many stacks, side by side.
+"""`python -m tools fleet COMMAND --stacks PATTERN`: one command on many stacks, side by side.
 
-Each stack runs in processes of its own, as `make COMMAND STACK=name` does. What it prints goes to
-``.local/fleet/NAME.log``. One that fails does not stop the others.
+Each stack has a process of its own, whose output goes to ``.local/fleet/NAME.log``.
 """
 
 import argparse
 import os
+import re
+import shlex
 import signal
-import stat
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Final
+from typing import Any, Final, cast
 
-from tools import standing
+from components.iam.limits import MAX_ACCESS_KEY_DAYS
+from components.iam.names import default_names
+from local import LocalError
 from tools.console import complain, say
-from tools.environment import is_emulated, stacks
+from tools.environment import CHECKOUT, is_emulated, stacks
 from tools.errors import Exit, StackError, ToolError
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
-from tools.standing import Standing
 
-ROOT: Final = LOCAL_FOLDER.parent
 LOGS: Final = LOCAL_FOLDER / "fleet"
 ACTIONS: Final = ("preview", "up", "verify", "rotate")
-POLL_SECONDS: Final = 0.05
-LAST_LINES: Final = 12  # of what a command printed that failed
+LAST_LINES: Final = 12  # of the log of a stack that failed
+HEADINGS: Final = ("stack", "accounts", "state", "proof", "key age")
+STATES: Final[Mapping[Exit, str]] = {  # the one that counts most comes first
+    Exit.FAILED: "failed",
+    Exit.CANNOT_TELL: "could not tell",
+    Exit.UNFINISHED: "not finished",
+    Exit.DONE: "done",
+}
+CHANGES: Final = re.compile(r"^ {4}\S+ (\d+ to .+)$", re.MULTILINE)  # in Pulumi's summary: `    + 13 to create`
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the command takes."""
+    """Add the arguments of this command."""
     parser.add_argument("action", choices=ACTIONS, metavar="COMMAND", help=f"what to run: {', '.join(ACTIONS)}")
     parser.add_argument("--stacks", required=True, metavar="PATTERN", help="names, as in a shell: 'customer-*'")
     parser.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, help="how many at once (default: one a core)")
-    parser.add_argument("--yes", action="store_true", help="answer what the command asks with yes, for every stack")
-    parser.add_argument("--args", default="", metavar="ARGS", help="further arguments, as make takes them in ARGS")
+    parser.add_argument("--yes", action="store_true", help="answer yes to what the command asks, for every stack")
+    parser.add_argument("--args", default="", metavar="ARGS", help="further arguments of the command, in one text")
 
 
 def jobs(text: str) -> int:
-    """Return how many may run at once; argparse shows the name of this function."""
+    """Return how many stacks may run at once; argparse shows the name of this function."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text}: give 1 or more")
     return number
 
 
+def printable(text: str) -> str:
+    """Return a text without control characters: the name of a file may hold some."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 @dataclass
 class Run:
-    """The command of one stack: waiting, running or ended."""
+    """The command of one stack."""
 
     stack: str
-    pretend: bool
+    emulated: bool
     process: subprocess.Popen[bytes] | None = None
-    begun: float = 0.0  # by the monotonic clock, in seconds
-    ended: float | None = None
-    exit: Exit | None = None
-    pending: str = ""
-    proof: Proof | None = None
+    state: str = "not begun"
+    code: Exit = Exit.UNFINISHED
 
     @property
     def log(self) -> Path:
-        """Where all that it prints goes."""
+        """The file with the output of the command."""
         return LOGS / f"{self.stack}.log"
 
+    def work(self, words: Sequence[str], stopped: threading.Event) -> None:
+        """Run the command, unless the fleet is stopped, and report its end."""
+        if stopped.is_set():
+            return
+        action, *others = words
+        saved = [f"--save={proof_file(self.stack)}"] if action == "verify" else []
+        command = [sys.executable, "-m", "tools", action, f"--stack={self.stack}", *saved, *others]
+        began = time.monotonic()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            code = self.process.wait()
+        self.code = Exit(code) if code in STATES else Exit.FAILED
+        if code and stopped.is_set():
+            self.code = Exit.UNFINISHED
+        changes = CHANGES.findall(self.output) if action == "preview" else []
+        self.state = ", ".join([STATES[self.code], *changes, f"{time.monotonic() - began:.0f} s"])
+        complain(f"{printable(self.stack)}: {self.state}")
+
+    def interrupt(self) -> None:
+        """Interrupt the command as Ctrl-C does: the engine finishes the resource at hand, at a second time at once."""
+        if self.process and self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGINT)
+
     @property
-    def standing(self) -> Standing:
-        """What a person is told of it."""
-        return Standing(
-            stack=self.stack,
-            pretend=self.pretend,
-            seconds=(self.ended or time.monotonic()) - self.begun if self.process else None,
-            exit=self.exit,
-            pending=self.pending,
-            proof=self.proof,
-        )
+    def output(self) -> str:
+        """The output of the command."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 def run(options: argparse.Namespace) -> Exit:
-    """Run the command on every stack, and return what they came to together."""
-    runs = find(options.stacks)
-    refuse_to_ask(runs, options)
-    LOGS.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)  # ARGS may ask for secrets
-    command = [options.action, *(["YES=1"] if options.yes else []), *([f"ARGS={options.args}"] if options.args else [])]
-    with interruptions() as interrupted, shown(runs):
-        work(runs, command, options.jobs, interrupted)
-    for each in runs:
-        if each.process and each.exit is not Exit.DONE:
-            complain(f"\n{each.stack}: the last of {each.log.relative_to(ROOT)}", *last_lines(each))
-    counts = [f"{sum(each.exit is code for each in runs)} {words}" for code, (words, _) in standing.STATES.items()]
-    say(f"{options.action} on {len(runs)} stacks: {', '.join(count for count in counts if count[:2] != '0 ')}.")
-    if interrupted:
-        raise KeyboardInterrupt
-    return standing.worst([each.exit for each in runs if each.exit is not None])
-
-
-def find(pattern: str) -> list[Run]:
-    """Return the stacks that match, none of them begun.
-
-    Raises:
-        StackError: none matches.
-    """
-    if not (names := stacks(pattern)):
+    """Run the command on every stack, and return the exit code of all together."""
+    runs = [Run(stack, is_emulated(stack)) for stack in stacks(options.stacks)]
+    if not runs:
         raise StackError(
-            f"No Pulumi.NAME.yaml has a name that matches {pattern!r}. Give a pattern in quotes, as in: "
+            f"No Pulumi.NAME.yaml has a name that matches {options.stacks!r}. Give a pattern in quotes, as in: "
             "make fleet STACKS='customer-*'"
         )
-    return [Run(name, is_emulated(name), proof=_proof(name)) for name in names]
+    refuse_to_ask(runs, options)
+    if options.action in ("preview", "up"):
+        refuse_equal_names([each.stack for each in runs])
+    LOGS.mkdir(mode=0o700, parents=True, exist_ok=True)  # the arguments may ask for secrets
+    words = [options.action, *(["--yes"] if options.yes else []), *shlex.split(options.args)]
+    stopped = threading.Event()
 
+    def stop(*_: object) -> None:
+        stopped.set()
+        for each in runs:
+            each.interrupt()
 
-def _proof(stack: str) -> Proof | None:
-    try:
-        return read_proof(proof_file(stack), stack)
-    except StackError:
-        return None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for future in [pool.submit(each.work, words, stopped) for each in runs]:
+            future.result()
+    say("", *table(runs, datetime.now(UTC)))
+    for each in runs:
+        if each.process and each.code is not Exit.DONE:
+            last = [f"  {printable(line.expandtabs())}" for line in each.output.splitlines() if line.strip()][
+                -LAST_LINES:
+            ]
+            complain(f"\n{printable(each.stack)}: the last of .local/fleet/{printable(each.log.name)}", *last)
+    if stopped.is_set():
+        raise KeyboardInterrupt
+    return next(code for code in STATES if code in {each.code for each in runs})
 
 
 def refuse_to_ask(runs: Sequence[Run], options: argparse.Namespace) -> None:
-    """Raise ToolError where a command would ask: nothing is asked by many processes at once."""
-    asking = {"rotate": [each.stack for each in runs], "up": [each.stack for each in runs if not each.pretend]}
-    if options.yes or not (stacks := asking.get(options.action)):
+    """Raise ToolError where the command asks its user: many processes at once cannot."""
+    asking = {"rotate": [each.stack for each in runs], "up": [each.stack for each in runs if not each.emulated]}
+    if options.yes or not (names := asking.get(options.action)):
         return
     advice = {
         "rotate": "ARGS=--until-hand-over then stops while both keys work.",
         "up": f"See first what it would change: make fleet COMMAND=preview STACKS='{options.stacks}'.",
     }
     raise ToolError(
-        f"`make {options.action}` asks before it changes {', '.join(stacks)}, and many at once cannot ask. Nothing was "
-        f"done. Answer for all of them with YES=1 (--yes). {advice[options.action]}"
+        f"`{options.action}` asks before it changes {printable(', '.join(names))}, and many at once cannot ask. "
+        f"Nothing was done. Answer for all of them with YES=1 (--yes). {advice[options.action]}"
     )
 
 
-@contextmanager
-def interruptions() -> Generator[list[int]]:
-    """Give a list to which every Ctrl-C, and every end that a CI job asks for, adds its signal."""
-    signals: list[int] = []
+def refuse_equal_names(names: Sequence[str]) -> None:
+    """Raise ToolError where two stacks would create the same name in one account.
 
-    def note(number: int, _: FrameType | None) -> None:
-        signals.append(number)
+    IAM's names differ by more than upper and lower case:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names
+    """
+    first: dict[tuple[str, ...], str] = {}
+    for stack in names:
+        for setting, endpoint, account, kind, name in names_in_accounts(stack):
+            other = first.setdefault((endpoint, account, kind, name.casefold()), stack)
+            if other != stack:
+                raise ToolError(
+                    f"Stacks {printable(f'{other} and {stack}')} would both create the {kind} {name} in account "
+                    f"{account}. Nothing was done. Set another `{setting}` in Pulumi.{printable(stack)}.yaml"
+                    + (f", as in: `assume-role:name: {printable(stack)}`" if setting == "name" else "")
+                    + ". Choose the stack that is not deployed yet: a new name replaces the role and the user."
+                )
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the setting, emulator, account, kind and name of each named resource that a stack creates."""
     try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        config = CHECKOUT.config(stack)
+    except LocalError:
+        return  # the stack's own process reports it
+    defaults, endpoint = default_names(config.get("name")), str(config.get("endpoint") or "")
+    role, user = section(config, "role"), section(config, "user")
+    policy = section(role, "policy")
+    for side, kind, setting, given, default in (
+        ("trusting", "role", "role.name", role.get("name"), defaults.role),
+        ("trusting", "policy", "role.policy.name", policy.get("name"), defaults.role_policy),
+        ("trusted", "user", "user.name", user.get("name"), defaults.user),
+        ("trusted", "policy", "user.policyName", user.get("policyName"), defaults.user_policy),
+    ):
+        account = str(section(config, side).get("accountId", ""))
+        yield (setting if given else "name"), endpoint, account, kind, str(given or default)
 
 
-@contextmanager
-def shown(runs: Sequence[Run]) -> Generator[None]:
-    """Show the table, always of this moment, on a terminal; elsewhere each line is printed as its stack ends."""
-    if not sys.stdout.isatty():
-        yield
-        return
-    from rich.live import Live  # noqa: PLC0415 - as in standing.table
-
-    with Live(get_renderable=lambda: standing.table([each.standing for each in runs], datetime.now(UTC))):
-        yield
+def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object of the configuration; an empty one where it is missing or no object."""
+    value = values.get(name)
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def work(runs: Sequence[Run], command: Sequence[str], jobs: int, interrupted: Sequence[int]) -> None:
-    """Run the command on every stack, ``jobs`` at a time. An interruption is passed on, and no further one begins."""
-    waiting, passed_on = list(runs), 0
-    running: list[Run] = []
-    while running or (waiting and not interrupted):
-        while waiting and len(running) < jobs and not interrupted:
-            running.append(waiting.pop(0))
-            begin(running[-1], command)
-        if len(interrupted) > passed_on:
-            # To the whole group, as a terminal does: the engine ends what it has begun; at a second time, at once.
-            passed_on = len(interrupted)
-            for each in running:
-                if each.process and each.process.poll() is None:
-                    os.killpg(each.process.pid, signal.SIGINT)
-        time.sleep(POLL_SECONDS)
-        for each in [each for each in running if each.process and each.process.poll() is not None]:
-            running.remove(each)
-            end(each, command[0], interrupted=bool(interrupted))
-    for each in waiting:
-        each.exit = Exit.UNFINISHED
+def table(runs: Sequence[Run], now: datetime) -> list[str]:
+    """Return the lines of the final table."""
+    rows = [HEADINGS, *(row(each, now) for each in runs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
 
 
-def begin(run: Run, command: Sequence[str]) -> None:
-    """Start the command of one stack, in a group of processes of its own."""
-    run.begun = time.monotonic()
-    with run.log.open("wb") as log:
-        run.process = subprocess.Popen(
-            ["make", *command, f"STACK={run.stack}"],
-            cwd=ROOT,
-            env=os.environ | {"LANGUAGE": "en"},  # make's last words are read
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+def row(run: Run, now: datetime) -> tuple[str, ...]:
+    """Return the cells of a stack, one for each of HEADINGS."""
+    try:
+        proof = read_proof(proof_file(run.stack), run.stack)
+    except StackError:
+        proof = None
+    return (
+        printable(run.stack),
+        "emulated" if run.emulated else "real",
+        run.state,
+        f"{proof.verdict}, {proof.when}" if proof else "none",
+        key_age(proof, now),
+    )
 
 
-def end(run: Run, action: str, *, interrupted: bool) -> None:
-    """Note what the command of a stack came to."""
-    status = run.process.wait() if run.process else 0
-    printed = run.log.read_text(encoding="utf-8", errors="replace")
-    run.ended, run.proof = time.monotonic(), _proof(run.stack)
-    run.exit = Exit.UNFINISHED if interrupted and status else standing.exit_of(action, status, printed)
-    run.pending = standing.pending_changes(printed) if action == "preview" else ""
-    if not sys.stdout.isatty():
-        say(standing.line(run.standing, datetime.now(UTC)))
-
-
-def last_lines(run: Run) -> list[str]:
-    """Return the end of what a stack's command printed."""
-    printed = run.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [f"  {line}" for line in printed if line.strip()][-LAST_LINES:]
+def key_age(proof: Proof | None, now: datetime) -> str:
+    """Return the age of the oldest active key, as the proof knows it."""
+    keys = proof.keys if proof else ()
+    ages = [key.age_days(now) for key in keys if key.deployed == "Active"]
+    if None in ages or not ages:
+        return "not known"
+    days = max(age for age in ages if age is not None)
+    return f"{days} {'day' if days == 1 else 'days'}" + (": rotate it" if days > MAX_ACCESS_KEY_DAYS else "")
