@@ -74,7 +74,7 @@ class Checkout:
     def endpoint(self, stack: str) -> str | None:
         """Return the emulator's URL that the file of ``stack`` names, or None where it is for real AWS.
 
-        Nobody is asked before pretend accounts are changed, so that this decides what is asked: nothing else may.
+        Emulated stacks change without confirmation. Only this function decides which stacks those are.
 
         Raises:
             LocalError: as ``config``.

@@ -41,14 +41,14 @@ def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_HOME": str(checkout.pulumi_home),
         # Without the file that the backend writes beside each file: a run killed in between leaves one that stops it.
         "PULUMI_BACKEND_URL": f"file://{checkout.stacks}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE": "",  # protects nothing: everything on an emulator is pretend
+        "PULUMI_CONFIG_PASSPHRASE": "",  # nothing on an emulator needs protection
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_SELF_MANAGED_STATE_GZIP": "false",  # the state is looked at here, under one name
-        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",  # what is lost here is made again in seconds
+        "PULUMI_SELF_MANAGED_STATE_GZIP": "false",  # the tools read the state, under one name
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",  # everything here is made again in seconds
         # A command of the CLI ends before its memory needs collecting, and that took a quarter of its time.
         "GOGC": "off",
         "GOMEMLIMIT": "500MiB",
-        NO_DOWNLOADS: "true",  # what can be had is there by now; the engine must not look for more
+        NO_DOWNLOADS: "true",  # the plugins are in place; the engine must not look for others
     }
 
 

@@ -1,4 +1,4 @@
-"""One at a time: two commands started together must not build, start or change the same thing."""
+"""Locks between commands: two that start together must not build, start or change the same thing."""
 
 import fcntl
 import time
@@ -14,7 +14,7 @@ POLL_SECONDS = 0.1
 
 @contextmanager
 def exclusive(file: Path, waiting_for: str, *, timeout: float) -> Generator[None]:
-    """Hold a lock while the block runs; the system gives it back when the process ends in whatever way.
+    """Hold a lock while the block runs; the kernel releases it when the process ends.
 
     Args:
         file: the lock; made if it is missing, and left in place.
@@ -26,7 +26,7 @@ def exclusive(file: Path, waiting_for: str, *, timeout: float) -> Generator[None
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as handle:
-        end, told = time.monotonic() + timeout, False
+        end, reported = time.monotonic() + timeout, False
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,8 +37,8 @@ def exclusive(file: Path, waiting_for: str, *, timeout: float) -> Generator[None
                         f"Another process has been busy with {waiting_for} for over {timeout:.0f} s. "
                         f"Stop it (it holds {file}), then try again."
                     ) from None
-                if not told:
+                if not reported:
                     say(f"Waiting for {waiting_for} by another process.")
-                    told = True
+                    reported = True
                 time.sleep(POLL_SECONDS)
         yield

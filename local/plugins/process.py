@@ -1,4 +1,4 @@
-"""How a plugin lives: it serves one engine, tells it the port, and ends with it."""
+"""The process of a plugin: it serves one engine, prints its port, and ends with the engine."""
 
 import os
 import signal

@@ -7,7 +7,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from local.plugins.aws.resource import MissingError, Resource
-from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, ConfigurationError, told
+from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, ConfigurationError, reason
 
 # How AWS says that an object does not exist.
 ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
@@ -49,4 +49,4 @@ def explained(verb: str, resource: Resource, name: str) -> Generator[None]:
             f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}{limit}"
         ) from error
     except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
-        raise OperationError(f"{subject}: {told(error)}") from error
+        raise OperationError(f"{subject}: {reason(error)}") from error

@@ -1,4 +1,4 @@
-"""The resource type of access keys: AWS tells a secret once; it may be encrypted to a PGP key."""
+"""The resource type of access keys. AWS returns a secret once; it may be encrypted to a PGP key."""
 
 import base64
 from typing import Final
@@ -12,9 +12,9 @@ class AccessKey(Resource):
     """Access keys. The id is the key's."""
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
-        """CreateAccessKey. The secret, or with a PGP key its encrypted form, is told only here.
+        """CreateAccessKey, which alone returns the secret.
 
-        As with the official plugin, the key exists before the PGP key is looked at.
+        As with the official plugin, the access key exists before the PGP key is parsed.
         """
         key = account.iam.create_access_key(UserName=inputs["user"])["AccessKey"]
         identifier, outputs = key["AccessKeyId"], Properties()
@@ -30,11 +30,11 @@ class AccessKey(Resource):
         return identifier, outputs
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
-        """ListAccessKeys; on import GetAccessKeyLastUsed first, which tells whose key it is."""
+        """ListAccessKeys; on import GetAccessKeyLastUsed first, which returns the user."""
         user = known.get("user") or account.iam.get_access_key_last_used(AccessKeyId=identifier).get("UserName", "")
         for key in account.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
             if key.get("AccessKeyId") == identifier:
-                return self.told({**key, "UserName": user}, account, known)
+                return self.outputs_from({**key, "UserName": user}, account, known)
         raise MissingError
 
     def update(self, account: Account, identifier: str, _old: Properties, new: Properties) -> None:

@@ -23,7 +23,7 @@ class Policy(Resource):
         policy = cast("Properties", account.iam.get_policy(PolicyArn=identifier)["Policy"])
         version = account.iam.get_policy_version(PolicyArn=identifier, VersionId=policy["DefaultVersionId"])
         document = version["PolicyVersion"].get("Document")
-        return self.told(policy | {"PolicyDocument": document}, account, known)
+        return self.outputs_from(policy | {"PolicyDocument": document}, account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make a new default version, after the oldest where AWS would take no more; set tags."""

@@ -64,7 +64,7 @@ class Role(Resource):
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """GetRole."""
-        return self.told(account.iam.get_role(RoleName=identifier)["Role"], account, known)
+        return self.outputs_from(account.iam.get_role(RoleName=identifier)["Role"], account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others."""
@@ -97,7 +97,7 @@ class User(Resource):
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """GetUser, by the name known last."""
-        return self.told(account.iam.get_user(UserName=known.get("name", identifier))["User"], account, known)
+        return self.outputs_from(account.iam.get_user(UserName=known.get("name", identifier))["User"], account, known)
 
     def update(self, account: Account, _identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others."""

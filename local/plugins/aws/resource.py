@@ -1,4 +1,4 @@
-"""What a resource type is to this plugin, and how inputs are checked, planned and compared with what AWS holds."""
+"""Resource types, and how their inputs are checked, planned and compared with the recorded outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -29,9 +29,9 @@ class UnfinishedError(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """An input property of a resource type. What AWS takes of it, the program judges beforehand, and AWS itself."""
+    """An input property of a resource type. Its values are checked by the program beforehand, and by AWS."""
 
-    aws: str = ""  # its name in AWS's calls and answers; empty where AWS is not told of it
+    aws: str = ""  # its name in AWS's calls and answers; empty: AWS does not get it
     required: bool = False
     default: object = None
     replaces: bool = False  # a change needs a new object
@@ -41,19 +41,19 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource(ABC):
-    """One resource type: its properties, and the AWS calls that make, find, change and remove an object."""
+    """One resource type: its properties, and the AWS calls that create, read, change and delete an object."""
 
     service: str = "IAM"  # as AWS's SDKs name it in errors
     label: str
     id_form: str  # what its id is, as messages name it
     inputs: dict[str, Input]
-    # Known only after creation, with their names in AWS's answers; empty where only the creation tells.
+    # Known only after creation, with their names in AWS's answers; empty where only the creation returns it.
     outputs: dict[str, str] = field(default_factory=dict[str, str])
     secrets: frozenset[str] = frozenset()
 
     @abstractmethod
     def create(self, account: Account, inputs: Properties, /) -> tuple[str, Properties]:
-        """Make an object; return its id and the outputs that no later read can tell."""
+        """Create an object; return its id and the outputs that only its creation returns."""
 
     @abstractmethod
     def read(self, account: Account, identifier: str, known: Properties, /) -> Properties:
@@ -65,7 +65,7 @@ class Resource(ABC):
 
     @abstractmethod
     def delete(self, account: Account, identifier: str, old: Properties, /) -> None:
-        """Delete the object whose outputs were `old`; MissingError, or AWS's own, says that it is gone already."""
+        """Delete the object whose outputs were `old`; MissingError, or AWS's own error: it does not exist."""
 
     def sent(self, inputs: Properties) -> Properties:
         """Return the inputs as AWS's calls name them, tags included."""
@@ -74,8 +74,8 @@ class Resource(ABC):
             named["Tags"] = tag_list(inputs.get("tagsAll", {}))
         return {name: value for name, value in named.items() if value not in (None, "")}
 
-    def told(self, answer: Mapping[str, Any], account: Account, known: Properties) -> Properties:
-        """Return all outputs: what AWS names in its answer, and of anything else what is known."""
+    def outputs_from(self, answer: Mapping[str, Any], account: Account, known: Properties) -> Properties:
+        """Return all outputs, from AWS's answer or, where that lacks one, from what is known."""
         outputs: Properties = {}
         for key, item in (self.inputs | {key: Input(name) for key, name in self.outputs.items()}).items():
             value = plain(answer.get(item.aws)) if item.aws else known.get(key)
@@ -119,8 +119,8 @@ def filled_in(resource: Resource, given: Properties, default_tags: Mapping[str, 
     return inputs
 
 
-def faults(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
-    """Yield the name and the fault of each input that this plugin does not know, and of each that is missing."""
+def input_errors(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
+    """Yield name and error of each input that this plugin does not cover, and of each that is missing."""
     for key in sorted(inputs.keys() - resource.inputs.keys() - {DEFAULTS, "tagsAll"}):
         yield key, uncovered(f"{key} of {token}")
     for key, item in resource.inputs.items():
@@ -129,7 +129,7 @@ def faults(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple
 
 
 def planned(resource: Resource, inputs: Properties, old: Properties) -> Properties:
-    """Return the outputs that a preview shows: inputs as given, computed values as they are or unknown."""
+    """Return the outputs that a preview shows: the inputs, and computed values from the old outputs or unknown."""
     computed = [*resource.outputs, *(key for key, item in resource.inputs.items() if item.computed)]
     return {key: old.get(key, UNKNOWN) for key in computed if not old or key in old} | without_marks(inputs)
 
@@ -140,7 +140,7 @@ def without_marks(inputs: Properties) -> Properties:
 
 
 def difference(resource: Resource, old: Properties, new: Properties) -> proto.DiffResponse:
-    """Compare the recorded outputs `old` with the inputs `new`, and tell the engine how they differ.
+    """Compare the recorded outputs `old` with the inputs `new`.
 
     A replacement that keeps its physical name deletes first, because AWS would refuse a second object of that name.
     """

@@ -22,8 +22,8 @@ from local.plugins.aws.resource import (
     Resource,
     UnfinishedError,
     difference,
-    faults,
     filled_in,
+    input_errors,
     planned,
     without_marks,
 )
@@ -62,7 +62,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     # The plugin and its configuration
 
     def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Tell the version: that of the installed SDK package, which is what asks for this plugin."""
+        """Return the version of the installed SDK package, which asks for this plugin."""
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
 
     def CheckConfig(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
@@ -83,7 +83,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         return proto.ConfigureResponse(supportsPreview=True)
 
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """Let running calls end: they are short, and an object half made would be lost."""
+        """Let running calls end: they are short, and an object whose creation was cut off would be lost."""
         return Empty()
 
     # Resources
@@ -94,18 +94,18 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         resource = _resource(request.type)
         inputs = filled_in(resource, decode(request.news), self._connected().default_tags)
         failures = [
-            proto.CheckFailure(property=key, reason=reason) for key, reason in faults(request.type, resource, inputs)
+            proto.CheckFailure(property=key, reason=text) for key, text in input_errors(request.type, resource, inputs)
         ]
         return proto.CheckResponse(inputs=encode(inputs), failures=failures)
 
     @_reported
     def Diff(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
-        """Compare what AWS held when last looked at with what is wanted."""
+        """Compare the recorded outputs with the new inputs."""
         return difference(_resource(request.type), decode(request.olds), decode(request.news))
 
     @_reported
     def Create(self, request: proto.CreateRequest, context: grpc.ServicerContext) -> proto.CreateResponse:
-        """Create an object; one that was created but not finished is reported with its id, so that it is recorded."""
+        """Create an object; report one whose creation failed halfway with its id, so that the engine records it."""
         resource = _resource(request.type)
         inputs = decode(request.properties)
         if request.preview:
@@ -129,7 +129,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
 
     @_reported
     def Read(self, request: proto.ReadRequest, context: grpc.ServicerContext) -> proto.ReadResponse:
-        """Find an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
+        """Read an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
         resource = _resource(request.type)
         known, marked = decode(request.properties), decode(request.inputs)
         with explained("reading", resource, request.id):

@@ -118,8 +118,8 @@ def _give_up_connecting(attempts: int, caught_exception: Exception | None, **_ev
         raise caught_exception
 
 
-def told(error: Exception) -> str:
-    """Return the text of a failed call; botocore would quote the whole answer of something that is not AWS."""
+def reason(error: Exception) -> str:
+    """Return why a call failed; botocore would quote the whole answer of something that is not AWS."""
     if isinstance(error, ResponseParserError):
         return "the answer is none of AWS's. Does something else than the AWS emulator listen at the endpoint?"
     return str(error)
@@ -150,7 +150,7 @@ def connect(raw: Properties) -> Account:
     except CALL_ERRORS as error:
         raise ConfigurationError(
             "validating the provider's credentials: operation error STS: GetCallerIdentity at "
-            f"{endpoints['sts']}: {told(error)}"
+            f"{endpoints['sts']}: {reason(error)}"
         ) from error
     allowed: list[object] = config.get("allowedAccountIds", [])
     if allowed and identity not in map(str, allowed):
@@ -217,7 +217,7 @@ def _assume(account: Account, role: Properties) -> Account:
     except CALL_ERRORS as error:
         raise ConfigurationError(
             f"cannot assume the IAM Role {arguments['RoleArn']} that the provider's assumeRoles name: operation error "
-            f"STS: AssumeRole at {account.endpoints['sts']}: {told(error)}"
+            f"STS: AssumeRole at {account.endpoints['sts']}: {reason(error)}"
         ) from error
     session = _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
     return replace(account, session=session, lock=threading.Lock())

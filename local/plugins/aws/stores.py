@@ -23,7 +23,7 @@ class Secret(Resource):
         secret = account.secretsmanager.describe_secret(SecretId=identifier)
         if secret.get("DeletedDate"):
             raise MissingError
-        return self.told(secret, account, known)
+        return self.outputs_from(secret, account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others."""
@@ -55,7 +55,7 @@ class SecretVersion(Resource):
         if not separator:
             raise ValueError(f"{identifier!r} is not the id of a secret version: it must be SECRET-ARN|VERSION-ID")
         value = account.secretsmanager.get_secret_value(SecretId=secret, VersionId=version)
-        return self.told({**value, "SecretId": secret}, account, known)
+        return self.outputs_from({**value, "SecretId": secret}, account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Do nothing: every change replaces."""
@@ -86,7 +86,7 @@ class Parameter(Resource):
         named = ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [identifier]}])
         tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=identifier)["TagList"]
         described = next(iter(named["Parameters"]), Properties())
-        return self.told({**described, **parameter, "Tags": tags}, account, known)
+        return self.outputs_from({**described, **parameter, "Tags": tags}, account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others. AWS takes no tags in a put that overwrites."""
