@@ -12,11 +12,11 @@ from itertools import takewhile
 from typing import Any, cast
 
 from components.iam import SIDES, Side
-from components.iam.endpoints import is_emulator
 from components.iam.owner import OWNER_TAG
 from tools.callers import Caller, administrator
 from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
+from tools.environment import is_emulated
 from tools.errors import StackError
 from tools.keys import AccessKey, moment
 from tools.stack import read_config
@@ -73,7 +73,7 @@ def recover(name: str, *, yes: bool) -> bool:
     stack = Stack(
         name=name,
         owner=stack_owner(steps),
-        emulated=is_emulator(config.get("endpoint")),
+        emulated=is_emulated(name),
         resources=deployment.get("resources") or [],
         began=last_began(runs.result(), killed=bool(pending)),
     )

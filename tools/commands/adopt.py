@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from components.iam import SIDES, Side
-from components.iam.endpoints import is_emulator
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.callers import Caller, administrator
+from tools.cli import pulumi
 from tools.console import agreed, say
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, changes, preview
 from tools.errors import Exit, FailedError
-from tools.stack import NAMESPACE, pulumi, read_config
+from tools.stack import NAMESPACE, read_config
 from tools.takeover import (
     POLICY,
     ROLE,
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> Exit:
         say(*_key_advice(stack, steps, accounts["trusted"]))
         return Exit.DONE
     say(f"Importing into stack {stack}:", *(f"  {each}" for each in existing))
-    sure = options.yes or is_emulator(config.get("endpoint")) or all(each.owner or each.parts for each in existing)
+    sure = options.yes or options.accounts.emulated or all(each.owner or each.parts for each in existing)
     before, keep = pulumi(stack, "stack", "export"), False
     try:
         import_resources(stack, import_file, existing)
