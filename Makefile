@@ -16,7 +16,7 @@ PYTHON := python3
 ANEW := $(if $(filter command,$(firstword $(origin PYTHON))),anew)
 RUN := .venv/bin/python -E -m
 TOOLS := up preview outputs destroy verify profile diagram rotate revoke adopt fleet shell env down
-TESTS := test fuzz faults trust bench
+TESTS := test fuzz faults bench
 .PHONY: help anew mend lint lock $(TOOLS) $(TESTS)
 .DEFAULT_GOAL := help
 
@@ -42,7 +42,6 @@ down: ## stop the emulator; its state is kept
 test: ## run all tests, on this machine only (ARGS="-k name")
 fuzz: ## try seeded random settings, policies and scenarios (FUZZ=2000)
 faults: ## fail AWS at each call, fill the disk, kill: does `up` recover?
-trust: ## compare two evaluators of trust policies on 1,000 seeded cases
 bench: ## time every command beside others (FLEET=100: many stacks)
 lint: ## check style, types and workflows
 lock: ## write requirements*.txt from requirements*.in (ARGS=--upgrade)
@@ -60,7 +59,6 @@ mend: ; $(error `make mend` is gone: run `make up`, which recovers by itself, or
 PYTEST_test := --numprocesses auto --dist worksteal
 PYTEST_fuzz := -q --timeout 0 tests/fuzz tests/scenarios
 PYTEST_faults := -q tests/faults/matrix.py tests/faults/kills.py tests/faults/troubles.py
-PYTEST_trust := -q tests/trust/thousand.py
 PYTEST_bench := -q $(if $(FLEET),tests/bench_fleet.py,tests/bench.py)
 fuzz: override FUZZ := $(or $(FUZZ),2000)
 $(TESTS): export PYTEST_ADDOPTS := $(value ARGS)
