@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
 from tests.preforked import READY
-from tests.proxy import Proxy, proxy_before
+from tests.proxy import proxy_before
 from tests.real_like import make_real_like, real_like_plugin
 from tests.shared_plugin import VARIABLE, shared_plugin
 from tests.standing import readable_state, stand
@@ -165,7 +164,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_user_settings() -> Iterator[None]:
+def _no_user_settings():
     """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI.
 
     Also from what `make test` was told: its variables and flags would reach every `make` that a test runs.
@@ -184,10 +183,10 @@ def _no_user_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def wait_until() -> Callable[[Callable[[], object]], None]:
+def wait_until():
     """Return a function that waits for a condition, within a bound."""
 
-    def wait(condition: Callable[[], object]) -> None:
+    def wait(condition):
         end = time.monotonic() + CONDITION_SECONDS
         while not condition():
             assert time.monotonic() < end, "the condition did not come true in time"
@@ -197,8 +196,8 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
 
 
 @pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    def find() -> int:
+def free_port():
+    def find():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             return probe.getsockname()[1]
@@ -207,7 +206,7 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+def emulator(tmp_path_factory, free_port):
     folder = tmp_path_factory.mktemp("emulator")
     (folder / ".venv").symlink_to(ROOT / ".venv")
     endpoint = f"http://127.0.0.1:{free_port()}"
@@ -217,28 +216,28 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
 
 
 @pytest.fixture
-def proxy(emulator: str) -> Iterator[Proxy]:
+def proxy(emulator):
     """Return a proxy of the test's own before the emulator."""
     with proxy_before(emulator) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def next_accounts() -> Callable[[], Accounts]:
+def next_accounts():
     ids = (f"{number:012d}" for number in itertools.count(100_000_000_001))
     return lambda: Accounts(next(ids), next(ids), next(ids))
 
 
 @pytest.fixture
-def accounts(next_accounts: Callable[[], Accounts]) -> Accounts:
+def accounts(next_accounts):
     return next_accounts()
 
 
 @pytest.fixture(scope="session")
-def aws_client(emulator: str) -> Callable[..., Any]:
+def aws_client(emulator):
     """Return a function that makes a client of a service, for the root of an account or with a key."""
 
-    def make(key_id: str, service: str, secret: str = "any", token: str | None = None) -> Any:  # noqa: S107
+    def make(key_id, service, secret="any", token=None):  # noqa: S107
         """Take an account's id for its root: the emulator asks that one for no secret."""
         return boto3.client(
             service,
@@ -278,7 +277,7 @@ def make_environment(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
+def template(tmp_path_factory, emulator):
     """Return the folder of a project whose stack is made and whose accounts are missing: every project is its copy."""
     folder = tmp_path_factory.mktemp("template")
     for name in PROGRAM:
@@ -294,7 +293,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, emulator: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Iterator[dict[str, str]]:
+def shared():
     """Return what makes engines use one process of the stand-in plugin; nothing where the official one is tested."""
     if AWS_PLUGIN != "stand-in":
         yield {}
@@ -304,7 +303,7 @@ def shared() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def fast_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def fast_python(tmp_path_factory):
     """Return what makes commands and language hosts start with the packages loaded; nothing where that is not Linux."""
     if sys.platform != "linux":
         yield {}
@@ -324,12 +323,10 @@ def fast_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 
 @pytest.fixture(scope="session")
-def make_project(
-    template: Path, emulator: str, shared: dict[str, str], fast_python: dict[str, str]
-) -> Callable[[Path, Accounts], Project]:
+def make_project(template, emulator, shared, fast_python):
     """Return a function that copies the project, with a stack that is not deployed, into a folder."""
 
-    def make(folder: Path, accounts: Accounts) -> Project:
+    def make(folder, accounts):
         shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
         # Once more: the plugins are those of this folder, and the emulator is told of its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
@@ -343,18 +340,13 @@ def make_project(
 
 
 @pytest.fixture(scope="session")
-def make_standing(
-    tmp_path_factory: pytest.TempPathFactory,
-    next_accounts: Callable[[], Accounts],
-    make_project: Callable[[Path, Accounts], Project],
-    aws_client: Callable[..., Any],
-) -> Callable[[Path, Accounts], Project]:
+def make_standing(tmp_path_factory, next_accounts, make_project, aws_client):
     """Return a function that makes a project that stands as after `pulumi up`, by copying one that was deployed."""
     original = make_project(tmp_path_factory.mktemp("original"), next_accounts())
     original.up()
     state = readable_state(original)
 
-    def make(folder: Path, accounts: Accounts) -> Project:
+    def make(folder, accounts):
         project = make_project(folder, accounts)
         stand(project, state, original.accounts, aws_client)
         return project
@@ -363,35 +355,31 @@ def make_standing(
 
 
 @pytest.fixture
-def project(tmp_path: Path, accounts: Accounts, make_project: Callable[[Path, Accounts], Project]) -> Project:
+def project(tmp_path, accounts, make_project):
     """Return a project of the test's own, whose stack is not deployed."""
     return make_project(tmp_path, accounts)
 
 
 @pytest.fixture
-def make_real(project: Project) -> Iterator[Callable[[str], Project]]:
+def make_real(project):
     """Return a function that makes the test's project one of real accounts, whose AWS is at an endpoint."""
     with ExitStack() as servers:
         yield lambda endpoint: make_real_like(project, servers.enter_context(real_like_plugin(endpoint)), endpoint)
 
 
 @pytest.fixture
-def real_project(make_real: Callable[[str], Project], emulator: str) -> Project:
+def real_project(make_real, emulator):
     """Return a project whose accounts count as real: nothing may be done in them without a yes."""
     return make_real(emulator)
 
 
 @pytest.fixture
-def standing(tmp_path: Path, accounts: Accounts, make_standing: Callable[[Path, Accounts], Project]) -> Project:
+def standing(tmp_path, accounts, make_standing):
     """Return a project of the test's own, deployed with the default settings."""
     return make_standing(tmp_path, accounts)
 
 
 @pytest.fixture(scope="module")
-def deployed(
-    tmp_path_factory: pytest.TempPathFactory,
-    next_accounts: Callable[[], Accounts],
-    make_standing: Callable[[Path, Accounts], Project],
-) -> Project:
+def deployed(tmp_path_factory, next_accounts, make_standing):
     """Return a project deployed with the default settings, shared by the tests of a module: leave it as it was."""
     return make_standing(tmp_path_factory.mktemp("deployed"), next_accounts())

@@ -79,11 +79,11 @@ def ran(start: int, end: int, *, failed: bool = False, deployed: bool = True) ->
         pytest.param([], False, None, id="there was none"),
     ],
 )
-def test_when_the_last_deployment_began(runs: list[Update], began: int | None, *, killed: bool) -> None:
+def test_when_the_last_deployment_began(runs, began, *, killed):
     assert last_began(runs, killed=killed) == (None if began is None else at(began))
 
 
-def test_a_very_first_deployment_that_was_killed_is_in_no_history() -> None:
+def test_a_very_first_deployment_that_was_killed_is_in_no_history():
     assert is_orphaned(AccessKey(id="AKIA", actual="Active", created=at(0)), last_began([], killed=True))
 
 
@@ -98,16 +98,12 @@ def test_a_very_first_deployment_that_was_killed_is_in_no_history() -> None:
         pytest.param(25, None, None, False, id="and no deployment is on record"),
     ],
 )
-def test_which_key_is_orphaned(
-    created: float | None, used: float | None, began: float | None, *, orphaned: bool
-) -> None:
+def test_which_key_is_orphaned(created, used, began, *, orphaned):
     created_at, used_at, began_at = (None if when is None else at(when) for when in (created, used, began))
     assert is_orphaned(AccessKey(id="AKIA", created=created_at, last_used=used_at), began_at) == orphaned
 
 
-def test_what_carries_no_tag_or_another_stacks_is_named_and_stays(
-    project: Project, aws_client: Callable[..., Any]
-) -> None:
+def test_what_carries_no_tag_or_another_stacks_is_named_and_stays(project, aws_client):
     by_hand = ByHand(project.accounts, aws_client)
     by_hand.role(Tags=[{"Key": OWNER_TAG, "Value": OTHER}])
     by_hand.user()
@@ -124,9 +120,7 @@ def test_what_carries_no_tag_or_another_stacks_is_named_and_stays(
     assert keys_of(project, aws_client) == [key]
 
 
-def test_an_emulated_stack_takes_over_what_a_killed_run_made(
-    project: Project, aws_client: Callable[..., Any], emulator: str
-) -> None:
+def test_an_emulated_stack_takes_over_what_a_killed_run_made(project, aws_client, emulator):
     with proxy_before(emulator) as proxy:
         project.configure({"endpoint": proxy.url})
         kill_at(project, proxy, "CreateRole", "CreateUser")
@@ -139,7 +133,7 @@ def test_an_emulated_stack_takes_over_what_a_killed_run_made(
     assert keys_of(project, aws_client) == [project.outputs()["accessKeyId"]]
 
 
-def test_an_unfinished_replacement_is_named(standing: Project, aws_client: Callable[..., Any], emulator: str) -> None:
+def test_an_unfinished_replacement_is_named(standing, aws_client, emulator):
     """Another name makes another role. The state has the old one in its place, so the new one cannot be imported."""
     trusting = aws_client(standing.accounts.trusting, "iam")
     with proxy_before(emulator) as proxy:
@@ -154,9 +148,7 @@ def test_an_unfinished_replacement_is_named(standing: Project, aws_client: Calla
         assert up(standing).returncode == 0
 
 
-def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(
-    standing: Project, aws_client: Callable[..., Any], emulator: str
-) -> None:
+def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(standing, aws_client, emulator):
     """A lost answer makes the plugin call again: the user has a key that the state does not know."""
     trusted = aws_client(standing.accounts.trusted, "iam")
     trusted.delete_access_key(UserName=USER, AccessKeyId=keys_of(standing, aws_client)[0])
@@ -180,9 +172,7 @@ def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(
     assert by_hand in keys_of(standing, aws_client)
 
 
-def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(
-    make_real: Callable[[str], Project], aws_client: Callable[..., Any], emulator: str
-) -> None:
+def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(make_real, aws_client, emulator):
     with proxy_before(emulator) as proxy:
         real = make_real(proxy.url)
         kill_at(real, proxy, "CreateRole", "CreateAccessKey")

@@ -10,7 +10,6 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from botocore.stub import Stubber
 from pydantic import SecretStr
 
 from tests import factories
-from tests.proxy import Fault, Proxy
+from tests.proxy import Fault
 from tools import trial
 from tools.__main__ import main
 from tools.callers import Caller
@@ -139,7 +138,7 @@ INACTIVE = ("Inactive", "Inactive", "Inactive")
         ),
     ],
 )
-def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
+def test_the_next_step(stands, title, declared):
     step = next_step(stands, OPTIONS, now=NOON)
     assert step.title.startswith(title)
     assert said(step) == declared
@@ -165,19 +164,19 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
         (situation(key("1"), undeployed="2", interrupted={"2"}), "did not end while it created key 2"),
     ],
 )
-def test_what_only_a_person_can_decide(stands: Situation, words: str) -> None:
+def test_what_only_a_person_can_decide(stands, words):
     with pytest.raises(FailedError, match=words):
         next_step(stands, OPTIONS, now=NOON)
 
 
-def test_a_key_that_the_state_does_not_know_is_recovered_by_make_up_or_deleted_by_a_person() -> None:
+def test_a_key_that_the_state_does_not_know_is_recovered_by_make_up_or_deleted_by_a_person():
     with pytest.raises(FailedError) as stopped:
         next_step(situation(key("1"), unknown=(unknown(),)), OPTIONS, now=NOON)
     assert "\n  make up STACK=x\n" in str(stopped.value)
     assert "\n  aws iam delete-access-key --access-key-id AKIAX1 " in str(stopped.value)
 
 
-def test_what_the_outputs_do_not_know_yet_is_deployed_to_its_end_first() -> None:
+def test_what_the_outputs_do_not_know_yet_is_deployed_to_its_end_first():
     """The state has key 2, made by a deployment that failed elsewhere: it is nobody else's, and the outputs are old."""
     made = next_step(situation(key("1"), key("2"), recorded=frozenset({"AKIA1"})), OPTIONS, now=NOON)
     assert (made.title, said(made), made.last) == ("Finish the last deployment", "1 Active, 2 Active", False)
@@ -219,7 +218,7 @@ PARAMETER, VERSION = "ssm/parameter:Parameter", "secretsmanager/secretVersion:Se
         (GOING, []),
     ],
 )
-def test_its_own_change_and_what_hangs_on_it_is_deployed(stands: Situation, own: list[Change]) -> None:
+def test_its_own_change_and_what_hangs_on_it_is_deployed(stands, own):
     assert others(own, next_step(stands, OPTIONS, now=NOON), stands) == []
 
 
@@ -244,12 +243,12 @@ def test_its_own_change_and_what_hangs_on_it_is_deployed(stands: Situation, own:
         (ONE, Change(operation="update", name="trusted", type="pulumi:providers:aws", properties=("defaultTags",))),
     ],
 )
-def test_any_other_change_is_named(stands: Situation, other: Change) -> None:
+def test_any_other_change_is_named(stands, other):
     assert others([other], next_step(stands, OPTIONS, now=NOON), stands) == [other]
 
 
-def test_the_state_tells_its_keys_and_what_was_begun() -> None:
-    def resource(label: str, kind: str = "aws:iam/accessKey:AccessKey", **more: Any) -> dict[str, Any]:
+def test_the_state_tells_its_keys_and_what_was_begun():
+    def resource(label, kind="aws:iam/accessKey:AccessKey", **more):
         return {"urn": f"urn:pulumi:s::p::a:b:C${kind}::assume-role-trusted-key-{label}", "type": kind, **more}
 
     one = resource("1", id="AKIA1", inputs={"status": "Active"}, outputs={"status": "Inactive"})
@@ -278,9 +277,7 @@ def test_the_state_tells_its_keys_and_what_was_begun() -> None:
     ],
 )
 @pytest.mark.parametrize("declared", ["Inactive", None])
-def test_a_key_that_was_used_lately_is_not_deleted(
-    declared: str | None, last_used: datetime | None, created: datetime, hours: float, again_after: str | None
-) -> None:
+def test_a_key_that_was_used_lately_is_not_deleted(declared, last_used, created, hours, again_after):
     old = AccessKey(
         label="1",
         id="AKIA1",
@@ -298,7 +295,7 @@ def test_a_key_that_was_used_lately_is_not_deleted(
             next_step(situation(old, key("2")), options, now=NOON)
 
 
-def test_no_situation_at_all_loses_the_last_working_key() -> None:
+def test_no_situation_at_all_loses_the_last_working_key():
     """Whatever the situation: an active key is never deleted, and made inactive only if the other one is active."""
     statuses = ("Active", "Inactive")
     kinds = list(itertools.product((*statuses, None), statuses, (*statuses, None)))
@@ -323,7 +320,7 @@ def test_no_situation_at_all_loses_the_last_working_key() -> None:
     assert steps > 80
 
 
-def test_the_label_of_the_new_key() -> None:
+def test_the_label_of_the_new_key():
     assert next_label(["1"]) == "2"
     assert next_label(["7", "10"]) == "11"
     assert next_label(["blue"]) == "1"
@@ -332,18 +329,18 @@ def test_the_label_of_the_new_key() -> None:
         next_step(situation(key("1")), Options(stack="x", label="1"), now=NOON)
 
 
-def test_labels_may_be_numbers_and_the_status_may_be_left_out() -> None:
+def test_labels_may_be_numbers_and_the_status_may_be_left_out():
     config = {"accessKeys": [{"label": 1}, {"label": "b", "status": "Inactive"}]}
     assert declared_keys(config) == {"1": "Active", "b": "Inactive"}
 
 
 @pytest.mark.parametrize("setting", ["[]", None, ["1"], [{"status": "Active"}], [{"label": 1}, {"label": "1"}]])
-def test_what_is_no_list_of_labels_is_refused(setting: object) -> None:
+def test_what_is_no_list_of_labels_is_refused(setting):
     with pytest.raises(StackError, match="not a list of"):
         declared_keys({"accessKeys": setting})
 
 
-def test_changes_by_hand_are_told() -> None:
+def test_changes_by_hand_are_told():
     lines = describe(situation(key("1", actual="Inactive"), key("2", actual=None), undeployed="3"))
     assert lines[0].startswith("Key 1 (AKIA1): Inactive, made 2025-12-03 12:00 UTC, last used")
     assert lines[0].endswith("(changed by hand: the stack last saw it Active)")
@@ -362,7 +359,7 @@ def outputs(**changes: Any) -> Outputs:
     return factories.outputs(**{**secrets, **changes})
 
 
-def test_what_aws_tells_of_the_keys_is_taken_in() -> None:
+def test_what_aws_tells_of_the_keys_is_taken_in():
     deployed = {
         "10": {"id": "AKIA1EXAMPLE00000001", "status": "Active"},
         "9": {"id": "AKIA2EXAMPLE00000002", "status": "Inactive"},
@@ -399,7 +396,7 @@ def test_what_aws_tells_of_the_keys_is_taken_in() -> None:
 STACK = Stack(outputs(), {}, State(keys=()))
 
 
-def test_no_is_nothing_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_is_nothing_written(monkeypatch):
     written: list[object] = []
     monkeypatch.setattr(rotate, "declare_keys", lambda _, *given: written.append(given))
     monkeypatch.setattr(rotate, "preview", lambda *_: [])
@@ -412,9 +409,7 @@ def test_no_is_nothing_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path(file).exists()  # a copy, for the preview
 
 
-def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(
-    deployed: Any, aws_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(deployed, aws_client, monkeypatch):
     iam = aws_client(deployed.accounts.trusted, "iam")
     user = {"UserName": iam.create_user(UserName="user-2")["User"]["UserName"]}
     old, new = (iam.create_access_key(**user)["AccessKey"]["AccessKeyId"] for _ in range(2))
@@ -428,7 +423,7 @@ def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(
     stack = Stack(outputs(userName="user-2", accessKeys=known), config, State(keys=held))
     written: list[object] = []
 
-    def declare(_: str, declared: Any, *flags: str) -> None:
+    def declare(_, declared, *flags):
         if not flags:  # it is written after the yes
             iam.update_access_key(**user, AccessKeyId=old, Status="Active")
             written.append(dict(declared))
@@ -455,7 +450,7 @@ BOTH = {label: {"id": f"AKIA{label}", "status": "Active"} for label in "12"}
 
 
 @pytest.mark.parametrize("stored", ["AKIA2", "AKIA1"])
-def test_with_a_store_the_secret_is_read_there(monkeypatch: pytest.MonkeyPatch, stored: str) -> None:
+def test_with_a_store_the_secret_is_read_there(monkeypatch, stored):
     proven: list[str] = []
     monkeypatch.setattr(trial, "stored_key", lambda *_: (stored, SecretStr("from the store")))
     monkeypatch.setattr(trial, "prove", lambda _, case: proven.append(case.secrets["2"].get_secret_value()))
@@ -469,22 +464,18 @@ def test_with_a_store_the_secret_is_read_there(monkeypatch: pytest.MonkeyPatch, 
             try_new_key(stands, found, OPTIONS, NOBODY)
 
 
-def test_a_key_that_aws_has_seen_at_work_needs_no_secret_to_let_the_inactive_one_go() -> None:
+def test_a_key_that_aws_has_seen_at_work_needs_no_secret_to_let_the_inactive_one_go():
     try_new_key(situation(key("1", *INACTIVE), key("2")), outputs(accessKeys=BOTH), OPTIONS, NOBODY)
 
 
-def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
-    emulator: str,
-    accounts: Any,
-    aws_client: Callable[[str, str], Any],
-) -> None:
+def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(emulator, accounts, aws_client):
     iam = aws_client(accounts.trusted, "iam")
     user_arn = iam.create_user(UserName="user-1")["User"]["Arn"]
     made = iam.create_access_key(UserName="user-1")["AccessKey"]
     new = new_key().model_copy(update={"id": made["AccessKeyId"]})
     role_arn = f"arn:aws:iam::{accounts.trusting}:role/role-1"
 
-    def tried(secret: str = made["SecretAccessKey"], user: str = user_arn, **terms: Any) -> None:
+    def tried(secret=made["SecretAccessKey"], user=user_arn, **terms):
         keys = {"2": {"id": new.id, "status": "Active"}}
         found = outputs(userArn=user, roleArn=role_arn, accessKeys=keys, terms={"endpoint": emulator, **terms})
         retries = Retries(seconds=0, report=lambda _: None)
@@ -520,9 +511,7 @@ def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(
         (("--yes", "--secret-stdin"), "standard input was empty"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_the_fix(
-    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_done_is_said_with_the_fix(arguments, words, capsys, monkeypatch):
     with open(os.devnull) as nothing:  # noqa: PTH123 - a device
         monkeypatch.setattr("sys.stdin", nothing)
         try:
@@ -629,21 +618,21 @@ class Terminal:
 
 
 def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
-    standing: Any, proxy: Proxy, aws_client: Callable[[str, str], Any]
-) -> None:
+    standing, proxy, aws_client
+):
     project = standing
     project.stand_behind(proxy.url)
     before = project.outputs()
     iam = aws_client(project.accounts.trusted, "iam")
     user_id = iam.get_user(UserName="user-1")["User"]["UserId"]
 
-    def keys() -> list[str]:
+    def keys():
         return [key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
 
-    def rotated(*options: str) -> subprocess.CompletedProcess[str]:
+    def rotated(*options):
         return project.python("-m", "tools", "rotate", "--stack", "test", "--yes", *options, check=False)
 
-    def killed_at(action: str) -> None:
+    def killed_at(action):
         """Lose the machine when AWS has done it, and before anybody has heard."""
         proxy.plan(action, Fault.HOLD)
         command = ("python", "-m", "tools", "rotate", "--stack", "test", "--yes")
@@ -711,14 +700,14 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
     assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]
 
 
-def test_a_change_that_the_program_refuses_is_not_written(deployed: Any) -> None:
+def test_a_change_that_the_program_refuses_is_not_written(deployed):
     done = deployed.python("-m", "tools", "rotate", "--stack", "test", "--yes", "--label", "a b", check=False)
     assert done.returncode == 1
     assert "a label is 1 to 64 letters" in done.stdout + done.stderr
     assert "assume-role:accessKeys" not in deployed.config()
 
 
-def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deployed: Any) -> None:
+def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deployed):
     """A new name in the file replaces the user, and with it the only key in use."""
     state = deployed.state()
     deployed.configure({"user": {"name": "other"}, "role": {"description": "other"}})
@@ -733,16 +722,14 @@ def test_another_change_that_is_pending_is_named_and_nothing_is_deployed(deploye
     assert deployed.state() == state
 
 
-def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
-    standing: Any, proxy: Proxy, aws_client: Callable[[str, str], Any], wait_until: Callable[..., None]
-) -> None:
+def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(standing, proxy, aws_client, wait_until):
     iam = aws_client(standing.accounts.trusted, "iam")
     nothing = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
     iam.create_policy(PolicyName="taken", PolicyDocument=json.dumps(nothing))
     two = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
     standing.configure({"accessKeys": two, "user": {"policyName": "taken"}, "endpoint": proxy.url})
 
-    def keys() -> set[str]:
+    def keys():
         return {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
 
     proxy.plan("CreatePolicy", Fault.WAIT)  # once it has failed, the engine begins nothing more
@@ -762,14 +749,14 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(
     assert {key["id"] for key in standing.outputs()["accessKeys"].values()} == made
 
 
-def test_without_a_stack_it_could_not_tell(deployed: Any) -> None:
+def test_without_a_stack_it_could_not_tell(deployed):
     done = deployed.python("-m", "tools", "rotate", "--stack", "nowhere", "--yes", check=False)
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project: Any) -> None:
+def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project):
     private_key = pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))
     project.configure({"pgpKeyFile": "reader.asc", "accessKeys": [{"label": "1"}, {"label": "2"}]})
@@ -786,7 +773,7 @@ def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project:
     assert secret not in tried.stdout + tried.stderr
 
 
-def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project: Any) -> None:
+def test_with_a_store_the_new_key_is_tried_as_it_stands_there(project):
     """It begins where a run was killed that had declared the new key, and not deployed it yet."""
     project.configure({"secretStore": {"kind": "ssm", "name": "/key"}})
     project.up()
