@@ -280,11 +280,6 @@ def ended(process: Path) -> bool:
 # The provider
 
 
-def test_wrong_account_is_refused(plugin, accounts):
-    with refused(f"AWS account ID not allowed: {accounts.trusting}", accounts.trusted):
-        plugin.configure(accounts.trusting, allowedAccountIds=[accounts.trusted])
-
-
 def test_nothing_of_the_users_configuration_matters(emulator, account, tmp_path, monkeypatch):
     credentials = tmp_path / "credentials"
     credentials.write_text(f"[default]\naws_access_key_id = {account}\naws_secret_access_key = any\n")
@@ -335,24 +330,6 @@ def test_assume_roles(plugin, accounts, aws_client):
 def test_provider_settings_that_cannot_work(plugin, account, settings, reason):
     with refused(reason):
         plugin.configure(account, **settings)
-
-
-def test_something_else_at_the_endpoint(plugin, account, proxy):
-    for action in ("GetCallerIdentity", "CreateUser"):
-        proxy.plan(action, Fault.WEB_PAGE)
-    with refused("GetCallerIdentity", proxy.url, "Does something else"):
-        plugin.configure(account, proxy.url)
-    plugin.configure(account, proxy.url)
-    with refused("creating IAM User (user-1)", "Does something else"):
-        plugin.make(USER, name="user-1")
-
-
-def test_throttled_calls_are_repeated(plugin, account, proxy):
-    plugin.configure(account, proxy.url)
-    proxy.plan("CreateUser", Fault.THROTTLE, Fault.THROTTLE)
-    proxy.plan("GetUser", Fault.THROTTLE)
-    assert plugin.make(USER, name="user-1").outputs["arn"].endswith(":user/user-1")
-    assert proxy.actions[-5:] == ["CreateUser"] * 3 + ["GetUser"] * 2
 
 
 @pytest.mark.parametrize(
@@ -733,19 +710,6 @@ def test_default_tags(plugin, account, iam):
     assert user.outputs["tagsAll"] == {"owner": "them", "stage": "test"}
 
 
-def test_name_conflict_leaves_nothing_in_the_state(engine):
-    made = {
-        ROLE: {"name": "role-1", "assumeRolePolicy": TRUST},
-        POLICY: {"name": "policy-1", "policy": S3},
-        USER: {"name": "user-1"},
-    }
-    for token, inputs in made.items():
-        engine.make(token, **inputs)
-        with refused(f"({inputs['name']})", f"Create{token.rsplit(':', 1)[1]}, EntityAlreadyExists") as errors:
-            engine.make(token, **inputs)
-        assert recorded(errors[0]) is None
-
-
 def test_import(engine, iam):
     iam.create_role(RoleName="role-1", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=7200)
     iam.create_user(UserName="user-1")
@@ -757,22 +721,6 @@ def test_import(engine, iam):
     assert list(engine.diff(role, maxSessionDuration=3600).diffs) == ["maxSessionDuration"]
     assert engine.diff(engine.adopt(USER, "user-1")).changes == proto.DiffResponse.DIFF_NONE
     assert engine.diff(engine.adopt(POLICY, policy), policy=S3).changes == proto.DiffResponse.DIFF_NONE
-
-
-@pytest.mark.parametrize(
-    ("token", "identifier", "form"),
-    [
-        (ROLE, "nobody", "name"),
-        (POLICY, "arn:aws:iam::{account}:policy/none", "ARN"),
-        (USER, "nobody", "name"),
-        (KEY, "AKIAIOSFODNN7EXAMPLE", "access key id"),
-        (ROLE_ATTACHMENT, "nobody/arn:aws:iam::aws:policy/ReadOnlyAccess", "ROLE/POLICY-ARN"),
-        (PARAMETER, "/none", "name"),
-    ],
-)
-def test_import_of_what_does_not_exist(engine, account, token, identifier, form):
-    with refused("importing", "not found in this account", f"imported by its {form}"):
-        engine.adopt(token, identifier.format(account=account))
 
 
 def give_policies(iam: Any, kind: str, name: str) -> str:
@@ -853,11 +801,3 @@ def test_a_policy_changes_and_goes_where_an_answer_on_the_way_was_lost(plugin, a
     proxy.plan("DeletePolicyVersion", Fault.LOSE)
     plugin.delete(policy)
     assert iam.list_policies(Scope="Local")["Policies"] == []
-
-
-def test_policy_in_use_cannot_be_deleted(engine, iam):
-    policy = engine.make(POLICY, name="policy-1", policy=S3)
-    iam.create_user(UserName="user-1")
-    iam.attach_user_policy(UserName="user-1", PolicyArn=policy.id)
-    with refused("deleting IAM Policy", "DeletePolicy, DeleteConflict"):
-        engine.delete(policy)

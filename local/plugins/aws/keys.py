@@ -54,7 +54,7 @@ def encrypted(pgp_key: str, secret: str) -> Properties:
         certificate = pysequoia.Cert.from_bytes(base64.b64decode(pgp_key, validate=True))
         sealed = pysequoia.encrypt(secret.encode(), recipients=[certificate], armor=False)
     except Exception as error:  # noqa: BLE001 - pysequoia raises no narrower one
-        reason = str(error).splitlines()[0]  # without pysequoia's own trace
+        reason = str(error).splitlines()[0].rstrip(".")  # without pysequoia's own trace
         raise ValueError(
             f"pgpKey is not a public key in base64 that can encrypt: {reason}. The access key was created, and nobody "
             "has its secret: correct pgpKey, and the next `pulumi up` replaces the key (with the same pgpKey it leaves "
