@@ -2,10 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pysequoia
 
+from components.iam.documents import deny_older_sessions
 from tests.conftest import ROOT
+from tools.revocation import POLICY_NAME
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -129,3 +132,27 @@ def test_destroys_without_questions_where_everything_is_pretend(standing, free_p
     assert f"Stack test was deployed to another endpoint: asking {project.endpoint} instead." in up.stderr
     assert "another endpoint" not in done.stderr
     assert project.pulumi("stack", "output", "--json").stdout.strip() == "{}"
+
+
+def test_destroy_removes_what_revoke_put_on_role_and_user(real_project, aws_client):
+    """AWS deletes no role or user that has an inline policy."""
+    project, document = real_project, json.dumps(deny_older_sessions(datetime.now(UTC)))
+    project.run("make", "up", "STACK=test", "YES=1")
+    trusting, trusted = (aws_client(getattr(project.accounts, side), "iam") for side in ("trusting", "trusted"))
+    trusting.put_role_policy(RoleName="Assume-Role-1", PolicyName=POLICY_NAME, PolicyDocument=document)
+    trusted.put_user_policy(UserName="user-1", PolicyName=POLICY_NAME, PolicyDocument=document)
+
+    asked = project.run("make", "destroy", "STACK=test", check=False)
+
+    assert asked.returncode != 0
+    assert "make revoke put these inline policies there" in asked.stdout
+    assert trusted.list_user_policies(UserName="user-1")["PolicyNames"] == [POLICY_NAME]
+
+    done = project.run("make", "destroy", "STACK=test", "YES=1")
+
+    assert f"{POLICY_NAME} of user user-1" in done.stdout
+    assert trusted.list_users()["Users"] == []
+
+
+def test_destroy_goes_on_where_no_deployment_can_be_read(real_project):
+    assert "make revoke" not in real_project.run("make", "destroy", "STACK=test", "YES=1").stdout

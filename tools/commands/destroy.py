@@ -5,7 +5,7 @@ import argparse
 from tools.cli import show
 from tools.console import complain
 from tools.environment import unattended
-from tools.errors import Exit
+from tools.errors import Exit, sentence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,8 @@ def run(options: argparse.Namespace) -> Exit:
     The engine does not run the program for that: it signs in as the state recorded. With the program, a faulty
     configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
     """
+    if not options.accounts.emulated and not without_revocation(options):
+        return Exit.CANNOT_TELL
     flags = unattended(options.arguments, options.accounts, yes=options.yes)
     if show(options.stack, "destroy", *flags, *options.arguments, interactive=True):
         return Exit.DONE
@@ -27,3 +29,14 @@ def run(options: argparse.Namespace) -> Exit:
         f"STACK={options.stack} ARGS=--run-program"
     )
     return Exit.FAILED
+
+
+def without_revocation(options: argparse.Namespace) -> bool:
+    """Remove what `revoke` put on the role and the user; return False where the user said no."""
+    from tools.revocation import remove_revocation  # noqa: PLC0415 - takes a while, and emulated stacks need none of it
+
+    try:
+        return remove_revocation(options.stack, yes=options.yes)
+    except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
+        sentence(error)
+        return True  # nothing is deployed, or Pulumi says what is wrong with the sign-in
