@@ -93,6 +93,20 @@ def test_no_more_at_once_than_was_said(fleet, tmp_path):
     assert max((tmp_path / "most").read_text().split()) == "2"
 
 
+def test_yes_is_passed_on_to_what_asks_alone(fleet, tmp_path):
+    """`verify` has no such option, and to `preview` it would be an unknown one of Pulumi's."""
+    assert done(fleet({"a": ""}, "verify", "--stacks=a", "--yes"))[0] == Exit.DONE
+    assert "--yes" not in (tmp_path / ".local/fleet/a.log").read_text()
+
+
+def test_an_open_quote_in_the_arguments_is_a_sentence(fleet):
+    code, _, err = done(fleet({"a": ""}, "verify", "--stacks=a", "--args=--save 'a"))
+    assert (code, err) == (
+        Exit.CANNOT_TELL,
+        "error: --args cannot be split into arguments: No closing quotation. Close each quote.\n",
+    )
+
+
 def test_no_match_is_a_sentence(fleet):
     code, _, err = done(fleet({"a": ""}, "verify", "--stacks=customer-*"))
     assert (code, "matches 'customer-*'" in err) == (Exit.CANNOT_TELL, True)

@@ -30,6 +30,7 @@ from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 
 LOGS: Final = LOCAL_FOLDER / "fleet"
 ACTIONS: Final = ("preview", "up", "verify", "rotate")
+ASKING: Final = frozenset({"up", "rotate"})
 LAST_LINES: Final = 12  # of the log of a stack that failed
 HEADINGS: Final = ("stack", "accounts", "state", "proof", "key age")
 STATES: Final[Mapping[Exit, str]] = {  # the one that counts most comes first
@@ -116,6 +117,7 @@ class Run:
 
 def run(options: argparse.Namespace) -> Exit:
     """Run the command on every stack, and return the exit code of all together."""
+    words = command_of(options)
     runs = [Run(stack, is_emulated(stack)) for stack in stacks(options.stacks)]
     if not runs:
         raise StackError(
@@ -126,7 +128,6 @@ def run(options: argparse.Namespace) -> Exit:
     if options.action in ("preview", "up"):
         refuse_equal_names([each.stack for each in runs])
     LOGS.mkdir(mode=0o700, parents=True, exist_ok=True)  # the arguments may ask for secrets
-    words = [options.action, *(["--yes"] if options.yes else []), *shlex.split(options.args)]
     stopped = threading.Event()
 
     def stop(*_: object) -> None:
@@ -149,6 +150,15 @@ def run(options: argparse.Namespace) -> Exit:
     if stopped.is_set():
         raise KeyboardInterrupt
     return next(code for code in STATES if code in {each.code for each in runs})
+
+
+def command_of(options: argparse.Namespace) -> list[str]:
+    """Return the command for each stack, and its arguments."""
+    try:
+        arguments = shlex.split(options.args)
+    except ValueError as error:
+        raise ToolError(f"--args cannot be split into arguments: {error}. Close each quote.") from None
+    return [options.action, *(["--yes"] if options.yes and options.action in ASKING else []), *arguments]
 
 
 def refuse_to_ask(runs: Sequence[Run], options: argparse.Namespace) -> None:
