@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import create_loader
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 from botocore.session import Session
 from pydantic import SecretStr
@@ -118,18 +118,15 @@ def _without_profile() -> Session:
     return _session(session_vars={"profile": (None, None, None, None)})
 
 
+_loader = cache(create_loader)  # reading the services' descriptions is most of what a client costs
+
+
 def _session(**settings: Any) -> Session:  # noqa: ANN401 - botocore's own
     """Return a session of botocore with the parts that all callers share."""
     session = Session(**settings)
-    session.register_component("data_loader", _descriptions())
+    session.register_component("data_loader", _loader())
     session.register_component("response_parser_factory", _Parsers())
     return session
-
-
-@cache
-def _descriptions() -> Loader:
-    """Return one reader of the AWS services' descriptions for all callers: reading them is most of what one costs."""
-    return create_loader()
 
 
 def administrator(side: Side, config: Mapping[str, Any], *, checked: bool = True) -> Caller:
@@ -137,7 +134,7 @@ def administrator(side: Side, config: Mapping[str, Any], *, checked: bool = True
 
     Args:
         side: which of the two accounts.
-        config: the stack's configuration, as ``tools.stack.read_config`` or ``sign_in`` returns it.
+        config: the stack's configuration, as ``read_config`` or ``sign_in`` returns it.
         checked: whether to ask STS if the credentials belong to the account.
 
     Raises:

@@ -107,9 +107,8 @@ def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
         )
     _refuse_early_delete(leaving, now=now, quiet=options.quiet)
     declared: Declared = {str(staying.label): kept}
-    return Step(
-        title=f"Delete {leaving}", label=leaving.label, declared=declared, deletes=leaving.id, last=kept == "Active"
-    )
+    is_last = kept == "Active"
+    return Step(title=f"Delete {leaving}", label=leaving.label, declared=declared, deletes=leaving.id, last=is_last)
 
 
 def _refuse_unknown_keys(situation: Situation, stack: str) -> None:
@@ -131,31 +130,27 @@ def _refuse_to_close_all(situation: Situation, stack: str) -> None:
     at_work = [key for key in situation.keys if key.actual == "Active"]
     if at_work and {key.declared for key in situation.keys} - {None} == {"Inactive"}:
         raise FailedError(
-            f"The configuration wants {at_work[-1]} inactive, and no other key of the stack is active. Set its status "
-            f"to Active in accessKeys, then run this again. To stop every key:\n  make revoke STACK={stack}"
+            f"The configuration wants {at_work[-1]} inactive, and no other key is active. Set its status to Active in "
+            f"accessKeys, then run this again. To stop every key:\n  make revoke STACK={stack}"
         )
 
 
 def _refuse_what_is_unclear(situation: Situation, stack: str) -> None:
     """Raise FailedError where two keys are not what a rotation makes of them."""
     leaving, staying = situation.leaving, situation.staying
+    repair = f"Bring the account in line with the stack, then run this again:\n  make up STACK={stack} ARGS=--refresh"
     if situation.undeployed:
         raise FailedError(
-            f"The configuration declares key {' and '.join(situation.undeployed)}, but the user already has two keys, "
-            f"the most that AWS allows: {situation.keys[0]} and {situation.keys[1]}. Declare those two in accessKeys, "
-            "then run this again."
+            f"The configuration declares key {' and '.join(situation.undeployed)}, but the user has two keys, the most "
+            f"that AWS allows. Declare {situation.keys[0]} and {situation.keys[1]} in accessKeys, then run this again."
         )
     if staying.declared == "Active" and staying.actual != "Active":
         state = "gone from the account" if staying.actual is None else "inactive in the account"
-        raise FailedError(
-            f"The new {staying} is {state}, so {leaving} is left alone. Bring the account in line with the stack: "
-            f"make up STACK={stack} ARGS=--refresh. Then run this again."
-        )
+        raise FailedError(f"The new {staying} is {state}, so {leaving} is left alone. {repair}")
     if leaving.actual == "Active" and leaving.deployed == "Inactive":
         raise FailedError(
-            f"The stack made {leaving} inactive, and somebody made it active again, so something still needs it. Find "
-            f"that and give it the new {staying}. Then make the old one inactive: make up STACK={stack} "
-            "ARGS=--refresh. Then run this again."
+            f"The stack made {leaving} inactive, and somebody made it active again, so something still needs it. Give "
+            f"that the new {staying}. {repair}"
         )
 
 
@@ -163,7 +158,7 @@ def _add(situation: Situation, label: str | None) -> Step:
     """Return the step that adds a key; where a run was killed at it, the same key again."""
     undeployed = situation.undeployed
     kept: Declared = {label: status for label, status in situation.declared.items() if label not in undeployed}
-    if undeployed and not kept:
+    if undeployed and not kept and situation.keys:
         raise FailedError(
             f"The configuration declares key {undeployed[0]} in place of {situation.keys[0]}: one would be deleted at "
             "once, perhaps before the other exists. Declare both in accessKeys, the old one first."

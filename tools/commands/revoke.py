@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.iam.documents import deny_older_sessions, listed, statements
+from components.iam.documents import deny_older_sessions
 from tools.callers import aws_time, beside, sign_in, sign_in_error, text_of
 from tools.console import agreed, say
 from tools.errors import Exit, FailedError, StackError
@@ -255,15 +255,6 @@ def _no_password(iam: "IAMClient", outputs: Outputs) -> Iterator[Part]:
     yield Part(what=f"user {user} has no console password", failure=failure if has_password(iam, user) else "")
 
 
-def others_let_in(outputs: Outputs) -> str:
-    """Return who else may begin new sessions of the role, by its trust policy; empty where nobody may."""
-    conditions = [statement.get("Condition", {}) for statement in statements(outputs.terms.trust_policy)]
-    arns = {arn for each in conditions for arn in listed(each.get("ArnLike", {}).get("aws:PrincipalArn"))}
-    if not arns:
-        return f"whoever else account {outputs.trusted_account_id} allows to assume it"
-    return ", ".join(sorted(arns - {outputs.user_arn}))
-
-
 def first_thing(stack: str) -> str:
     """Return what a person has to do at once, lest the next deployment from elsewhere undo it all."""
     file = f"Pulumi.{stack.rpartition('/')[2]}.yaml"
@@ -276,14 +267,12 @@ Commit the changed one now, and stop pipelines until they have it:
 
 def what_is_left(stack: str, outputs: Outputs) -> str:
     """Return what the revocation did not reach, and how to open again what was revoked."""
-    role, others, hours = outputs.role_name, others_let_in(outputs), outputs.terms.max_session_duration / 3600
+    role, hours = outputs.role_name, outputs.terms.max_session_duration / 3600
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
-    still = f"""- The role still lets in {others}. To close it to everybody, in account {outputs.trusting_account_id}:
-    aws iam attach-role-policy --role-name {role} --policy-arn {deny_all}
-"""
     return f"""
 What this did not reach:
-{still if others else ""}\
+- Whoever else the role's trust policy lets in. To close it to everybody, in account {outputs.trusting_account_id}:
+    aws iam attach-role-policy --role-name {role} --policy-arn {deny_all}
 - A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
   that role's sessions. CloudTrail shows them as AssumeRole by assumed-role/{role}.
 

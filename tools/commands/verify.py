@@ -139,8 +139,8 @@ def check_stack(stack: str, *, wait: bool = True) -> Proof:
 
     Args:
         stack: name of the stack.
-        wait: whether to wait until all results are final. Where not, and a change still propagates, only what must
-            work is tried, and the proof says when refusals are final.
+        wait: whether to wait until all results are final. If not, and a change still propagates, only what must work
+            is tried, and the proof says when refusals are final.
     """
     parser = argparse.ArgumentParser()
     add_arguments(parser)

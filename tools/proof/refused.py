@@ -23,10 +23,7 @@ def _role_refuses(case: Case, caller: Caller | None = None, *, mfa: bool = True,
 
 
 def _key_alone_checks() -> list[Check]:
-    advice = (
-        "The user's own key should do nothing but assume the role: see the row on the user's policies, and detach the "
-        "ones that the stack does not know."
-    )
+    advice = "The user's own key should do nothing but assume the role: see the row on the user's policies."
     return [
         Check(
             f"key alone: {read.action}",

@@ -43,9 +43,7 @@ def key_check_name(label: str | None) -> str:
 def key_checks(case: Case) -> list[Check]:
     """Return the checks of the user's keys."""
     outputs = case.outputs
-    advice = (
-        f"The key is not active in account {outputs.trusted_account_id}, or its secret is another one. {case.put_back}"
-    )
+    advice = f"The key is inactive in account {outputs.trusted_account_id}, or its secret is wrong. {case.put_back}"
     checks: list[Check] = []
     if outputs.secret_location and outputs.access_key_id:
         stored = partial(as_administrator, read=_stored_key)
@@ -69,11 +67,8 @@ def _own_key(case: Case, *, label: str) -> Finding:
             return disproven(f"the stack has no secret of {key.id}, encrypted or not", _lost_secret(case))
         if label != case.current_label:
             return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
-        return unknown(
-            f"the secret of {key.id} is not at hand",
-            _where_is_the_secret(case),
-            needs_person=bool(key.encrypted_secret),
-        )
+        lacking = f"the secret of {key.id} is not at hand"
+        return unknown(lacking, _where_is_the_secret(case), needs_person=bool(key.encrypted_secret))
     identity = case.retries.call(f"key {label}", case.holder(label).client("sts").get_caller_identity)
     expected = case.outputs.user_arn
     if case.other_partition:
@@ -85,24 +80,17 @@ def _own_key(case: Case, *, label: str) -> Finding:
 
 def _lost_secret(case: Case) -> str:
     return (
-        "AWS returns a secret once, so this key works and nobody can use it. Give the key another label in the "
-        f"configuration (accessKeys), and a pgpKeyFile that can be encrypted to, then:\n  make up STACK={case.stack}\n"
-        f"Whoever has the secret proves it with:\n  {_with_secret(case)}"
+        "AWS returns a secret once, so nobody can use this key. Give it another label in accessKeys, and set a "
+        f"pgpKeyFile that can be encrypted to, then:\n  make up STACK={case.stack}"
     )
 
 
 def _where_is_the_secret(case: Case) -> str:
-    if case.outputs.encrypted_secret_access_key:
-        return (
-            "The stack has it encrypted only. Decrypt it and hand it over:\n"
-            f"  make -s outputs STACK={case.stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt | "
-            f"{_with_secret(case)}"
-        )
-    return f"Give it on standard input:\n  {_with_secret(case)}"
-
-
-def _with_secret(case: Case) -> str:
-    return f"make verify STACK={case.stack} ARGS=--secret-stdin"
+    verify = f"make verify STACK={case.stack} ARGS=--secret-stdin"
+    if not case.outputs.encrypted_secret_access_key:
+        return f"Give it on standard input:\n  {verify}"
+    decrypt = f"make -s outputs STACK={case.stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
+    return f"The stack has it encrypted only. Decrypt it and hand it over:\n  {decrypt} | {verify}"
 
 
 def _stored_key(case: Case) -> Finding:
@@ -129,20 +117,14 @@ def _inactive_key(case: Case, *, label: str) -> Finding:
 
 
 def _no_key(case: Case) -> Finding:
-    return unknown(
-        "every key is inactive",
-        "Nobody can get in, so nothing else can be proven. To go back, set a key's status to Active in the "
-        f"configuration (accessKeys), then:\n  make up STACK={case.stack}",
-    )
+    go_back = f"To go back, set a key's status to Active in accessKeys, then:\n  make up STACK={case.stack}"
+    return unknown("every key is inactive", f"Nobody can get in, so nothing else can be proven. {go_back}")
 
 
 def session_checks(case: Case) -> list[Check]:
     """Return the checks of what the role's session is and may do."""
     outputs = case.outputs
-    closed = (
-        "The role does not let the user in, or the user may not ask: see the rows on the trust policy and on the "
-        f"user's policies. {case.put_back}"
-    )
+    closed = f"See the rows on the trust policy and the user's policies. {case.put_back}"
     too_long = f"The role allows longer sessions than the stack says: see the row on the role's limits. {case.put_back}"
     assumes, needs = f"the key assumes {outputs.role_arn}", (key_check_name(case.current_label),)
     of_role = f"of role {outputs.role_name} in account {outputs.trusting_account_id}"
@@ -220,10 +202,8 @@ def _why_refused(case: Case, error: ClientError) -> str:
 def _whose_session(case: Case) -> Finding:
     outputs = case.outputs
     identity = case.retries.call("session", case.role().client("sts").get_caller_identity)
-    expected = (
-        f"arn:{outputs.terms.partition}:sts::{outputs.trusting_account_id}:assumed-role/"
-        f"{outputs.role_name}/{SESSION_NAME}"
-    )
+    account = f"arn:{outputs.terms.partition}:sts::{outputs.trusting_account_id}"
+    expected = f"{account}:assumed-role/{outputs.role_name}/{SESSION_NAME}"
     if (identity["Arn"], identity["Account"]) != (expected, outputs.trusting_account_id):
         advice = f"The session should be {expected}. Is the stack's role another one now?"
         return disproven(str(identity["Arn"]), advice)
