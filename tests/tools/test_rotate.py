@@ -81,64 +81,30 @@ def said(step: Step) -> str:
 INACTIVE = ("Inactive", "Inactive", "Inactive")
 
 
-@pytest.mark.parametrize(
-    ("stands", "title", "declared"),
-    [
-        pytest.param(situation(key("1")), "Add key 2", "1 Active, 2 Active", id="begin"),
-        pytest.param(situation(key("1"), undeployed="7"), "Add key 7", "1 Active, 7 Active", id="killed before add"),
-        pytest.param(situation(key("1", *INACTIVE)), "Add key 2", "1 Inactive, 2 Active", id="revoked"),
-        pytest.param(situation(key("1", actual=None)), "Add key 2", "1 Active, 2 Active", id="the only one is gone"),
-        pytest.param(situation(key("1"), key("2")), "Make key 1", "1 Inactive, 2 Active", id="added"),
-        pytest.param(
-            situation(key("1", "Inactive"), key("2")),
-            "Make key 1",
-            "1 Inactive, 2 Active",
-            id="killed before it was inactive",
-        ),
-        pytest.param(
-            situation(key("1", "Inactive", "Active", "Inactive"), key("2")),
-            "Make key 1",
-            "1 Inactive, 2 Active",
-            id="killed before its inactivity was recorded",
-        ),
-        pytest.param(
-            situation(key("1", actual="Inactive"), key("2")),
-            "Make key 1",
-            "1 Inactive, 2 Active",
-            id="old one made inactive by hand",
-        ),
-        pytest.param(
-            situation(key("1", None), key("2")),
-            "Make key 1",
-            "1 Inactive, 2 Active",
-            id="old one taken out of the configuration while active",
-        ),
-        pytest.param(situation(key("1", *INACTIVE), key("2")), "Delete key 1", "2 Active", id="inactive"),
-        pytest.param(
-            situation(key("1", None, "Inactive", "Inactive"), key("2")),
-            "Delete key 1",
-            "2 Active",
-            id="killed before delete",
-        ),
-        pytest.param(
-            situation(key("1", None, "Inactive", None), key("2")),
-            "Delete key 1",
-            "2 Active",
-            id="killed before its deletion was recorded",
-        ),
-        pytest.param(situation(key("1"), key("2", *INACTIVE)), "Delete key 2", "1 Active", id="new one given up"),
-        pytest.param(
-            situation(key("1", *INACTIVE), key("2", *INACTIVE)), "Delete key 1", "2 Inactive", id="both revoked"
-        ),
-        pytest.param(
-            situation(key("1", "Inactive", "Active", "Inactive"), key("2", "Inactive", "Active", "Inactive")),
-            "Delete key 1",
-            "2 Inactive",
-            id="both revoked, not deployed since",
-        ),
-    ],
-)
-def test_the_next_step(stands, title, declared):
+HALF_REVOKED = ("Inactive", "Active", "Inactive")  # not deployed since
+ADD, MAKE, DELETE = "1 Active, 2 Active", "1 Inactive, 2 Active", "2 Active"
+STEPS = {
+    "begin": (situation(key("1")), "Add key 2", ADD),
+    "no key": (situation(), "Add key 1", "1 Active"),
+    "killed before add": (situation(key("1"), undeployed="7"), "Add key 7", "1 Active, 7 Active"),
+    "revoked": (situation(key("1", *INACTIVE)), "Add key 2", MAKE),
+    "the only one is gone": (situation(key("1", actual=None)), "Add key 2", ADD),
+    "added": (situation(key("1"), key("2")), "Make key 1", MAKE),
+    "killed before it was inactive": (situation(key("1", "Inactive"), key("2")), "Make key 1", MAKE),
+    "killed before that was recorded": (situation(key("1", *HALF_REVOKED), key("2")), "Make key 1", MAKE),
+    "inactive by hand": (situation(key("1", actual="Inactive"), key("2")), "Make key 1", MAKE),
+    "active, and declared no longer": (situation(key("1", None), key("2")), "Make key 1", MAKE),
+    "inactive": (situation(key("1", *INACTIVE), key("2")), "Delete key 1", DELETE),
+    "killed before delete": (situation(key("1", None, "Inactive", "Inactive"), key("2")), "Delete key 1", DELETE),
+    "deletion not recorded": (situation(key("1", None, "Inactive", None), key("2")), "Delete key 1", DELETE),
+    "new one given up": (situation(key("1"), key("2", *INACTIVE)), "Delete key 2", "1 Active"),
+    "both revoked": (situation(key("1", *INACTIVE), key("2", *INACTIVE)), "Delete key 1", "2 Inactive"),
+    "both half revoked": (situation(key("1", *HALF_REVOKED), key("2", *HALF_REVOKED)), "Delete key 1", "2 Inactive"),
+}
+
+
+@pytest.mark.parametrize(("stands", "title", "declared"), STEPS.values(), ids=STEPS)
+def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
     step = next_step(stands, OPTIONS, now=NOON)
     assert step.title.startswith(title)
     assert said(step) == declared

@@ -42,6 +42,7 @@ class Rotations:
         time = {"clock": lambda: self.aws.now, "sleep": self.aws.sleep}
         delay = functools.partial(Delay, **time, today=self.aws.today)
         for name, value in {
+            "tools.cli.pulumi": self.engine.pulumi,
             "tools.stack.pulumi": self.engine.pulumi,
             "tools.engine.pulumi": self.engine.pulumi,
             "tools.commands.rotate.run_visibly": self.engine.run_visibly,

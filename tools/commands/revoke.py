@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from components.iam import Side
 
-PROBE_SECONDS = 2.0  # how long the first act waits for a session to begin that is tried afterwards
+PROBE_SECONDS = 2.0  # how long the keys stay active, at most, so that a session can begin to be tried afterwards
 ACT_SECONDS = 90.0  # for all acts together: a sign-in or AWS may hang
 BY_HAND = (
     "Until that is corrected, revoke by hand. In the trusted account: aws iam list-access-keys --user-name USER, then "
@@ -67,8 +67,7 @@ def run(options: argparse.Namespace) -> Exit:
     seconds = propagation_seconds(outputs.terms.endpoint)
     case = Case(stack=options.stack, outputs=outputs, config=config, retries=Retries(seconds=0.0, report=say))
     probing = beside(partial(probes, case))
-    wait_for([probing], PROBE_SECONDS)
-    failed = _report(revoke(case))
+    failed = _report(revoke(case, probing))
     # Where something failed, what worked may well go on working.
     retries = Retries(seconds=0.0 if failed else seconds, report=say)
     delay = Delay(seconds=retries.seconds)
@@ -108,12 +107,12 @@ def _tried(probing: Future[Probes], retries: Retries, delay: Delay) -> Iterator[
     yield from found.unproven
 
 
-def revoke(case: Case) -> Iterator[Part]:
+def revoke(case: Case, probing: Future[Probes]) -> Iterator[Part]:
     """Act on both accounts and on the stack's file side by side, and yield each part as soon as it is done."""
     reports: queue.Queue[Part | None] = queue.Queue()
     closed = threading.Event()
     acts: dict[str, Callable[[], Iterator[Part]]] = {
-        "everything in the trusted account": partial(_in_trusted_account, case, closed),
+        "everything in the trusted account": partial(_in_trusted_account, case, closed, probing),
         "everything in the trusting account": partial(_in_trusting_account, case, closed),
         "accessKeys of the stack's file": partial(_in_file, case),
     }
@@ -154,7 +153,7 @@ def _in_file(case: Case) -> Iterator[Part]:
     yield Part(what=f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again")
 
 
-def _in_trusted_account(case: Case, closed: threading.Event) -> Iterator[Part]:
+def _in_trusted_account(case: Case, closed: threading.Event, probing: Future[Probes]) -> Iterator[Part]:
     """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
 
     Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of the
@@ -164,6 +163,7 @@ def _in_trusted_account(case: Case, closed: threading.Event) -> Iterator[Part]:
     what = f"every key of user {user} is inactive"
     try:
         iam = _iam(case, "trusted")
+        wait_for([probing], PROBE_SECONDS)  # that a session begins which can be tried afterwards
         yield from _guarded(what, partial(_close_keys, iam, user))
         closed.set()
         yield from _guarded("sessions of the user are refused", partial(_refuse_sessions, iam, "user", user))
