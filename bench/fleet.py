@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from tests.bench import cost
+from bench.bench import cost
 from tests.standing import readable_state, stand
 
 FLEET = int(os.environ.get("FLEET") or 10)
