@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import botocore.session
 import pulumi
@@ -118,9 +118,6 @@ class Recorded:
         found = self.all(resource_type)
         assert len(found) == 1, f"{resource_type} is there {len(found)} times"
         return found[0]
-
-    def provider_of(self, name: str) -> str:
-        return self.named(name).provider
 
     def document(self, name: str) -> Any:
         """Return the policy document that a role or a policy was given."""
@@ -272,19 +269,6 @@ def record(
 
     run()
     return recorded
-
-
-class RunProgram(Protocol):
-    """Runs the program with a configuration, as the stack's file has it, over the two accounts' ids."""
-
-    def __call__(
-        self,
-        *,
-        secret_keys: tuple[str, ...] = (),
-        preview: bool = False,
-        marks_secrets: bool = True,
-        **config: object,
-    ) -> Recorded: ...
 
 
 @pytest.fixture(scope="session")
