@@ -1,5 +1,6 @@
 """The two AWS providers: one per account, each able to work in exactly that account and no other."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 
@@ -9,7 +10,7 @@ import pulumi_aws as aws
 from .models import AccountArgs
 
 SESSION_NAME = "pulumi-assume-role"  # what CloudTrail shows for a deployment through assumeRoleArn
-EMULATED_SERVICES = ("iam", "sts", "s3", "secretsmanager", "ssm")
+EMULATED_SERVICES = ("iam", "sts", "secretsmanager", "ssm")
 
 
 def account_provider(
@@ -55,7 +56,6 @@ def account_provider(
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
         skip_region_validation=True,
-        s3_use_path_style=True,
     )
 
 
@@ -76,4 +76,34 @@ def require_provider(component: pulumi.ComponentResource) -> pulumi.ResourceOpti
             f"{component.pulumi_resource_name} needs the AWS provider of its account. Give it one: "
             "opts=pulumi.ResourceOptions(provider=aws.Provider(..., allowed_account_ids=[ACCOUNT]))"
         )
-    return pulumi.ResourceOptions(parent=component, provider=provider)
+    hook = pulumi.ResourceHook(f"{component.pulumi_resource_name}-before-update", refuse_unfinished_update)
+    return pulumi.ResourceOptions(
+        parent=component, provider=provider, hooks=pulumi.ResourceHookBinding(before_update=[hook])
+    )
+
+
+def refuse_unfinished_update(args: pulumi.ResourceHookArgs) -> None:
+    """Stop an update that would succeed without a call to AWS, since the last one failed.
+
+    The AWS provider answers a failed update with the new values as its state. The next update finds no difference and
+    reports success, and AWS keeps the old thing: a trust policy without its external id, or an active key.
+    https://github.com/pulumi/pulumi/issues/21458
+
+    Raises:
+        pulumi.RunError: the state already has every value that changes, so only a failed update can have written it.
+    """
+    old, new, state = args.old_inputs or {}, args.new_inputs or {}, args.old_outputs or {}
+    changed = [key for key in {*old, *new} if old.get(key) != new.get(key) and not key.startswith("__")]
+    if changed and all(_meaning(state.get(key)) == _meaning(new.get(key)) for key in changed):
+        raise pulumi.RunError(
+            f"the last update of {args.name} failed. Pulumi's state has its new {', '.join(sorted(changed))}, and AWS "
+            "may have the old. Read what AWS has, then update it: pulumi up --refresh"
+        )
+
+
+def _meaning(value: object) -> object:
+    """Return a value without the spelling of JSON: the provider has documents in its own."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -63,7 +63,7 @@ def test_real_aws_gets_no_keys_and_no_endpoint(run, side, request):
 def test_emulated_provider(run_program, side):
     inputs = decoded(run_program(endpoint="http://127.0.0.1:4599").named(f"assume-role-{side}-provider"))
     endpoints = inputs.pop("endpoints")
-    assert endpoints == [dict.fromkeys(("iam", "sts", "s3", "secretsmanager", "ssm"), "http://127.0.0.1:4599")]
+    assert endpoints == [dict.fromkeys(("iam", "sts", "secretsmanager", "ssm"), "http://127.0.0.1:4599")]
     assert all(ipaddress.ip_address(urlsplit(url).hostname).is_loopback for url in endpoints[0].values())
     assert inputs == {
         "region": "us-east-1",
@@ -74,7 +74,6 @@ def test_emulated_provider(run_program, side):
         "skipCredentialsValidation": True,
         "skipMetadataApiCheck": True,
         "skipRegionValidation": True,
-        "s3UsePathStyle": True,
     }
 
 
