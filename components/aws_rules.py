@@ -1,8 +1,6 @@
-"""AWS's own limits on what a user may configure, as functions that return the value or say what is wrong with it.
+"""AWS's limits on single settings. Each function returns the value, or raises ``ValueError`` with the rule and the fix.
 
-Each function takes one configured value and returns it; it raises ``ValueError`` with the rule and the fix. The
-caller adds which key it was and which value was seen. AWS reports most of these only while it creates things, one at
-a time; here they are known before anything is created.
+AWS reports most errors one at a time, while it creates things. Here all are known before.
 """
 
 import ipaddress
@@ -106,12 +104,17 @@ def path(value: object) -> str:
     return text
 
 
+def _only(characters: str, rule: str, text: str) -> str:
+    """Return a text that has no other characters than those of a regular expression's class."""
+    if strange := re.search(f"[^{characters}]", text):
+        raise ValueError(f"{rule} only. Remove {strange[0]!r}")
+    return text
+
+
 def description(value: object) -> str:
     """Return a role description: Latin-1 characters, tabs and line breaks."""
     text = _no_longer("a description has", limits.MAX_DESCRIPTION_LENGTH, _text(value))
-    if strange := re.search(r"[^\t\n\r\x20-\x7e\xa1-\xff]", text):
-        raise ValueError(f"IAM descriptions take Latin-1 characters only. Remove {strange[0]!r}")
-    return text
+    return _only(r"\t\n\r\x20-\x7e\xa1-\xff", "IAM descriptions take Latin-1 characters", text)
 
 
 def _seconds(what: str, low: int, high: int, value: object) -> int:
@@ -128,16 +131,14 @@ mfa_max_age = partial(_seconds, "the age of an MFA sign-in", 1, limits.MAX_USER_
 
 
 def external_id(value: object) -> str:
-    """Return an external id; it is not a secret: whoever may read the role can read it in the trust policy."""
+    """Return an external id; it is no secret, because the trust policy shows it."""
     text = _text(value)
     if not limits.MIN_EXTERNAL_ID_LENGTH <= len(text) <= limits.MAX_EXTERNAL_ID_LENGTH:
         raise ValueError(
             f"an external id has {limits.MIN_EXTERNAL_ID_LENGTH} to {limits.MAX_EXTERNAL_ID_LENGTH} characters, "
             f"this has {len(text)}. Choose another"
         )
-    if strange := re.search(r"[^A-Za-z0-9_+=,.@:/-]", text):
-        raise ValueError(f"an external id is made of letters, digits and _+=,.@:/- only. Remove {strange[0]!r}")
-    return text
+    return _only("A-Za-z0-9_+=,.@:/-", "an external id is made of letters, digits and _+=,.@:/-", text)
 
 
 def _like(pattern: str, fault: str) -> Callable[[object], str]:
@@ -154,7 +155,7 @@ def _like(pattern: str, fault: str) -> Callable[[object], str]:
 
 # It also decides the partition (see ``iam.arns``).
 region = _like(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "this is not the name of an AWS region. Write it like us-east-1")
-# In the AWS config files of whoever deploys.
+# In the AWS config file of the deploying person.
 profile = _like(
     r"(?=.*\S)[^\]\r\n]+", "this is not the name of an AWS profile. See the names with: aws configure list-profiles"
 )

@@ -295,5 +295,5 @@ def _secrets(secret_keys: frozenset[str]) -> Iterator[Fault]:
             key,
             None,
             "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
-            "to whoever may read them. Set it again without --secret.",
+            "to their readers. Set it again without --secret.",
         )

@@ -20,7 +20,7 @@ NAMES = default_names()
 
 
 class AccountArgs(Model):
-    """One of the two accounts, and how whoever deploys gets into it."""
+    """One of the two accounts, and how Pulumi signs in to it."""
 
     account_id: str
     """The account, 12 digits."""
@@ -141,7 +141,7 @@ class TrustArgs(Model):
     """Who may assume the role, beyond being in the trusted account; every condition given must be met."""
 
     external_id: str | None = None
-    """What the caller must send as ExternalId. It is no secret: whoever may read the role can read it."""
+    """What the caller must send as ExternalId. It is no secret: the trust policy shows it."""
     require_mfa: Defaulted[bool] = False
     """Whether the caller must have signed in with MFA. This keeps out roles and SSO users: their sessions have none."""
     mfa_max_age: int | None = None

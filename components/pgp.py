@@ -1,7 +1,7 @@
 """The PGP public key to which AWS's new secrets are encrypted, checked before any access key is created.
 
-The AWS provider notices a bad key only after AWS has made the access key: that one then lives on with a secret that
-nobody has. https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/iam/access_key.go
+The AWS provider notices a bad key only after AWS has made the access key: nobody then has its
+secret. https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/iam/access_key.go
 """
 
 import base64

@@ -185,7 +185,7 @@ class RelationshipArgs(Model):
         if allows_everything(self.role.policy.document):
             sentences.append(
                 "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
-                "whoever has the key is as good as an administrator of the trusting account "
+                "a holder of the key is an administrator of the trusting account "
                 f"{self.trusting.account_id}. Name the actions that the role is for."
             )
         if (characters := size(self.trusting_role.trust_policy)) > MAX_TRUST_POLICY_CHARACTERS:

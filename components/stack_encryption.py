@@ -1,4 +1,4 @@
-"""What protects the stack's own secrets: a passphrase that everybody knows protects nothing."""
+"""The passphrase of a stack's secrets: a well-known one protects nothing."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from .configuration import read_small_file
 
 # What the engine and the SDK call the organization of a stack that is not in Pulumi Cloud.
 NO_ORGANIZATION = "organization"
-# The empty one of the embedded default, and those of tutorials and tests.
+# That of stack dev, which is empty, and those of tutorials and tests.
 WELL_KNOWN_PASSPHRASES = frozenset(
     {"", "passphrase", "password", "secret", "changeme", "pulumi", "test", "dev", "admin"}
     | {"123", "1234", "12345", "123456"}
@@ -20,7 +20,7 @@ WELL_KNOWN_PASSPHRASES = frozenset(
 def passphrase_fault(stack_file: str, environment: Mapping[str, str], *, in_pulumi_cloud: bool) -> str | None:
     """Return what is wrong with the passphrase of a stack for real accounts, or None.
 
-    A program is not told which secrets provider its stack has, nor of ``--config-file``. Outside of Pulumi Cloud,
+    Pulumi tells a program neither the secrets provider of its stack nor ``--config-file``. Outside of Pulumi Cloud,
     which has a key of its own, a stack whose file names no provider has a passphrase, or its configuration is in
     another file: there, the passphrase in the environment is taken for the stack's. One that is typed at the prompt
     is unknown here and passes.

@@ -1,4 +1,4 @@
-"""The half of the relationship that lives in the trusted account: steps 5 to 8."""
+"""The half in the trusted account: steps 5 to 8."""
 
 import json
 from collections.abc import Mapping
@@ -54,14 +54,14 @@ class TrustedUser(pulumi.ComponentResource):
             policy=json.dumps(assume_policy(args.role_arn)),
             opts=child,
         )
-        # UserPolicyAttachment and not PolicyAttachment: that one detaches the policy from everybody else.
+        # UserPolicyAttachment and not PolicyAttachment: that one detaches the policy from all other users.
         aws.iam.UserPolicyAttachment(
             f"{name}-user-policy-attachment",
             user=user.name,
             policy_arn=known(args.account.arn("policy", args.user.policy_name), policy),
             opts=child,
         )
-        # The keys themselves, by label in the order given, for whoever stores or hands over one of them.
+        # The keys themselves, by label in the order given, because one of them is stored or handed over.
         self.keys = {
             key.label: aws.iam.AccessKey(
                 f"{name}-key-{key.label}", user=user.name, status=key.status, pgp_key=args.pgp_key, opts=child

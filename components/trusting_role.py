@@ -1,4 +1,4 @@
-"""The half of the relationship that lives in the trusting account: steps 1 to 4."""
+"""The half in the trusting account: steps 1 to 4."""
 
 import json
 
@@ -42,7 +42,7 @@ class TrustingRole(pulumi.ComponentResource):
             assume_role_policy=json.dumps(args.trust_policy),
             max_session_duration=args.role.max_session_duration,
             permissions_boundary=args.role.permissions_boundary,
-            # A policy that somebody attached by hand would otherwise hold up `pulumi destroy` for two minutes, then
+            # A policy attached by hand would otherwise hold up `pulumi destroy` for two minutes, then
             # fail it with DeleteConflict.
             force_detach_policies=True,
             opts=child,
@@ -53,7 +53,7 @@ class TrustingRole(pulumi.ComponentResource):
             policy=json.dumps(args.role.policy.document),
             opts=child,
         )
-        # RolePolicyAttachment and not PolicyAttachment: that one detaches the policy from everybody else.
+        # RolePolicyAttachment and not PolicyAttachment: that one detaches the policy from all other roles.
         aws.iam.RolePolicyAttachment(
             f"{name}-role-policy-attachment",
             role=role.name,

@@ -1,4 +1,4 @@
-"""What is true of AWS IAM whoever asks: ARNs, policy documents, and limits. Standard library only.
+"""Facts of AWS IAM: ARNs, policy documents, and limits. Standard library only.
 
 `arns` names things, `documents` builds, compares and measures policy documents, `permissions` reads what they allow,
 `endpoints` judges the address of an emulator, `limits` has AWS's numbers, `names` the default names, `owner` the tag

@@ -34,7 +34,7 @@ def trust_policy(
     """Return the document that says who may assume the role: the trusted account, under the given conditions.
 
     The principal is the account's root, never a user: AWS turns a user's ARN into that user's unique id, so a user
-    that is deleted and made again would be locked out, and a new user is often refused because it has not spread
+    that is deleted and made again would be locked out, and a new user is often refused because it has not propagated
     yet. ``principal_arns`` narrows by condition instead, and has neither problem.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 

@@ -1,6 +1,6 @@
 """Which addresses an AWS emulator may have: those of one's own machine.
 
-It is sent pretend credentials, it is trusted without proof, and nobody is asked before it is changed.
+Its credentials are made up, it is trusted without proof, and the tools change it without a question.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@%]")
 
 
 def is_emulator(endpoint: object) -> TypeGuard[str]:
-    """Return whether a stack's ``endpoint`` is an emulator's, so that its accounts are pretend.
+    """Return whether a stack's ``endpoint`` is an emulator's, so that its accounts are emulated.
 
     Whatever else stands there (nothing, a space, another machine, a name before an @) counts as real AWS.
     """

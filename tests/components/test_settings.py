@@ -959,7 +959,7 @@ def test_a_secret_setting_is_refused_and_not_shown(load):
             "trust",
             None,
             "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
-            "to whoever may read them. Set it again without --secret.",
+            "to their readers. Set it again without --secret.",
         )
         in caught.value.faults
     )
