@@ -114,7 +114,7 @@ def key_caller(
 
 @cache
 def _without_profile() -> Session:
-    """Return the session of all who bring a key: each would cost 0.03 s, and more for each of its clients."""
+    """Return the session of all callers with a key: each session costs 0.03 s, and more for its clients."""
     return _session(session_vars={"profile": (None, None, None, None)})
 
 
@@ -122,7 +122,6 @@ _loader = cache(create_loader)  # reading the services' descriptions is most of 
 
 
 def _session(**settings: Any) -> Session:  # noqa: ANN401 - botocore's own
-    """Return a session of botocore with the parts that all callers share."""
     session = Session(**settings)
     session.register_component("data_loader", _loader())
     session.register_component("response_parser_factory", _Parsers())
@@ -226,11 +225,7 @@ def sign_in(outputs: Outputs, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored_key(location: str, caller: Caller) -> tuple[str, SecretStr]:
-    """Return the id and the secret of the access key in a stack's secret store.
-
-    Args:
-        location: the stack's output ``secretLocation``, the ARN of a Secrets Manager secret or an SSM parameter.
-        caller: the administrator of the trusted account.
+    """Return the id and the secret of the access key in a secret or a parameter, by its ARN.
 
     Raises:
         StackError: it holds no key pair, or somebody deleted it and AWS keeps it for the recovery window.

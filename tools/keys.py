@@ -59,11 +59,8 @@ def read_keys(iam: "IAMClient", user_name: str, known: Iterable[AccessKey] = (),
     Args:
         iam: a client of the trusted account's administrator.
         user_name: whose keys.
-        known: the stack's keys, in the order in which they are returned, before any that the stack does not know.
-        with_use: also ask when each was last used, which is a call a key.
-
-    Raises:
-        ClientError: there is no such user, or AWS refused to say.
+        known: the stack's keys, which come first.
+        with_use: also read when each was last used, which is a call a key.
     """
     in_account = {
         key["AccessKeyId"]: {"actual": key["Status"], "created": key["CreateDate"]}
@@ -78,18 +75,12 @@ def read_keys(iam: "IAMClient", user_name: str, known: Iterable[AccessKey] = (),
 
 
 def last_used(iam: "IAMClient", key_id: str) -> datetime | None:
-    """Return when a key was last used, as far as AWS knows; it learns of a use with some delay, an emulator never.
-
-    A key that one server has just told of may be unknown to the next: made or deleted a moment ago.
-
-    Raises:
-        ClientError: AWS refused to say.
-    """
+    """Return when a key was last used, as far as AWS knows: it reports a use with some delay, an emulator never."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - takes a while, of commands that call no AWS as well
 
     try:
         return iam.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"].get("LastUsedDate")
     except ClientError as error:
-        if error_code(error) != NO_SUCH_ENTITY:
+        if error_code(error) != NO_SUCH_ENTITY:  # a server may not know a key that was created a moment ago
             raise
         return None

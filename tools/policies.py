@@ -32,11 +32,7 @@ def inline_document(iam: Any, kind: Kind, name: str, policy: str) -> Document:  
 
 
 def has_password(iam: Any, user_name: str) -> bool:  # noqa: ANN401 - a client of botocore
-    """Return whether a user has a password for the console.
-
-    Raises:
-        ClientError: AWS refused to say.
-    """
+    """Return whether a user has a password for the console."""
     try:
         iam.get_login_profile(UserName=user_name)
     except ClientError as error:

@@ -43,12 +43,7 @@ class Retries:
     started: list[float] = field(default_factory=list[float])
 
     def call(self, what: str, call: Callable[[], Result], *, codes: frozenset[str] = MAY_PROPAGATE) -> Result:
-        """Return what ``call`` returns, with growing pauses while AWS refuses it.
-
-        Args:
-            what: names the call for the person who waits.
-            call: what to do.
-            codes: the error codes that may only mean "not yet".
+        """Return what ``call`` returns, with growing pauses while AWS refuses it with one of the codes.
 
         Raises:
             ClientError: AWS still refused it at the end of the time, or it failed for another reason.
@@ -89,12 +84,7 @@ class Delay:
             self.ahead = stated - self.today()
 
     def changed(self, when: datetime | None, *, by_aws: bool = False) -> None:
-        """Note a change. A date in the future counts as now.
-
-        Args:
-            when: its date, if there is one.
-            by_aws: whether that is AWS's date, not one of this machine's clock.
-        """
+        """Note a change, with its date by AWS's clock or this machine's. A date in the future counts as now."""
         if when is None:
             return
         age = (self.today() + (self.ahead if by_aws else timedelta()) - when).total_seconds()
@@ -117,11 +107,7 @@ class Delay:
             self.sleep(self.left + ROUNDING_SECONDS)
 
     def ask_twice(self, call: Callable[[], Result], report: Callable[[str], None]) -> Result:
-        """Return what ``call`` returns. Where it raises before the delay is over, call once more afterwards.
-
-        Raises:
-            ClientError, FailedError: the account does not fit, and not because a change still propagates.
-        """
+        """Return what ``call`` returns. If it raises before the delay is over, call once more afterwards."""
         try:
             return call()
         except (ClientError, FailedError):

@@ -19,11 +19,7 @@ SIDES: Mapping[Kind, Side] = {"role": "trusting", "user": "trusted"}
 
 
 def revocation(iam: Any, kind: Kind, name: str) -> datetime | None:  # noqa: ANN401 - a client of botocore
-    """Return before when sessions of a role or a user must have begun to be refused; None where none are.
-
-    Raises:
-        ClientError: the administrator may not read the policy.
-    """
+    """Return before when sessions of a role or a user must have begun to be refused; None where none are."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - takes a while, of commands that call no AWS as well
 
     try:

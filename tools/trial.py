@@ -19,11 +19,8 @@ from tools.stack import Outputs
 def try_new_key(situation: Situation, outputs: Outputs, options: Options, administrator: Caller) -> None:
     """Prove the key that stays, where there are two, and say how to hand it over.
 
-    ``administrator`` is that of the trusted account.
-
     Raises:
-        StackError: the store of the key does not hold a key pair.
-        ClientError: the store cannot be read.
+        StackError, ClientError: the key's store cannot be read.
         FailedError: the key does not work.
         UnfinishedError: its secret is needed to tell.
     """

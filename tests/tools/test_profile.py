@@ -79,13 +79,23 @@ class TestHandover:
         assert (deployed.path / "binary").read_bytes() == content
 
     @pytest.mark.parametrize(
-        "broken", ["[profile a]\n[profile a]\n", "region = x\n", "[profile a]\nregion\n", "[a]\ns3 =\n  x\n"]
+        ("broken", "why"),
+        [
+            ("[profile a]\n[profile a]\n", "line 2 repeats"),
+            ("[profile a]\nregion = x\nregion = y\n", "line 3 repeats"),
+            ("region = secret\n", "line 1 is neither"),
+            ("[profile a]\naws_secret_access_key secret\n", "line 2 is neither"),
+            ("[a]\ns3 =\n  secret\n", "s3 in .a. is no list"),
+        ],
     )
-    def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken):
+    def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken, why):
         (deployed.path / "broken").write_text(broken)
         done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)
         assert done.returncode == 1
-        assert re.fullmatch(r"error: AWS tools refuse all of broken: .*\. Correct that, and .*\n", done.stderr)
+        assert re.search(
+            rf"^error: AWS tools refuse all of broken: {why} .*\. Correct that, and", done.stderr, re.MULTILINE
+        )
+        assert "secret" not in done.stderr
         assert "[profile assume-role-test]" in (deployed.path / "broken").read_text()
 
     def test_it_starts_without_what_calls_aws(self, deployed):

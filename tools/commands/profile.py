@@ -63,8 +63,11 @@ def unreadable(text: str) -> str:
     parser = configparser.RawConfigParser(default_section="")
     try:
         parser.read_string(text)
-    except configparser.Error as error:
-        return str(error).replace("\n", " ").replace("While reading from '<string>' ", "")
+    except configparser.ParsingError as error:  # its text quotes the line, which may be a secret
+        line = error.lineno if isinstance(error, configparser.MissingSectionHeaderError) else error.errors[0][0]
+        return f"line {line} is neither a section nor name = value"
+    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
+        return f"line {error.lineno} repeats what the file has already"
     nested = [
         f"{name} in [{section}] is no list of name = value"
         for section in parser.sections()

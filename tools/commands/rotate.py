@@ -121,12 +121,7 @@ def _read(name: str) -> Stack:
 
 
 def look(stack: Stack, iam: "IAMClient") -> Situation:
-    """Return where the rotation stands, by what the account says now.
-
-    Raises:
-        StackError: the configuration cannot be understood.
-        ClientError: the account cannot be read.
-    """
+    """Return where the rotation stands, by what the account says now."""
     declared = declared_keys(stack.config)
     order = list(declared)
     known = [key.model_copy(update={"declared": declared.get(str(key.label))}) for key in stack.state.keys]
@@ -145,9 +140,6 @@ def settled(stack: Stack, options: Options, iam: "IAMClient") -> Situation:
     """Return where the rotation stands; what stops its next step counts once the last deployment has propagated.
 
     For some seconds after a deployment AWS may answer as before it: it lists a deleted key, or an inactive one works.
-
-    Raises:
-        StackError, ClientError: as ``look``.
     """
     delay = Delay(seconds=propagation_seconds(stack.outputs.terms.endpoint))
     delay.changed(stack.state.written)

@@ -253,14 +253,7 @@ def needs_only_a_person(rows: Sequence[Row]) -> bool:
 
 
 def refused(case: Case, call: Callable[[], object], *, advice: str = "", codes: frozenset[str] = REFUSED) -> Finding:
-    """Return whether AWS refuses a call each of several times; only an explicit refusal counts.
-
-    Args:
-        case: says how to wait in between.
-        call: what AWS must refuse.
-        advice: what to do where AWS allows it; empty for the check's own.
-        codes: the error codes that count as a refusal.
-    """
+    """Return whether AWS refuses a call each of several times; only one of the codes counts as a refusal."""
     for attempt in range(REFUSALS):
         if attempt and not case.outputs.terms.endpoint:
             case.retries.sleep(REFUSAL_PAUSE_SECONDS)

@@ -101,14 +101,7 @@ def _user_policies(case: Case) -> Finding:
 
 
 def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[str] = frozenset()) -> Finding:
-    """Judge all policies of the role or the user.
-
-    Args:
-        case: the case.
-        kind: whose policies.
-        document: the stack's own policy, as deployed.
-        managed: ARNs of the other policies that the stack attaches.
-    """
+    """Judge all policies: the stack's own one, by its document as deployed, and the ARNs that it attaches."""
     if case.other_partition:
         return no_partition(case)
     iam, name, own = case.iam(kind), case.outputs.name_of(kind), _own_policy(case, kind)

@@ -124,11 +124,7 @@ def refused_now(probe: Probe, retries: Retries, delay: Delay) -> Part:
 
 
 def _works(probe: Probe) -> bool:
-    """Return whether a call works.
-
-    Raises:
-        BotoCoreError, ClientError: it failed, and not because AWS refused it.
-    """
+    """Return whether a call works; an error that is no refusal is raised."""
     try:
         probe.call()
     except ClientError as error:

@@ -45,13 +45,7 @@ def prove(case: Case, checks: Sequence[Check], *, final: bool = True) -> list[Ro
 
 
 def judged(row: Row, case: Case, began: float) -> Row:
-    """Return a row as it counts: a result from before the end of the delay is provisional.
-
-    Args:
-        row: the result.
-        case: the case, whose delay may have been extended by a change that a check found.
-        began: when the checks began, by the clock of the delay.
-    """
+    """Return a row as it counts: a result is provisional if its checks began before the end of the delay."""
     if began >= case.delay.until or row.verdict not in SETTLED:
         return row
     return replace(
