@@ -76,10 +76,8 @@ def require_provider(component: pulumi.ComponentResource) -> pulumi.ResourceOpti
             f"{component.pulumi_resource_name} needs the AWS provider of its account. Give it one: "
             "opts=pulumi.ResourceOptions(provider=aws.Provider(..., allowed_account_ids=[ACCOUNT]))"
         )
-    hook = pulumi.ResourceHook(f"{component.pulumi_resource_name}-before-update", refuse_unfinished_update)
-    return pulumi.ResourceOptions(
-        parent=component, provider=provider, hooks=pulumi.ResourceHookBinding(before_update=[hook])
-    )
+    hooks = pulumi.ResourceHookBinding(before_update=[refuse_unfinished_update])
+    return pulumi.ResourceOptions(parent=component, provider=provider, hooks=hooks)
 
 
 def refuse_unfinished_update(args: pulumi.ResourceHookArgs) -> None:

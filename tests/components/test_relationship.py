@@ -564,6 +564,17 @@ def test_two_relationships_fit_in_one_program():
     assert len(set(urns)) == len(urns) == 2 * len(RESOURCES)
 
 
+def test_halves_of_one_name_fit_in_one_program() -> None:
+    def program() -> None:
+        own = aws.Provider("own", region="us-east-1", allowed_account_ids=[TRUSTED])
+        for make in (_trusting_role, _trusted_user):
+            make(pulumi.ResourceOptions(providers=[own]))
+
+    hooks = [list(each.request.hooks.before_update) for each in record(program).resources if each.provider]
+    assert all(len(names) == 1 for names in hooks)
+    assert len({name for (name,) in hooks}) == len(hooks)
+
+
 @pytest.mark.parametrize("make", [_trusting_role, _trusted_user, _secret_store])
 def test_a_half_without_a_provider_makes_nothing(make):
     with pytest.raises(pulumi.RunError, match="needs the AWS provider of its account"):
