@@ -7,7 +7,7 @@ import pulumi
 
 from components.configuration import PROJECT_FOLDER, ignored_settings, load_settings, stack_config
 from components.handover import README_NAMES, stack_readme
-from components.models import NAMESPACE
+from components.iam import NAMESPACE
 from components.relationship import Relationship
 from components.stack_encryption import refuse_weak_passphrase
 

@@ -14,8 +14,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
+from .iam import NAMESPACE
 from .identity_policy import identity_policy_text
-from .models import NAMESPACE
 from .pgp import public_key_bytes
 from .relationship_args import RelationshipArgs
 from .validation import Model, key_path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from . import aws_rules, pgp
-from .iam import Side
+from .iam import NAMESPACE, Side
 from .iam.arns import ARN, DEFAULT_REGION, iam_arn, partition, sts_region
 from .iam.documents import size, trust_policy
 from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST, MIN_SESSION_SECONDS
@@ -15,7 +15,6 @@ from .iam.names import default_names
 from .identity_policy import arns_elsewhere, identity_policy
 from .validation import Defaulted, Model, Refusal, each, each_entry, refuse
 
-NAMESPACE = "assume-role"
 NAMES = default_names()
 
 

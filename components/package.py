@@ -17,7 +17,7 @@ from pulumi.provider.server import ComponentInitError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .models import NAMESPACE
+from .iam import NAMESPACE
 from .relationship import Relationship
 from .trusted_user import TrustedUser
 from .trusting_role import TrustingRole

@@ -10,10 +10,11 @@ from pydantic.alias_generators import to_camel
 
 from . import aws_rules
 from .handover import aws_config, switch_role_url
+from .iam import NAMESPACE
 from .iam.documents import assume_policy
 from .iam.outputs import Terms
 from .iam.owner import OWNER_TAG, owner
-from .models import NAMESPACE, StoreArgs
+from .models import StoreArgs
 from .providers import account_provider
 from .relationship_args import RelationshipArgs
 from .secret_store import SecretStore, SecretStoreArgs

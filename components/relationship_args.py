@@ -13,13 +13,12 @@ from typing import cast
 from pydantic import Field, ValidationInfo, field_validator
 
 from . import aws_rules, pgp
-from .iam import Side
+from .iam import NAMESPACE, Side
 from .iam.documents import matches, size
 from .iam.limits import MAX_TRUST_POLICY_CHARACTERS
 from .iam.names import default_names
 from .identity_policy import allows_everything
 from .models import (
-    NAMESPACE,
     AccessKeyArgs,
     AccountArgs,
     RoleArgs,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from components.iam import NAMESPACE
 from local import LocalError
 from local.backend_locks import drop_dead_locks, find_locks, is_at_work
-from local.checkout import PROJECT, Checkout
+from local.checkout import Checkout
 from local.console import say
 
 # The layout in which stacks belong to a project. The CLI takes a folder without this file for an older layout.
@@ -18,7 +19,7 @@ META = "version: 1\n"
 
 def state_file(checkout: Checkout, stack: str) -> Path:
     """Return the file that holds a stack's state."""
-    return checkout.stacks / ".pulumi/stacks" / PROJECT / f"{stack}.json"
+    return checkout.stacks / ".pulumi/stacks" / NAMESPACE / f"{stack}.json"
 
 
 def recover(checkout: Checkout, stack: str) -> None:
@@ -85,7 +86,7 @@ def was_elsewhere(checkout: Checkout, stack: str, endpoint: str) -> bool:
 
 
 def _history(checkout: Checkout, stack: str) -> Path:
-    return checkout.stacks / ".pulumi/history" / PROJECT / stack
+    return checkout.stacks / ".pulumi/history" / NAMESPACE / stack
 
 
 def _content(file: Path) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.checkout import PROJECT, Checkout
+from components.iam import NAMESPACE
+from local.checkout import Checkout
 from local.console import say
 
 
@@ -34,7 +35,7 @@ def find_locks(checkout: Checkout, stack: str = "*") -> list[Lock]:
     """Return the locks on a stack, or on every stack."""
     files = [
         file
-        for file in (checkout.stacks / ".pulumi/locks/organization" / PROJECT).glob(f"{stack}/*.json*")
+        for file in (checkout.stacks / ".pulumi/locks/organization" / NAMESPACE).glob(f"{stack}/*.json*")
         if file.suffix != ".attrs"
     ]
     # Read before the records of the runs: a run makes its record before its lock.

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from components.iam import NAMESPACE
 from components.iam.endpoints import is_emulator
 from local import LocalError
 
-PROJECT = "assume-role"  # of Pulumi.yaml: its configuration's namespace, and a folder in the file backend
-PREFIX = f"{PROJECT}:"  # of the keys of our settings
+PREFIX = f"{NAMESPACE}:"  # of the keys of our settings
 MAX_BYTES = 1_000_000
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 

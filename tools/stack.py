@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from components.iam import NAMESPACE
 from components.iam.outputs import Terms
 from tools.cli import SHOW_SECRETS, pulumi, read_json
 from tools.errors import StackError
@@ -15,7 +16,6 @@ from tools.keys import AccessKey, Printed, Status
 Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by its label, the oldest first
 Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
 
-NAMESPACE = "assume-role"
 STACK_TYPE = "pulumi:pulumi:Stack"
 RELATIONSHIP_TYPE = "assume-role:index:Relationship"
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's own mark of a secret: any object with this key is one

@@ -7,6 +7,9 @@ and `outputs` the terms.
 
 from typing import Final, Literal, TypeAlias
 
+NAMESPACE: Final = "assume-role"
+"""The namespace of the configuration, which is the name of the project."""
+
 Side: TypeAlias = Literal["trusting", "trusted"]
 """One of the two accounts: the trusting one hosts the role, the trusted one hosts the user."""
 SIDES: Final[tuple[Side, ...]] = ("trusting", "trusted")

@@ -9,14 +9,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from components.iam import SIDES, Side
+from components.iam import NAMESPACE, SIDES, Side
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.callers import Caller, administrator
 from tools.cli import pulumi
 from tools.console import agreed, say
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, changes, preview
 from tools.errors import Exit, FailedError
-from tools.stack import NAMESPACE, read_config
+from tools.stack import read_config
 from tools.takeover import (
     POLICY,
     ROLE,
