@@ -223,6 +223,8 @@ def test_every_file_and_test_that_is_named_exists():
 def test_every_command_that_is_shown_exists():
     seen = set()
     for page, text in commands_shown():
+        if page == "CHANGELOG.md":  # it names what is gone
+            continue
         for target in re.findall(r"\bmake (?:-s )?([a-z]+)\b", text):
             seen.add(target)
             assert target in TARGETS or target == "mend", f"{page}: {text}"
