@@ -15,7 +15,7 @@ PulumiStep: TypeAlias = Mapping[str, Any]
 
 ENGINE_TIMEOUT_SECONDS: Final = 600.0  # a preview or an import; a provider plugin may have to be downloaded first
 ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
-UPDATES: Final = 20  # how many of the last ones are read: more do not fit into the time that news takes to spread
+UPDATES: Final = 20  # how many of the last ones are read: more do not fit into the propagation delay
 ROUNDING: Final = timedelta(seconds=1)  # the history knows whole seconds
 NO_CHANGE: Final = frozenset({"same", "read", "refresh"})  # what a preview calls the steps that change nothing
 

@@ -80,7 +80,7 @@ def read_outputs(stack: str) -> Outputs:
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
         raise StackError(
-            f"The outputs of stack {stack} lack or garble: {missing}. Deploy it again with: make up STACK={stack}"
+            f"The outputs of stack {stack} are missing or malformed: {missing}. Deploy it again: make up STACK={stack}"
         ) from None
 
 

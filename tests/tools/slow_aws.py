@@ -122,12 +122,12 @@ class SlowAws:
         self.facts.setdefault(name, []).append(Change(at, value, tuple(heard)))
 
     def truth(self) -> dict[str, Any]:
-        """Return what each fact is once all news has spread."""
+        """Return what each fact is once every change has propagated."""
         return {name: changes[-1].value for name, changes in self.facts.items()}
 
     @classmethod
     def settled(cls, truth: dict[str, Any]) -> "SlowAws":
-        """Return an AWS where all news has spread long ago."""
+        """Return an AWS where every change has propagated long ago."""
         aws = cls(Random(0))  # noqa: S311 - no secret
         for name, value in truth.items():
             aws.change(name, value, -1e6)

@@ -92,9 +92,8 @@ class TestHandover:
         (deployed.path / "broken").write_text(broken)
         done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)
         assert done.returncode == 1
-        assert re.search(
-            rf"^error: AWS tools refuse all of broken: {why} .*\. Correct that, and", done.stderr, re.MULTILINE
-        )
+        why = rf"^error: AWS tools refuse all of broken: {why} .*\. Correct that, and"
+        assert re.search(why, done.stderr, re.MULTILINE)
         assert "secret" not in done.stderr
         assert "[profile assume-role-test]" in (deployed.path / "broken").read_text()
 

@@ -466,7 +466,7 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
 
-def test_a_report_that_cannot_be_saved_hides_no_bad_news(monkeypatch):
+def test_a_report_that_cannot_be_saved_hides_no_failure(monkeypatch):
     for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
         proof = verify.Proof(stack="test", rows=[a_row(Verdict(verdict))], seconds=0.0)
         monkeypatch.setattr(verify, "check", lambda _, proof=proof: proof)
@@ -734,7 +734,7 @@ def test_the_key_of_somebody_else_is_disproven():
         ([{}], Verdict.DISPROVEN, 1),
         ([fails("AccessDenied"), fails("ServiceUnavailable")], Verdict.UNKNOWN, 2),
         ([fails("InvalidClientTokenId"), fails("InvalidAccessKeyId"), fails("AccessDenied")], Verdict.PROVEN, 5),
-        ([fails("InvalidClientTokenId")], Verdict.UNKNOWN, 14),  # a key that this service never heard of
+        ([fails("InvalidClientTokenId")], Verdict.UNKNOWN, 14),  # a key that never propagates
     ],
 )
 def test_a_negative_check_must_be_refused_every_time_and_in_so_many_words(answers, verdict, calls):

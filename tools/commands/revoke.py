@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from components.iam import Side
 
-PROBE_SECONDS = 2.0  # how long the keys stay active, at most, so that a session can begin to be tried afterwards
+PROBE_SECONDS = 2.0  # how long the acts wait, at most, for a session to begin that is tried afterwards
 ACT_SECONDS = 90.0  # for all acts together: a sign-in or AWS may hang
 BY_HAND = (
     "Until that is corrected, revoke by hand. In the trusted account: aws iam list-access-keys --user-name USER, then "
@@ -113,7 +113,7 @@ def revoke(case: Case, probing: Future[Probes]) -> Iterator[Part]:
     closed = threading.Event()
     acts: dict[str, Callable[[], Iterator[Part]]] = {
         "everything in the trusted account": partial(_in_trusted_account, case, closed, probing),
-        "everything in the trusting account": partial(_in_trusting_account, case, closed),
+        "everything in the trusting account": partial(_in_trusting_account, case, closed, probing),
         "accessKeys of the stack's file": partial(_in_file, case),
     }
     running = {what: beside(partial(_collect, what, act, reports)) for what, act in acts.items()}
@@ -173,10 +173,11 @@ def _in_trusted_account(case: Case, closed: threading.Event, probing: Future[Pro
         closed.set()
 
 
-def _in_trusting_account(case: Case, closed: threading.Event) -> Iterator[Part]:
+def _in_trusting_account(case: Case, closed: threading.Event, probing: Future[Probes]) -> Iterator[Part]:
     """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
     iam, role = _iam(case, "trusting"), case.outputs.role_name
     refuse = partial(_refuse_sessions, iam, "role", role)
+    wait_for([probing], PROBE_SECONDS)
     yield from _guarded(f"sessions of role {role} are refused", refuse)
     closed.wait(ACT_SECONDS / 2)
     yield from _guarded(f"sessions of role {role} are refused", refuse)
@@ -286,7 +287,7 @@ To go back:
        make up STACK={stack} ARGS=--refresh
   2. The AWS CLI may still hold an old session, which stays refused. Its cache can go:
        rm -r ~/.aws/cli/cache
-  3. When the last old session has expired ({hours:g} hours for the role, 36 for the user), remove the refusals:
+  3. When the last old session has expired ({hours:g} h for the role, 36 h for the user), remove the refusals:
        aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}
        aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {POLICY_NAME}
      make destroy removes them, too.
