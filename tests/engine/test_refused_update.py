@@ -9,10 +9,8 @@ from tests.proxy import Fault
 READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 CHANGES = {
     "UpdateAssumeRolePolicy": ({"trust": {"externalId": "relationship-7"}}, "assume-role-trusting-role"),
-    "UpdateRole": ({"role": {"maxSessionDuration": 7200}}, "assume-role-trusting-role"),
     "CreatePolicyVersion": ({"role": {"policy": {"file": READ}}}, "assume-role-trusting-role-policy"),
     "UpdateAccessKey": ({"accessKeys": [{"label": "1", "status": "Inactive"}]}, "assume-role-trusted-key-1"),
-    "TagUser": ({"tags": {"team": "audit"}}, "assume-role-trusted-user"),
 }
 
 
@@ -24,10 +22,8 @@ def deployed(standing, aws_client):
     (key,) = trusted.list_access_keys(UserName="user-1")["AccessKeyMetadata"]
     return [
         role["AssumeRolePolicyDocument"],
-        role["MaxSessionDuration"],
         trusting.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])["PolicyVersion"],
         key["Status"],
-        trusted.list_user_tags(UserName="user-1")["Tags"],
     ]
 
 
@@ -40,13 +36,11 @@ def test_no_success_without_a_change_in_aws(standing, proxy, aws_client, call):
     assert "AccessDenied" in standing.up(check=False).stdout
     before = json.dumps(deployed(standing, aws_client), default=str)
 
-    for _ in range(2):
-        again = standing.up(check=False)
-        assert again.returncode != 0
-        assert f"the last update of {name} failed. Pulumi's state has its new " in again.stdout
-        assert "pulumi up --refresh" in again.stdout
-        assert json.dumps(deployed(standing, aws_client), default=str) == before
+    again = standing.up(check=False)
+    assert again.returncode != 0
+    assert f"the last update of {name} failed. Pulumi's state has its new " in again.stdout
+    assert "pulumi up --refresh" in again.stdout
+    assert json.dumps(deployed(standing, aws_client), default=str) == before
 
     standing.up("--refresh")
     assert json.dumps(deployed(standing, aws_client), default=str) != before
-    standing.preview("--refresh", "--expect-no-changes")
