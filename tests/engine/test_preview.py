@@ -45,13 +45,14 @@ def test_shows_all_documents_whole(project):
 
 
 def test_shows_both_arns_with_the_digits_of_an_account_id_that_the_cli_has_set(project):
-    project.configure({"trusted": None})
+    project.configure({"trusted": None, "aws:region": "eu-west-1"})
     project.pulumi("config", "set", "--path", "assume-role:trusted.accountId", "011122223333")
 
     shown = project.preview().stdout
 
     assert f'"arn:aws:iam::{project.accounts.trusting}:role/Assume-Role-1"' in shown
     assert '"arn:aws:iam::011122223333:user/user-1"' in shown
+    assert "aws:region in the stack's file is ignored" in shown
 
 
 def test_all_faults_of_the_settings_at_once(project):
