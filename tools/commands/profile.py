@@ -127,8 +127,6 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
         backup = file.with_name(f"{file.name}.before-assume-role")
         write_privately(backup, old)
         kept = f", and kept the file as it was, with any secret in it, as {backup}"
-        if older := sorted(map(str, file.parent.glob(f"{backup.name}-*"))):  # an earlier version kept one each time
-            kept += f". Older copies may hold secrets too, so remove what you do not need: {', '.join(older)}"
     write_privately(file, new)
     return f"Wrote the profiles of stack {stack} to {file}{kept}. {use}"
 
