@@ -28,7 +28,7 @@ destroy: ## delete everything that the stack created, in both accounts
 ##@ Use
 verify: ## prove who gets in and who does not (ARGS="--write --json ...")
 profile: ## write the stack's two AWS profiles to your AWS config file
-diagram: ## draw the relationship as a Mermaid flowchart (OUTPUT=F)
+diagram: ## draw the relationship as a Mermaid flowchart (OUTPUT=FILE)
 ##@ Keep
 rotate: ## replace the access key without a gap, a step at a time
 revoke: ## in an emergency: stop every key and every session at once

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from local import LocalError, cli_build
+from local import install as installation
 from local.cli import OLDEST_VERSION, find_cli
 from local.cli_build import built_version
 from local.cli_download import archive_name
@@ -293,6 +295,62 @@ class TestPackages:
         uv = (tmp_path / ".venv/uv.txt").read_text()
         assert re.match(r"uv==\S+ \\\n    --hash=", uv)
         assert uv.count("==") == 1
+
+
+class TestInstallation:
+    """`local/install.py`, which any Python runs before there is a `.venv`."""
+
+    @pytest.fixture
+    def install(self, tmp_path, monkeypatch):
+        """Return a function that installs a list with a Python of some version, and the commands that were run."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "list.txt").write_text("uv==1 \\\n    --hash=x\n")
+        ran = []
+
+        def run(*command, **_):
+            ran.append(command)
+            return True
+
+        def start(anew="", *, version=None):
+            if version:
+                script(tmp_path / ".venv/bin/python", f"echo {version}")
+            monkeypatch.setattr(installation, "run", run)
+            ran.clear()
+            installation.main("list.txt", ".venv/installed", anew)
+            return ["venv" if "venv" in command else command[-1] for command in ran[:3]]
+
+        (tmp_path / ".venv").mkdir()
+        return start
+
+    def test_a_venv_is_made_where_there_is_none_or_a_broken_one(self, install):
+        assert install()[0] == "venv"
+        assert install(version="")[0] == "venv"
+        assert install(version="3 10")[0] == "venv"
+
+    def test_any_other_venv_is_kept_unless_another_python_was_asked_for(self, install):
+        assert install(version="3 99") == [".venv/uv.txt", "list.txt", ".venv/lib"]
+        assert install("anew", version="3 99")[0] == "venv"
+        assert install("anew", version=f"3 {sys.version_info.minor}") == []
+
+    def test_an_old_python_is_a_sentence(self, install, monkeypatch):
+        monkeypatch.setattr(sys, "version_info", (3, 9, 1))
+        with pytest.raises(
+            SystemExit, match=r"^error: this needs Python 3\.11 or newer, and .* is 3\.9\.1\. Install it"
+        ):
+            install()
+
+    def test_make_tells_it_which_python(self, tmp_path, machine):
+        (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+        (tmp_path / "requirements-tools.txt").touch()
+        script(tmp_path / "python", 'echo "$*"')
+        for words, printed in (
+            (["PYTHON=./python"], "-I local/install.py requirements-tools.txt .venv/installed anew\n"),
+            ([], "-I local/install.py requirements-tools.txt .venv/installed\n"),
+        ):
+            script(tmp_path / "bin/python3", 'echo "$*"')
+            command = ["make", ".venv/installed", *words]
+            done = subprocess.run(command, cwd=tmp_path, env=machine, capture_output=True, text=True, check=False)
+            assert done.stdout == printed
 
 
 def pins(file):
