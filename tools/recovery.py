@@ -111,7 +111,9 @@ def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
         return failed[-1].start
     if killed and not deployments:
         return datetime.min.replace(tzinfo=UTC)  # the very first one
-    return next((run.end if killed else run.start for run in deployments), None)
+    if killed:  # before the end of its first deployment, a stack has handed nothing over
+        return next((run.end for run in deployments), datetime.min.replace(tzinfo=UTC))
+    return next((run.start for run in deployments), None)
 
 
 def is_orphaned(key: AccessKey, began: datetime | None) -> bool:
