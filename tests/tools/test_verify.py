@@ -473,6 +473,16 @@ def test_a_report_that_cannot_be_saved_hides_no_failure(monkeypatch):
         assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
 
 
+def test_a_proof_without_refusals_says_when_they_are_final_and_is_not_saved_as_proven():
+    rows = [a_row(Verdict.PROVEN)]
+    early = verify.Proof(stack="x", rows=rows, seconds=1.0, final_at="14:03:10 UTC")
+    assert early.code == 0
+    assert early.summary == "Stack x works. Refusals are final at 14:03:10 UTC: make verify STACK=x"
+    assert json.loads(early.as_json())["verdict"] == "could not tell"
+    failed = replace(early, rows=[a_row(Verdict.DISPROVEN)])
+    assert (failed.code, json.loads(failed.as_json())["verdict"]) == (1, "disproven")
+
+
 def test_half_of_an_mfa_sign_in_is_refused(capsys):
     for half in (("--mfa-serial", "arn:aws:iam::444455556666:mfa/phone"), ("--mfa-code", "123456")):
         assert main(["verify", "--stack", "test", *half]) == 2

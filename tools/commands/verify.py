@@ -94,6 +94,8 @@ class Proof:
         """Return the report for scripts."""
         keys = self.case.stack_keys if self.case else []
         document = report.as_json(self.stack, self.rows, keys, now=datetime.now(UTC), seconds=self.seconds)
+        if self.final_at and self.code is Exit.DONE:
+            document["verdict"] = str(Verdict.UNKNOWN)  # no refusal was tried
         return json.dumps(document, indent=2)
 
 
