@@ -109,8 +109,6 @@ def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
     failed = list(takewhile(lambda run: run.failed, deployments))
     if failed:
         return failed[-1].start
-    if killed and not deployments:
-        return datetime.min.replace(tzinfo=UTC)  # the very first one
     if killed:  # before the end of its first deployment, a stack has handed nothing over
         return next((run.end for run in deployments), datetime.min.replace(tzinfo=UTC))
     return next((run.start for run in deployments), None)
