@@ -32,7 +32,6 @@ def up(tmp_path, monkeypatch, capsys):
     cli.write_text(CLI.format(tmp_path))
     cli.chmod(0o700)
     monkeypatch.setenv("PATH", str(cli.parent), prepend=os.pathsep)
-    monkeypatch.setattr(verify, "save", lambda proof, _: proof.code)
 
     def run(*words, proofs=("proven",), state=(), failed=None, recovers=True, emulated=True, person=False, final_at=""):
         results = iter(proofs)
@@ -52,6 +51,11 @@ def up(tmp_path, monkeypatch, capsys):
             with (tmp_path / "done").open("a") as done:
                 done.write(f"{what}\n")
 
+        def save(proof, _):
+            step("save")
+            return proof.code
+
+        monkeypatch.setattr(verify, "save", save)
         monkeypatch.setattr(verify, "check_stack", check_stack)
         monkeypatch.setattr(recovery, "recover", recover)
         monkeypatch.setattr("tools.environment.enter", lambda _: Accounts(emulated=emulated))
@@ -86,7 +90,7 @@ PROVE = "prove, positive checks"
     [("proven", False, 0), ("could not tell", False, 2), ("could not tell", True, 0)],
 )
 def test_only_a_missing_person_leaves_a_proof_that_could_not_tell_a_success(up, verdict, person, code):
-    assert up(proofs=[verdict], person=person)[:2] == (code, [UP, PROVE])
+    assert up(proofs=[verdict], person=person)[:2] == (code, [UP, PROVE, "save"])
 
 
 def test_the_verdict_is_the_last_line_after_the_outputs_and_how_to_use_the_key(up):
@@ -107,17 +111,17 @@ def test_real_accounts_are_final_later_unless_somebody_waits(up):
     assert printed.endswith("\nStack s works. Refusals are final at 14:03:10 UTC: make verify STACK=s\n")
 
     _, done, _ = up("--wait", "--yes", emulated=False)
-    assert done == [UP, "prove, final"]
+    assert done == [UP, "prove, final", "save"]
 
 
 def test_where_the_proof_fails_it_recovers_and_deploys_and_proves_once_more(up):
-    assert up(proofs=["disproven", "proven"])[:2] == (0, [UP, PROVE, "recover", UP, PROVE])
-    assert up(proofs=["disproven", "disproven"])[:2] == (1, [UP, PROVE, "recover", UP, PROVE])
-    assert up(proofs=["disproven"], recovers=False)[:2] == (1, [UP, PROVE, "recover"])
+    assert up(proofs=["disproven", "proven"])[:2] == (0, [UP, PROVE, "recover", UP, PROVE, "save"])
+    assert up(proofs=["disproven", "disproven"])[:2] == (1, [UP, PROVE, "recover", UP, PROVE, "save"])
+    assert up(proofs=["disproven"], recovers=False)[:2] == (1, [UP, PROVE, "recover", "save"])
 
 
 def test_where_the_deployment_fails_at_a_resource_it_recovers_and_deploys_once_more(up):
-    assert up("--yes", failed=update({"create": 9}))[:2] == (0, [UP, "recover --yes", UP, PROVE])
+    assert up("--yes", failed=update({"create": 9}))[:2] == (0, [UP, "recover --yes", UP, PROVE, "save"])
     assert up(failed=update({"create": 9}), recovers=False)[:2] == (1, [UP, "recover"])
 
     code, done, printed = up(failed=update({"create": 9}), recovers=StackError("Nothing was imported."))
@@ -139,7 +143,7 @@ def test_there_is_nothing_to_recover_where_no_resource_was_reached(up, history):
 
 def test_a_killed_run_on_record_is_recovered_first(up):
     code, done, printed = up(state={"pending_operations": [{"type": "creating"}]})
-    assert (code, done) == (0, ["recover", UP, PROVE])
+    assert (code, done) == (0, ["recover", UP, PROVE, "save"])
     assert printed.startswith("The last deployment of stack s was killed. Recovering ...\n")
 
 

@@ -92,7 +92,8 @@ def prove(options: argparse.Namespace) -> Exit:
             outputs = pool.submit(read_outputs, options.stack)
             proof = verify.check_stack(options.stack, wait=options.wait)
             verify.show(proof)
-    code = verify.save(proof, proof_file(options.stack))
+    # A proof that is not final is none for the diagram and the fleet.
+    code = proof.code if proof.final_at else verify.save(proof, proof_file(options.stack))
     say("", *table(outputs.result()), "", *how_to_use(options.stack, outputs.result()), "", proof.summary)
     return Exit.DONE if code is Exit.CANNOT_TELL and proof.lacks_only_a_person else code
 
