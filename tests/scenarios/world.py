@@ -16,6 +16,7 @@ from tests.faults.operations import CHANGED_POLICY, Done, run
 from tests.proxy import ANY_CALL, Fault
 from tests.scenarios.other_stack import beside, collides
 from tools.__main__ import main
+from tools.environment import Accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -164,6 +165,7 @@ class World:
         said = io.StringIO()
         with (
             mock.patch.dict(os.environ, self.project.environment, clear=True),
+            mock.patch("tools.environment.enter", return_value=Accounts(emulated=True)),  # its stack is prepared
             mock.patch("sys.stdin", io.StringIO()),
             contextlib.chdir(self.project.path),
             contextlib.redirect_stdout(said),
