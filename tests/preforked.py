@@ -32,7 +32,9 @@ HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def ask(address: str, *arguments: str) -> int:
     """Let the server run `python ARGUMENTS` for this process; return its exit code."""
-    parent = os.getppid()
+    parent, early = os.getppid(), []
+    for number in HANDED_ON:
+        signal.signal(number, lambda number, _: early.append(number))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(address)
         request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}
@@ -40,6 +42,8 @@ def ask(address: str, *arguments: str) -> int:
         pid = int(server.recv(MAX_REQUEST))
         for number in HANDED_ON:
             signal.signal(number, lambda number, _: os.killpg(pid, number))
+        for number in early:
+            os.killpg(pid, number)
         server.settimeout(LOOK_SECONDS)
         while os.getppid() == parent:
             try:
