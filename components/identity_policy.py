@@ -18,11 +18,11 @@ OPERATOR = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-VARIABLE = re.compile(r"\$\{(?:[*?$]|(?!(?:env|self|opt|param|var|sls):)[\w.-]+:[^:}\s][^}]*)\}")
+VARIABLE = re.compile(r"\$\{(?:[*?$]|(?!(?:cf|env|file|self|opt|param|var|sls):)[\w.-]+:[^:}\s][^}]*)\}")
 TEMPLATE = re.compile(r"<[^<>]+>|\{\{.*?\}\}|\$\{[^}]*\}")  # where no variable is
 # AWS's own policies have arn:aws:organizations::*: without a last part.
 RESOURCE = re.compile(
-    r"\*+ | arn : [^:]+ : (organizations (?=::\*:$) | [^:]+ (?!.*:$)) : (?P<region>[^:]*) : (?P<account>[^:]*) : .*",
+    r"\*+ | arn : [^:]+ : [^:]+ : (?P<region>[^:]*) : (?P<account>[^:]*) : (.+ | (?<=:organizations::\*:))",
     re.VERBOSE,
 )
 FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"

@@ -88,13 +88,15 @@ def refuse_unfinished_update(args: pulumi.ResourceHookArgs) -> None:
     https://github.com/pulumi/pulumi/issues/21458
 
     Raises:
-        pulumi.RunError: the state already has every value that changes, so only a failed update can have written it.
+        pulumi.RunError: the state already has a new value, so only a failed update can have written it.
     """
     old, new, state = args.old_inputs or {}, args.new_inputs or {}, args.old_outputs or {}
     changed = [key for key in {*old, *new} if old.get(key) != new.get(key) and not key.startswith("__")]
-    if changed and all(_meaning(state.get(key)) == _meaning(new.get(key)) for key in changed):
+    written = [key for key in changed if _meaning(state.get(key)) == _meaning(new.get(key))]
+    # A property that the program sets for the first time, to the value that AWS has anyway, was never updated.
+    if written and (written == changed or any(key in old for key in written)):
         raise pulumi.RunError(
-            f"the last update of {args.name} failed. Pulumi's state has its new {', '.join(sorted(changed))}, and AWS "
+            f"the last update of {args.name} failed. Pulumi's state has its new {', '.join(sorted(written))}, and AWS "
             "may have the old. Read what AWS has, then update it: pulumi up --refresh"
         )
 

@@ -154,6 +154,20 @@ class RelationshipArgs(Model):
             )
         return store
 
+    @field_validator("secret_store")
+    @classmethod
+    def _kms_key_where_the_secret_is(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
+        account, key = _account(info, "trusted"), (store and store.kms_key_id) or ""
+        if account and key.startswith("arn:"):
+            _, key_partition, _, region, *_ = key.split(":")
+            if (key_partition, region) != (account.partition, account.region):
+                problem = (
+                    f"this key is in {region}, and trusted.region is {account.region}. A service uses keys of its own "
+                    "region only. Name one of that region"
+                )
+                refuse([Refusal(("kmsKeyId",), key, problem)])
+        return store
+
     @cached_property
     def trusting_role(self) -> TrustingRoleArgs:
         """The half in the trusting account."""

@@ -51,5 +51,6 @@ def sentence(error: BaseException) -> tuple[str, Exit]:
             from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - it takes 0.1 s
 
             if isinstance(error, (BotoCoreError, ClientError)):
-                return f"AWS did not do it: {error}. Look at what it says, then run the same again.", Exit.CANNOT_TELL
+                words = str(error).rstrip(".")
+                return f"AWS did not do it: {words}. Look at what it says, then run the same again.", Exit.CANNOT_TELL
             raise error

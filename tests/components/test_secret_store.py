@@ -34,6 +34,13 @@ def test_a_store_that_will_not_do(store, problem):
     assert problem in str(refusal.value)
 
 
+@pytest.mark.parametrize("place", ["aws:kms:eu-west-1", "aws-us-gov:kms:us-gov-west-1"])
+def test_a_kms_key_of_another_region_is_refused(place):
+    key = f"arn:{place}:444455556666:alias/mine"
+    with pytest.raises(SettingsError, match=r"secretStore.kmsKeyId = .*and trusted.region is us-east-1"):
+        parse_settings(ACCOUNTS | {"secretStore": {"kind": "ssm", "name": "/x", "kmsKeyId": key}})
+
+
 @pytest.mark.parametrize(
     "key",
     [

@@ -840,6 +840,8 @@ def test_policy_files_are_found_from_the_project(monkeypatch, tmp_path):
             {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": True}, "StringLike": {"s3:prefix": ["a", "b"]}}}
         ),
         policy({**ALLOW, "Condition": {"NumericLessThan": {"s3:max-keys": 10}}}),
+        policy({**ALLOW, "Resource": "arn:aws:logs:*:*:log-group:dms-serverless-replication-*:log-stream:"}),
+        policy({**ALLOW, "Resource": "arn:aws:organizations::*:"}),
     ],
 )
 def test_policies_that_aws_takes(document):

@@ -353,6 +353,13 @@ def test_revoked_and_back_again(  # noqa: PLR0915 - one long story
     assert "could not tell  state: revoked: every key is inactive, and older sessions are refused" in said.stdout
     assert "disproven" not in said.stdout
     assert "--refresh" not in said.stdout
+    revoked_keys = deployed.config()["assume-role:accessKeys"]
+    deployed.configure({"accessKeys": None})  # as in a checkout that does not know of it
+    said = deployed.python("-m", "tools", "verify", "--stack", "test", check=False)
+    assert said.returncode == 2
+    assert "revoked: every key is inactive" in said.stdout
+    assert "--refresh" not in said.stdout
+    deployed.configure({"accessKeys": revoked_keys})
 
     # Everything that worked before is refused.
     assert refused(sts.get_caller_identity) == "InvalidClientTokenId"

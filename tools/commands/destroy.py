@@ -7,6 +7,8 @@ from tools.console import complain
 from tools.environment import unattended
 from tools.errors import Exit, sentence
 
+PARTIAL = ("--preview-only", "--target", "-t", "--help", "-h")  # arguments with which role and user stay
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes beside ``--stack``."""
@@ -19,14 +21,16 @@ def run(options: argparse.Namespace) -> Exit:
     The engine does not run the program for that: it signs in as the state recorded. With the program, a faulty
     configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
     """
-    if not options.accounts.emulated and not without_revocation(options):
+    whole = not any(word.startswith(PARTIAL) for word in options.arguments)
+    if whole and not options.accounts.emulated and not without_revocation(options):
         return Exit.CANNOT_TELL
     flags = unattended(options.arguments, options.accounts, yes=options.yes)
     if show(options.stack, "destroy", *flags, *options.arguments, interactive=True):
         return Exit.DONE
     complain(
+        f"If the role stays after a revocation, refuse its older sessions again: make revoke STACK={options.stack}",
         "If the profile, assumeRoleArn or endpoint of the stack changed since its last up: make destroy "
-        f"STACK={options.stack} ARGS=--run-program"
+        f"STACK={options.stack} ARGS=--run-program",
     )
     return Exit.FAILED
 
@@ -38,5 +42,5 @@ def without_revocation(options: argparse.Namespace) -> bool:
     try:
         return remove_revocation(options.stack, yes=options.yes)
     except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
-        sentence(error)
+        complain(sentence(error)[0])
         return True  # nothing is deployed, or Pulumi says what is wrong with the sign-in

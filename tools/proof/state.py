@@ -18,7 +18,9 @@ def state_checks(case: Case) -> list[Check]:
     except StackError:  # what is configured now says nothing about what is deployed
         return []
     if declared == {label: key.deployed for label, key in case.outputs.access_keys.items()}:
-        return [] if "Active" in declared.values() or not declared else [Check(STATE, IN_USE, _closed)]
+        if declared and ("Active" not in declared.values() or _is_revoked_elsewhere(case)):
+            return [Check(STATE, IN_USE, _closed)]
+        return []
     case.under_way = STATE
     return [Check(STATE, IN_USE, _rotating if "Active" in declared.values() else _closed)]
 
@@ -33,6 +35,16 @@ def is_closed(state: Sequence[Check]) -> bool:
     return any(check.run is _closed for check in state)
 
 
+def _is_revoked_elsewhere(case: Case) -> bool:
+    """Return whether somebody revoked the keys with another copy of the stack's file, or in the console."""
+    try:
+        active = [key for key in read_user_keys(case) if key.deployed == "Active"]
+        closed = active and all(key.actual == "Inactive" for key in active)
+        return bool(closed and revocation(case.iam("user"), "user", case.outputs.user_name))
+    except Exception:  # noqa: BLE001 - the rows on the account say why it cannot be read
+        return False
+
+
 def _closed(case: Case) -> Finding:
     active = [key.id for key in read_user_keys(case) if key.actual == "Active"]
     if active:
@@ -42,8 +54,8 @@ def _closed(case: Case) -> Finding:
     word = "revoked: every key is inactive, and older sessions are refused" if refused else "every key is inactive"
     return unknown(
         word,
-        "Nobody can get in, so nothing that needs a key is tried. For a new key, once nobody misuses the old ones:\n"
-        f"  make rotate STACK={case.stack}",
+        "Nobody can get in, so nothing that needs a key is tried. Do not deploy with a stack file that says Active: it "
+        f"activates the keys again. For a new key, once nobody misuses the old ones:\n  make rotate STACK={case.stack}",
     )
 
 
