@@ -1,4 +1,4 @@
-"""What tests share: an embedded AWS that enforces IAM, accounts nobody else uses, and copies of the project."""
+"""What tests share: an emulator that enforces IAM, accounts of their own, and copies of the project."""
 
 import compileall
 import itertools
@@ -167,7 +167,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def _no_user_settings():
     """Keep the tests from the user's AWS and Pulumi settings, but let them find the user's Pulumi CLI.
 
-    Also from what `make test` was told: its variables and flags would reach every `make` that a test runs.
+    Also from the arguments of `make test`: its variables and flags would reach every `make` that a test runs.
     """
     names = [name for name in os.environ if name.startswith(("AWS_", "PULUMI_", "MAKE", "MFLAGS"))]
     names += {"STACK", "ARGS", "YES", "JSON", "OUTPUT", "COMMAND", "STACKS", "JOBS"} & os.environ.keys()
@@ -253,7 +253,7 @@ def aws_client(emulator):
 
 
 def emulator_process(checkout: Checkout) -> int:
-    """Return the id of the process that is a checkout's embedded AWS."""
+    """Return the process id of a checkout's emulator."""
     (record,) = checkout.emulator.glob("*/running.json")
     return json.loads(record.read_text())["pid"]
 
@@ -328,7 +328,7 @@ def make_project(template, emulator, shared, fast_python):
 
     def make(folder, accounts):
         shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
-        # Once more: the plugins are those of this folder, and the emulator is told of its state.
+        # Once more: the plugins are those of this folder, and the emulator loads its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
         project = Project(folder, accounts, emulator, environment | shared | fast_python)
         project.configure(

@@ -1,7 +1,7 @@
-"""The one proxy of the tests: it stands between whoever calls AWS and the emulator, on a loopback address.
+"""The one proxy of the tests: it stands between the callers of AWS and the emulator, on a loopback address.
 
 It notes every call, does to the next calls of an action what a test has planned, and can sign the calls of an account's
-root anew as somebody with fewer permissions. It keeps AWS's limit of two access keys a user: the emulator does not.
+root anew as a principal with fewer permissions. It keeps AWS's limit of two access keys a user: the emulator does not.
 """
 
 import re
@@ -35,7 +35,7 @@ class Fault(StrEnum):
     ERROR_AFTER = "error after"  # it is done, and AWS says: 500
     THROTTLE = "throttle"  # AWS says: too fast; nothing is done
     DENY = "deny"  # AWS says: not allowed; nothing is done
-    WEB_PAGE = "web page"  # somebody else answers; nothing is done
+    WEB_PAGE = "web page"  # something else answers; nothing is done
     DROP = "drop"  # the connection ends; nothing is done
     LOSE = "lose"  # it is done, and the connection ends without an answer
     TRUNCATE = "truncate"  # it is done, and the connection ends in the middle of the answer
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(
         self, call: Call, body: bytes, signer: Credentials | None = None
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        """Hand a call to the emulator, signed anew if there is somebody to sign it."""
+        """Hand a call to the emulator, signed anew if there is a key to sign with."""
         headers = {name: value for name, value in self.headers.items() if name != "Accept-Encoding"}
         if signer := signer or self.proxy.signers.get(call.key_id):
             headers = {name: value for name, value in headers.items() if name.title() in SIGNED_HEADERS}
@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, content: bytes, headers: Mapping[str, str], *, sent: int | None = None) -> None:
         dropped = {"content-length", "transfer-encoding", "connection", "server"}
-        with suppress(ConnectionError):  # whoever asked may have been killed
+        with suppress(ConnectionError):  # the caller may have been killed
             self.send_response_only(status)  # the date is AWS's
             for name, value in headers.items():
                 if name.lower() not in dropped:
@@ -222,7 +222,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever is killed hangs up."""
+        """Do not log: a killed caller closes the connection."""
 
 
 @contextmanager

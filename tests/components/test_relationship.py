@@ -31,7 +31,7 @@ from tools.stack import Outputs
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on the wire
 READ_ONE = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::records/*"}
 UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-# Logical name -> type, parent, provider. A resource in the wrong account is the fault this project exists to prevent.
+# Logical name -> type, parent, provider. This project exists to prevent a resource in the wrong account.
 RESOURCES = {
     "assume-role-trusting-provider": ("pulumi:providers:aws", "", ""),
     "assume-role-trusted-provider": ("pulumi:providers:aws", "", ""),

@@ -58,7 +58,7 @@ def test_without_the_right_external_id(outputs, user, external_id):
 
 
 def test_a_user_of_another_account_who_may_assume_anything(deployed, outputs, aws_client):
-    assert_refused(lambda: assume(outputs, stranger(deployed.accounts.other, aws_client), EXTERNAL_ID))
+    assert_refused(lambda: assume(outputs, unmanaged_user(deployed.accounts.other, aws_client), EXTERNAL_ID))
 
 
 def test_a_user_of_the_trusted_account_without_the_policy(deployed, outputs, aws_client):
@@ -86,13 +86,13 @@ def test_with_the_assume_policy_detached(deployed, outputs, user, aws_client):
     assume(outputs, user("sts"), EXTERNAL_ID)
 
 
-def stranger(account_id, aws_client):
+def unmanaged_user(account_id, aws_client):
     iam = aws_client(account_id, "iam")
-    iam.create_user(UserName="stranger")
+    iam.create_user(UserName="unmanaged")
     iam.put_user_policy(
-        UserName="stranger",
+        UserName="unmanaged",
         PolicyName="everything",
         PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     )
-    key = iam.create_access_key(UserName="stranger")["AccessKey"]
+    key = iam.create_access_key(UserName="unmanaged")["AccessKey"]
     return aws_client(key["AccessKeyId"], "sts", key["SecretAccessKey"])

@@ -1,4 +1,4 @@
-"""The component in somebody else's program: two relationships, and policies of its own."""
+"""The component in another program: two relationships, and policies of its own."""
 
 import json
 import re
@@ -34,7 +34,7 @@ ACTIONS = {"audit": "s3:GetObject", "backup": "s3:PutObject"}
 
 @pytest.fixture
 def customers(project):
-    """Make somebody else's project beside the copy of this one; return its folder."""
+    """Create another project beside the copy of this one; return its folder."""
     folder = project.path / "customers"
     (folder / "policies").mkdir(parents=True)
     for name in ("components", ".venv"):
@@ -51,7 +51,7 @@ def customers(project):
     return folder
 
 
-def test_two_relationships_in_somebody_elses_program(project, customers, aws_client):
+def test_two_relationships_in_another_program(project, customers, aws_client):
     def pulumi(*arguments):
         return project.run("pulumi", *arguments, "--non-interactive", "--cwd", str(customers))
 

@@ -87,7 +87,7 @@ def test_a_disk_that_was_full_in_the_first_run(project, aws_client):
     assert [key["AccessKeyId"] for key in keys] == [project.outputs()["accessKeyId"]]
 
 
-def test_an_embedded_aws_that_lost_everything(project, free_port):
+def test_an_emulator_that_lost_everything(project, free_port):
     """As after a power cut: `make up` looks what AWS still has of what the state knows, and makes the rest again."""
     checkout = Checkout(project.path)
     project.configure({"endpoint": f"http://127.0.0.1:{free_port()}"})

@@ -1,4 +1,4 @@
-"""The whole life of a relationship through the real engine: what stands in AWS after each command."""
+"""A relationship from `up` to `destroy` with the real engine: the resources in AWS after each command."""
 
 import json
 import re
@@ -120,7 +120,7 @@ class TestFirstUp:
 
 
 def test_a_copy_is_as_good_as_an_up(standing):
-    """Most tests start from such a copy: the engine, and whoever proves the relationship, must find no difference."""
+    """Most tests start from such a copy: neither the engine nor `verify` may find a difference."""
     refreshed = standing.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     proof = standing.run("make", "verify", "STACK=test")
 
@@ -239,7 +239,7 @@ class TestChanges:
 
 
 class TestDrift:
-    def test_what_somebody_removed_by_hand_is_made_again(self, standing, aws_client):
+    def test_a_resource_removed_by_hand_is_created_again(self, standing, aws_client):
         iam = aws_client(standing.accounts.trusting, "iam")
         arn = f"arn:aws:iam::{standing.accounts.trusting}:policy/Custom-Policy-For-Role-1"
         iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
@@ -249,7 +249,7 @@ class TestDrift:
 
         assert iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
 
-    def test_what_somebody_changed_by_hand_is_changed_back(self, standing, aws_client):
+    def test_a_change_by_hand_is_changed_back(self, standing, aws_client):
         iam = aws_client(standing.accounts.trusting, "iam")
         iam.update_assume_role_policy(
             RoleName="Assume-Role-1",
@@ -266,7 +266,7 @@ class TestDrift:
         document = iam.get_role(RoleName="Assume-Role-1")["Role"]["AssumeRolePolicyDocument"]
         assert document["Statement"][0]["Principal"] == {"AWS": root_arn(standing.accounts.trusted)}
 
-    def test_a_key_that_somebody_made_inactive_stays_so_until_a_refresh(self, standing, aws_client):
+    def test_a_key_made_inactive_by_hand_stays_so_until_a_refresh(self, standing, aws_client):
         """Why Pulumi.yaml does not say `refresh: always`: the next pipeline would open a leaked key again."""
         iam = aws_client(standing.accounts.trusted, "iam")
         (key,) = iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]

@@ -59,8 +59,8 @@ def test_fails_where_the_proof_does(standing, aws_client):
     assert "roleArn" in done.stdout
 
 
-def test_looks_at_pretend_accounts_only_after_a_proof_that_failed(standing, aws_client):
-    """Looking each time takes as long as the deployment itself."""
+def test_refreshes_emulated_accounts_only_after_a_failed_proof(standing, aws_client):
+    """A refresh takes as long as the deployment itself."""
     project = standing
     aws_client(project.accounts.trusting, "iam").update_role(RoleName="Assume-Role-1", MaxSessionDuration=7200)
 
@@ -73,7 +73,7 @@ def test_looks_at_pretend_accounts_only_after_a_proof_that_failed(standing, aws_
     assert [entry["kind"] for entry in history[:2]] == ["update", "refresh"]
 
 
-def test_a_deployment_that_fails_for_what_somebody_deleted_goes_through_in_pretend_accounts(standing, aws_client):
+def test_recovers_from_a_role_deleted_by_hand_in_emulated_accounts(standing, aws_client):
     project = standing
     iam = aws_client(project.accounts.trusting, "iam")
     policy = f"arn:aws:iam::{project.accounts.trusting}:policy/Custom-Policy-For-Role-1"
@@ -98,7 +98,7 @@ def test_fails_where_the_deployment_does(project):
     assert "error: " not in done.stderr  # of a recovery, which has nothing to look for
 
 
-def test_what_could_not_be_told_is_no_success(standing):
+def test_an_undetermined_check_is_no_success(standing):
     """The proof of a PGP key's owner or with an MFA code is the exception: nothing else is taken for granted."""
     standing.configure({"accessKeys": [{"label": "1", "status": "Inactive"}]})
 
@@ -120,7 +120,7 @@ def test_leaves_the_proof_to_the_owner_of_a_pgp_key(project):
     assert "make verify STACK=test ARGS=--secret-stdin" in done.stdout
 
 
-def test_destroys_without_questions_where_everything_is_pretend(standing, free_port):
+def test_destroys_emulated_accounts_without_questions(standing, free_port):
     """Also where the state still says that AWS is at another port, where nothing answers."""
     project = standing
     state = project.path / ".local/stacks/.pulumi/stacks/assume-role/test.json"

@@ -34,14 +34,14 @@ VICTIMS = {
     "AWS plugin": ("local.plugins.aws", "pulumi-resource-aws"),
     "language host": ("local.plugins.language_host", "pulumi-language-python"),
 }
-# A call that is under way outlives whoever made it, or does not.
+# A call may outlive the process that made it, or end with it.
 MOMENTS = {Fault.STOP: "before", Fault.WAIT: "just before", Fault.HOLD: "after"}
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Somebody is killed while a call of an operation is on its way: before AWS does it, if it still does, or after."""
+    """A process is killed during a call of an operation: before AWS does it, just before, or after."""
 
     operation: Operation
     step: Step
@@ -109,12 +109,12 @@ def _with_children(pid: int) -> Iterator[tuple[int, str]]:
 
 
 def kills(operation: Operation, calls: list[tuple[str, str]], chance: random.Random, victim: str) -> Kill:
-    """Return a kill by chance."""
+    """Return a random kill."""
     return Kill(operation, chance.choice(sorted(steps(calls), key=str)), chance.choice(list(MOMENTS)), victim)
 
 
 @pytest.mark.timeout(3600)
-def test_one_more_run_heals_a_kill(stage, capsys):
+def test_one_more_run_recovers_from_a_kill(stage, capsys):
     chance = random.Random(SEED)  # noqa: S311 - no secret
     recorded = {name: stage.record(OPERATIONS[name]) for name in OPERATIONS}
     chosen = [

@@ -1,4 +1,4 @@
-"""`make faults`: every AWS call of every operation, with every fault, and whether one more run heals it."""
+"""`make faults`: every AWS call of every operation, with every fault, and whether one more run recovers from it."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ BAD = (Verdict.NOT, Verdict.NOT_MET)
 
 
 @pytest.mark.timeout(3 * 3600)
-def test_one_more_run_heals(stage, pytestconfig, capsys):
+def test_one_more_run_recovers(stage, pytestconfig, capsys):
     chosen = [case for operation in _operations(pytestconfig) for case in _chosen(stage, operation, pytestconfig)]
     assert chosen, "no case is left: see the options"
     outcomes, began = [], time.monotonic()
@@ -31,7 +31,7 @@ def test_one_more_run_heals(stage, pytestconfig, capsys):
                     print(f"\r{outcome}\n")  # noqa: T201 - its purpose
                 print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201
         finally:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C ends it too, and what was found until then is told
+            pool.shutdown(cancel_futures=True)  # Ctrl-C ends it too, and what was found until then is printed
             print("\n" + "\n".join(_report(outcomes, time.monotonic() - began)))  # noqa: T201 - as above
     assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in BAD]
 
@@ -67,7 +67,7 @@ def _progress(outcomes, count, seconds):
 
 
 def _report(outcomes, seconds):
-    yield f"\n{'operation':10}{'fault':14}{'tried':>7}" + "".join(f"{verdict:>17}" for verdict in Verdict)
+    yield f"\n{'operation':10}{'fault':14}{'tried':>7}" + "".join(f"{verdict:>19}" for verdict in Verdict)
     kinds = [(outcome.case.operation.name, str(outcome.case.fault)) for outcome in outcomes]
     for kind in dict.fromkeys(sorted(kinds, key=lambda kind: (list(OPERATIONS).index(kind[0]), kind[1]))):
         yield _row(*kind, [outcome for outcome, its in zip(outcomes, kinds, strict=True) if its == kind])
@@ -79,5 +79,5 @@ def _report(outcomes, seconds):
 def _row(operation, fault, outcomes):
     counted = Counter(outcome.verdict for outcome in outcomes)
     return f"{operation:10}{fault:14}{len(outcomes):7}" + "".join(
-        f"{counted[verdict] or '':>17}" for verdict in Verdict
+        f"{counted[verdict] or '':>19}" for verdict in Verdict
     )

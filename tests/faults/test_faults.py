@@ -27,7 +27,7 @@ GIVEN_UP = {
 }
 
 
-def test_what_the_plugin_tries_again_heals_at_once_and_so_does_a_lost_create(project, emulator, aws_client):
+def test_retried_calls_and_a_lost_create_recover_in_the_same_run(project, emulator, aws_client):
     with proxy_before(emulator) as proxy:
         OPERATIONS["up"].configure(project, proxy.url)
         for step, fault in (TRIED_AGAIN | dict.fromkeys(LOST, Fault.LOSE)).items():
@@ -42,7 +42,7 @@ def test_what_the_plugin_tries_again_heals_at_once_and_so_does_a_lost_create(pro
         assert list(differences(project, aws_client, None)) == []
 
 
-def test_what_it_gives_up_is_healed_by_the_next_run(standing, emulator, aws_client):
+def test_the_next_run_recovers_from_calls_that_are_not_retried(standing, emulator, aws_client):
     with proxy_before(emulator) as proxy:
         OPERATIONS["destroy"].configure(standing, proxy.url)
         for step, fault in GIVEN_UP.items():
@@ -56,7 +56,7 @@ def test_what_it_gives_up_is_healed_by_the_next_run(standing, emulator, aws_clie
         assert list(differences(standing, aws_client, set())) == []
 
 
-def test_a_killed_run_is_healed_by_the_next(project, emulator, aws_client):
+def test_the_next_run_recovers_from_a_killed_run(project, emulator, aws_client):
     """All of it is killed when AWS has done a call that may be repeated: only the state's pending operation tells."""
     kill = Kill(OPERATIONS["up"], Step("trusted", "AttachUserPolicy"), Fault.HOLD, "everything")
     with proxy_before(emulator) as proxy:

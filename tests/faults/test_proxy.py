@@ -40,7 +40,7 @@ def test_a_fault(proxy, iam, accounts, fault):
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["first", "second"][: 1 + done]
 
 
-def test_a_plan_for_somebody_else(proxy, iam, accounts):
+def test_a_plan_for_another_account(proxy, iam, accounts):
     proxy.plan("CreateUser", Fault.DENY, key_id=accounts.trusting)
     iam.create_user(UserName="first")
     assert proxy.is_due

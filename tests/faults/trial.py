@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Verdict(StrEnum):
     """How a case ended."""
 
-    AT_ONCE = "healed at once"  # the run with the fault itself ended well
+    AT_ONCE = "recovered at once"  # the run with the fault itself ended well
     BY_THE_NEXT = "by the next run"
-    NOT = "not healed"
+    NOT = "not recovered"
     NOT_MET = "not met"  # the run never came to the call
 
 
@@ -75,7 +75,7 @@ class Stage:
                 operation.configure(project, proxy.url)
                 proxy.calls.clear()
                 yield project, proxy
-        shutil.rmtree(project.path, ignore_errors=True)  # somebody may end just now
+        shutil.rmtree(project.path, ignore_errors=True)  # a process may end just now
 
     def client(self, *arguments: str) -> Any:
         with self.lock:

@@ -32,7 +32,7 @@ def wanted(stage):
 
 
 @pytest.fixture
-def heals(wanted, aws_client):
+def recovers(wanted, aws_client):
     """Return a function that lets `make up` run once more, and finds out whether all is well then."""
 
     def after_one_more(project, client=aws_client):
@@ -45,7 +45,7 @@ def heals(wanted, aws_client):
 
 @needs_own_file_system
 @pytest.mark.parametrize("kilobytes", [0, 8, 24])
-def test_a_full_disk(project, kilobytes, heals):
+def test_a_full_disk(project, kilobytes, recovers):
     """The stack's state lies on a disk with no more room than that beside what is there; later there is room again."""
     script = f"""
         cp -a .local/stacks .local/kept
@@ -62,11 +62,11 @@ def test_a_full_disk(project, kilobytes, heals):
     assert "Traceback" not in done.said
     shutil.rmtree(project.path / ".local/stacks")
     (project.path / ".local/kept").rename(project.path / ".local/stacks")
-    heals(project)
+    recovers(project)
 
 
 @needs_own_file_system
-def test_a_checkout_that_nobody_may_write_to(project, heals):
+def test_a_checkout_that_nobody_may_write_to(project, recovers):
     script = (
         'mount --bind "$PWD" "$PWD"; mount -o remount,ro,bind "$PWD"; cd "$PWD"; make up STACK=test && exit 9; true'
     )
@@ -74,15 +74,15 @@ def test_a_checkout_that_nobody_may_write_to(project, heals):
     assert done.went_well, done
     assert "read-only" in done.said.lower()
     assert "Traceback" not in done.said
-    heals(project)
+    recovers(project)
 
 
-def test_two_ups_at_once(project, heals):
+def test_two_ups_at_once(project, recovers):
     both = [start(project, *UP) for _ in range(2)]
     ended = [finish(process, UP) for process in both]
     assert any(done.went_well for done in ended), ended
     assert all(done.went_well or "locked" in done.said for done in ended), [done.said for done in ended]
-    heals(project)
+    recovers(project)
 
 
 def test_two_rotations_at_once(standing, aws_client):
@@ -98,8 +98,8 @@ def test_two_rotations_at_once(standing, aws_client):
 
 
 @pytest.mark.parametrize("objects", [1, 3, 5])
-def test_an_aws_that_was_killed(project, free_port, wait_until, heals, objects):
-    """The embedded AWS is killed when it has so many objects, and forgets them all."""
+def test_an_aws_that_was_killed(project, free_port, wait_until, recovers, objects):
+    """The emulator is killed when it has so many objects, and loses them all."""
     endpoint = f"http://127.0.0.1:{free_port()}"
     checkout = Checkout(project.path)
 
@@ -119,6 +119,6 @@ def test_an_aws_that_was_killed(project, free_port, wait_until, heals, objects):
         wait_until(lambda: there() >= objects or process.poll() is not None)
         os.kill(emulator_process(checkout), signal.SIGKILL)
         finish(process, UP)
-        heals(project, client)
+        recovers(project, client)
     finally:
         stop(checkout)

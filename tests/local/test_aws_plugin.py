@@ -1,4 +1,4 @@
-"""The stand-in AWS plugin, driven over gRPC as the engine drives it, against the embedded AWS."""
+"""The stand-in AWS plugin, driven over gRPC as the engine drives it, against the emulator."""
 
 import base64
 import json
@@ -456,7 +456,7 @@ def test_diff_of_the_others(engine):
         assert engine.diff(made).changes == proto.DiffResponse.DIFF_NONE
 
 
-# Life of each resource type
+# Create, read, update and delete each resource type
 
 
 def test_role(engine, iam):
@@ -724,7 +724,7 @@ def test_import(engine, iam):
 
 
 def give_policies(iam: Any, kind: str, name: str) -> str:
-    """Attach somebody else's policy to a role or user, and write another into it; return the ARN of the first."""
+    """Attach an unmanaged policy to a role or user, and write another into it; return the ARN of the first."""
     arn = iam.create_policy(PolicyName="foreign", PolicyDocument=S3)["Policy"]["Arn"]
     owner = {f"{kind.title()}Name": name}
     getattr(iam, f"attach_{kind}_policy")(**owner, PolicyArn=arn)

@@ -152,8 +152,8 @@ def test_nothing_of_the_users_environment_reaches_it(checkout, endpoint, monkeyp
 def test_its_files_are_for_their_owner_alone(checkout, endpoint):
     """They hold the secrets of all access keys."""
     ensure_running(checkout, endpoint)
-    iam(endpoint).create_user(UserName="somebody")
-    iam(endpoint).create_access_key(UserName="somebody")
+    iam(endpoint).create_user(UserName="holder")
+    iam(endpoint).create_access_key(UserName="holder")
     stop(checkout)
 
     modes = {
@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_none_running(checkout, endpoint):
     assert not _answers(endpoint)
 
 
-def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulator, capfd):
+def test_an_emulator_of_another_checkout_is_used_and_left_running(checkout, emulator, capfd):
     ensure_running(checkout, emulator)
 
     assert "this checkout did not start it" in capfd.readouterr().err
@@ -212,8 +212,8 @@ def test_an_emulator_of_somebody_else_is_used_and_left_running(checkout, emulato
 
 
 @pytest.fixture
-def somebody(endpoint):
-    """Let something at the endpoint answer with the text that a test writes for each path; nothing to any other."""
+def responses(endpoint):
+    """Yield the response of a server at the endpoint by path; other paths get an empty response."""
     texts, pause = {}, threading.Event()
 
     class Answers(http.server.BaseHTTPRequestHandler):
@@ -243,8 +243,8 @@ def somebody(endpoint):
         *ENDLESS,
     ],
 )
-def test_something_else_listens_there(checkout, endpoint, somebody, health):
-    somebody["/_ministack/health"] = health
+def test_something_else_listens_there(checkout, endpoint, responses, health):
+    responses["/_ministack/health"] = health
 
     with pytest.raises(LocalError, match=rf"Something other than the AWS emulator listens at {endpoint}, or it hangs"):
         ensure_running(checkout, endpoint)

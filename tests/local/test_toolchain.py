@@ -151,7 +151,7 @@ class TestReal:
             "and there is none on PATH. Install it: https://www.pulumi.com/docs/install\n"
         )
 
-    def test_in_a_shell_for_the_embedded_aws(self, make, machine, tmp_path):
+    def test_in_a_shell_for_the_emulator(self, make, machine, tmp_path):
         done = make("up", "STACK=real", environment=machine | {"PULUMI_HOME": str(tmp_path / ".local/pulumi-home")})
 
         assert done.stdout == ""
@@ -205,10 +205,10 @@ def test_a_checkout_that_cannot_be_written(make, tmp_path):
 
 
 class TestQuestions:
-    """What `make up` and `make destroy` do unasked: on pretend accounts alone."""
+    """`make up` and `make destroy` change only emulated accounts without confirmation."""
 
     @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4599", "http://localhost:1/", "http://[::1]:4599"])
-    def test_an_emulator_of_this_machine_is_pretend(self, tmp_path, endpoint):
+    def test_accounts_of_an_emulator_on_this_machine_are_emulated(self, tmp_path, endpoint):
         (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: '{endpoint}' # here\n")
 
         assert Checkout(tmp_path).endpoint("test") == endpoint
@@ -304,7 +304,7 @@ class TestQuestions:
         assert make("destroy", "STACK=real").stdout == "told: destroy --stack real\n"
         assert make("destroy", "STACK=real", "YES=1").stdout == "told: destroy --yes --skip-preview --stack real\n"
 
-    def test_pretend_accounts_are_asked_about_where_the_command_leads_elsewhere(self, project):
+    def test_an_emulated_stack_asks_if_the_command_overrides_the_endpoint(self, project):
         for target in ("up", "destroy"):
             done = project.run("make", target, "STACK=test", "ARGS=-c assume-role:endpoint=", check=False)
 
@@ -395,7 +395,7 @@ class TestEnvironment:
         assert done.stdout.startswith("test\n")
         assert "+ 13 to create" in done.stdout
 
-    def test_settings_for_real_aws_do_not_reach_the_embedded_one(self, project):
+    def test_settings_for_real_aws_do_not_reach_the_emulator(self, project):
         environment = {
             "no_proxy": "internal",
             "NO_PROXY": "example.com",

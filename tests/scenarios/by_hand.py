@@ -1,4 +1,4 @@
-"""What somebody does in the two accounts by hand, behind the stack's back: each a step of a life, by its name."""
+"""Changes by hand in the two accounts, without the stack: each a step of a scenario, by its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.faults.operations import CHANGED_POLICY
 from tests.scenarios.other_stack import collides
-from tests.scenarios.world import ALLOW_ALL, ANYBODY, REFUSAL_OF_SESSIONS, STRANGER
+from tests.scenarios.world import ALLOW_ALL, ANYBODY, REFUSAL_OF_SESSIONS, UNMANAGED
 from tests.tools.test_adopt import ByHand, let_the_second_pass
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _rewrite(world: World, kind: str) -> None:
 
 def _attach(world: World, kind: str) -> None:
     side = _side(kind)
-    arn = f"arn:aws:iam::{getattr(world.project.accounts, side)}:policy/{STRANGER}-Policy"
+    arn = f"arn:aws:iam::{getattr(world.project.accounts, side)}:policy/{UNMANAGED}-Policy"
     attach = getattr(world.iam(side), f"attach_{kind.lower()}_policy")
     attach(**{f"{kind}Name": _name(world, kind)}, PolicyArn=arn)
 

@@ -1,4 +1,4 @@
-"""What a life begins with."""
+"""The start of a scenario."""
 
 import json
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What holds after every command, whatever happened before. Each is told by its own sentence when it does not."""
+"""What holds after every command, whatever happened before. Each has its own message when it does not."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ BELONGS = {"trusting": ("role", "policy", "attachment"), "trusted": ("user", "ke
 
 def broken(world: World, done: Done) -> list[str]:
     """Return which do not hold after a command."""
-    checks = (_own_account, _two_keys, _no_secret, _strangers, _words)
-    return [fault for check in checks for fault in check(world, done)]
+    checks = (_own_account, _two_keys, _no_secret, _unmanaged, _words)
+    return [error for check in checks for error in check(world, done)]
 
 
 def _own_account(world: World, _: Done) -> Iterator[str]:
@@ -55,9 +55,9 @@ def _may_hold(file) -> bool:
     return not file.is_symlink() and not {"plugins", "bin"} & set(file.parts)
 
 
-def _strangers(world: World, _: Done) -> Iterator[str]:
-    if (now := world.strangers()) != world.before:
-        yield f"what is somebody else's was changed, from {world.before} to {now}"
+def _unmanaged(world: World, _: Done) -> Iterator[str]:
+    if (now := world.unmanaged()) != world.before:
+        yield f"unmanaged resources changed, from {world.before} to {now}"
 
 
 def _words(_: World, done: Done) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The steps of a life, as plain data: what is done, and with what. So a case is a list that anybody can read."""
+"""The steps of a scenario, as plain data: what is done, and with what. So a case is a list that anybody can read."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _run(world: World, command: str) -> None:
 
 
 def _run_on_other(world: World, command: str) -> None:
-    """Run a command on the second stack, but not where it would make anew what somebody deleted behind the first."""
+    """Run a command on the second stack, but not where it would create again what was deleted behind the first."""
     if other_stack.collides(world.other) and world.in_state() - world.in_aws():
         return
     done, found = other_stack.act(world, command)
@@ -99,13 +99,15 @@ def _run_on_other(world: World, command: str) -> None:
 
 
 def _left_behind(world: World, done: Done) -> list[str]:
-    """Return what a proof left behind and did not tell; what it told is removed, as a person does."""
+    """Return what a proof left behind and did not report; remove the rest, as a person does."""
     temporary = {each for each in world.left if " verify-" in each}
-    untold = [f"it did not say that it left {each}" for each in sorted(temporary) if each.split()[-1] not in done.said]
+    unreported = [
+        f"it did not say that it left {each}" for each in sorted(temporary) if each.split()[-1] not in done.said
+    ]
     if temporary:
         by_hand.remove(world, temporary)
         world.left -= temporary
-    return untold
+    return unreported
 
 
 def _up(world: World, *, faulty: bool, plain: bool, make: bool) -> tuple[Done, list[str]]:

@@ -1,4 +1,4 @@
-"""Each invariant tells when it does not hold: a life that never fails would prove nothing otherwise."""
+"""Each invariant reports when it does not hold: otherwise, a scenario that never fails would prove nothing."""
 
 import pytest
 
@@ -32,15 +32,15 @@ def test_nothing_is_broken_at_first(world):
 
 
 @pytest.mark.parametrize(
-    ("done", "told"),
+    ("done", "reported"),
     [
         (Done((), 1, "Traceback (most recent call last)\nerror: x"), "a traceback"),
         (Done((), 1, "make: *** [Makefile:49: up] Error 1"), "said no sentence"),
         (Done((), None, ""), "said no sentence"),
     ],
 )
-def test_words(world, done, told):
-    assert any(told in fault for fault in broken(world, done))
+def test_words(world, done, reported):
+    assert any(reported in error for error in broken(world, done))
 
 
 def test_a_secret_in_the_output_or_in_a_file(world):
@@ -67,24 +67,24 @@ def test_a_third_key(world):
         world.iam("trusted").delete_access_key(UserName="user-1", AccessKeyId=key_id)
 
 
-def test_what_is_somebody_elses(world):
+def test_unmanaged_resources(world):
     iam = world.iam("other")
-    iam.tag_user(UserName="Stranger-User", Tags=[{"Key": "a", "Value": "b"}])
-    assert broken(world, WELL)[0].startswith("what is somebody else's was changed")
-    iam.untag_user(UserName="Stranger-User", TagKeys=["a"])
+    iam.tag_user(UserName="Unmanaged-User", Tags=[{"Key": "a", "Value": "b"}])
+    assert broken(world, WELL)[0].startswith("unmanaged resources changed")
+    iam.untag_user(UserName="Unmanaged-User", TagKeys=["a"])
 
 
 def test_outputs_and_aws_that_do_not_agree_with_the_state(world):
     state = world.project.state()
     role_arn = world.outputs()["roleArn"]
     world.project.state_file.write_text(state.replace(f'"roleArn":"{role_arn}"', '"roleArn":"arn:x"'))
-    assert any("the output roleArn is arn:x" in fault for fault in after_up(world))
+    assert any("the output roleArn is arn:x" in error for error in after_up(world))
     world.project.state_file.write_text(state)
 
     take(world, ["by hand", "make a key inactive"])
-    assert any("is Inactive, not Active" in fault for fault in after_up(world))
+    assert any("is Inactive, not Active" in error for error in after_up(world))
     take(world, ["by hand", "delete the role"])
-    assert any("AWS lacks trusting: role" in fault for fault in after_up(world))
+    assert any("AWS lacks trusting: role" in error for error in after_up(world))
 
 
 def test_a_difference_after_an_up_and_a_wrong_verdict(world):

@@ -1,4 +1,4 @@
-"""A relationship's life by chance: settings and accounts change, calls fail, commands run; what must hold, holds."""
+"""Seeded random scenarios: settings and accounts change, calls fail, commands run, and the invariants still hold."""
 
 import json
 from collections import Counter
@@ -17,8 +17,8 @@ from tests.scenarios.other_stack import COMMANDS, NAMES
 from tests.scenarios.steps import FAULTS, LAST_CALL, OFTEN, SELDOM, SETTINGS, BrokenError, take
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
-LENGTH = 30  # steps of a life
-LIVES = 3  # of a group in `make test`; the first is Hypothesis's simplest and runs nothing
+LENGTH = 30  # steps of a scenario
+SCENARIOS = 3  # of a group in `make test`; the first is Hypothesis's simplest and runs nothing
 GROUPS = 5  # in `make test`, side by side: 300 steps beside the simplest
 HOW_OFTEN = ["set"] * 4 + ["by hand"] * 3 + ["fault"] * 2 + ["run"] * 3 + ["other stack"] * 2
 STEPS = {
@@ -34,7 +34,7 @@ STEPS = {
 pytestmark = pytest.mark.timeout(0 if EXAMPLES else 900)
 
 
-class Life(RuleBasedStateMachine):
+class Scenario(RuleBasedStateMachine):
     """Rules that take a step each, and note it."""
 
     begin = staticmethod(nullcontext)  # makes a world
@@ -45,7 +45,7 @@ class Life(RuleBasedStateMachine):
         self.entered = self.begin()
         self.world = self.entered.__enter__()
         self.steps = []
-        self.counted["lives"] += 1
+        self.counted["scenarios"] += 1
 
     @rule(step=st.sampled_from(HOW_OFTEN).flatmap(STEPS.get))
     def step(self, step):
@@ -71,10 +71,10 @@ def as_case(steps):
 
 @pytest.mark.parametrize("group", [None] if EXAMPLES else range(GROUPS))
 def test_whatever_happens(begin, capsys, group):
-    Life.begin, Life.counted = staticmethod(begin), Counter()
-    lives = Life if group is None else seed(group)(Life)  # the same each time
-    chance = settings(
-        max_examples=-(-EXAMPLES // LENGTH) if EXAMPLES else LIVES,
+    Scenario.begin, Scenario.counted = staticmethod(begin), Counter()
+    scenarios = Scenario if group is None else seed(group)(Scenario)  # the same each time
+    options = settings(
+        max_examples=-(-EXAMPLES // LENGTH) if EXAMPLES else SCENARIOS,
         stateful_step_count=LENGTH,
         database=None,
         deadline=None,
@@ -84,11 +84,11 @@ def test_whatever_happens(begin, capsys, group):
         suppress_health_check=list(HealthCheck),
     )
     try:
-        run_state_machine_as_test(lives, settings=chance)
+        run_state_machine_as_test(scenarios, settings=options)
     finally:
         if EXAMPLES:
             with capsys.disabled():
-                print(f"\n{Life.counted.total() - Life.counted['lives']:,} steps: {dict(Life.counted)}")  # noqa: T201
+                print(f"\n{Scenario.counted.total() - Scenario.counted['scenarios']:,} steps: {dict(Scenario.counted)}")  # noqa: T201
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda file: file.stem)

@@ -1,4 +1,4 @@
-"""One life of a relationship: a project, its two accounts, strangers in them, and whoever runs commands on it."""
+"""The world of one scenario: a project, its two accounts, unmanaged resources in them, and commands on the project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import Project
     from tests.proxy import Proxy
 
-STRANGER = "Stranger"
+UNMANAGED = "Unmanaged"
 REFUSAL_OF_SESSIONS = "AWSRevokeOlderSessions"  # what revoking leaves on purpose
 ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -43,8 +43,8 @@ class World:
     client: Callable[..., Any]
     clients: dict[str, Any] = field(default_factory=dict)
     seen: dict[str, list[str]] = field(default_factory=dict)  # what each account holds
-    before: str = ""  # what the strangers looked like
-    strange_keys: set[str] = field(default_factory=set)  # ids of their keys
+    before: str = ""  # what AWS reported of the unmanaged resources
+    unmanaged_keys: set[str] = field(default_factory=set)  # ids of their keys
     left: set[str] = field(default_factory=set)  # what a failed command left, and no command took over yet
     touched: bool = False  # something else was done since
     obliged: int = 0  # how often a deployment had to succeed
@@ -55,7 +55,7 @@ class World:
         (self.project.path / "policies/changed.json").write_text(json.dumps(CHANGED_POLICY))
         for side in ("trusting", "trusted", "other"):
             self._settle(self.iam(side))
-        self.before = self.strangers()
+        self.before = self.unmanaged()
 
     def iam(self, side: str) -> Any:
         """Return a client of an account's administrator, past the proxy; each is made once, for that takes long."""
@@ -64,21 +64,21 @@ class World:
         return self.clients[side]
 
     def _settle(self, iam: Any) -> None:
-        """Let somebody else have a user, a role and a policy, who trust and allow much."""
+        """Create an unmanaged user, role and policy that trust and allow much."""
         trust = json.dumps({"Version": "2012-10-17", "Statement": ANYBODY})
-        iam.create_user(UserName=f"{STRANGER}-User")
-        self.strange_keys.add(iam.create_access_key(UserName=f"{STRANGER}-User")["AccessKey"]["AccessKeyId"])
-        iam.create_role(RoleName=f"{STRANGER}-Role", AssumeRolePolicyDocument=trust)
-        arn = iam.create_policy(PolicyName=f"{STRANGER}-Policy", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
-        iam.attach_user_policy(UserName=f"{STRANGER}-User", PolicyArn=arn)
-        iam.put_role_policy(RoleName=f"{STRANGER}-Role", PolicyName=f"{STRANGER}-Inline", PolicyDocument=ALLOW_ALL)
+        iam.create_user(UserName=f"{UNMANAGED}-User")
+        self.unmanaged_keys.add(iam.create_access_key(UserName=f"{UNMANAGED}-User")["AccessKey"]["AccessKeyId"])
+        iam.create_role(RoleName=f"{UNMANAGED}-Role", AssumeRolePolicyDocument=trust)
+        arn = iam.create_policy(PolicyName=f"{UNMANAGED}-Policy", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
+        iam.attach_user_policy(UserName=f"{UNMANAGED}-User", PolicyArn=arn)
+        iam.put_role_policy(RoleName=f"{UNMANAGED}-Role", PolicyName=f"{UNMANAGED}-Inline", PolicyDocument=ALLOW_ALL)
 
-    def strangers(self) -> str:
-        """Return all that AWS tells of the strangers."""
-        return self._described(("trusting", "trusted", "other"), lambda name: name.startswith(STRANGER))
+    def unmanaged(self) -> str:
+        """Return all that AWS reports of the unmanaged resources."""
+        return self._described(("trusting", "trusted", "other"), lambda name: name.startswith(UNMANAGED))
 
     def holdings(self, project: Project) -> str:
-        """Return all that AWS tells of what a stack's state has: roles, users, policies and keys."""
+        """Return all that AWS reports of the resources in a stack's state: roles, users, policies and keys."""
         names = {each["inputs"].get("name") for each in resources(project)}
         return self._described(SIDES, names.__contains__)
 
@@ -103,17 +103,17 @@ class World:
         return self.seen[side]
 
     def in_aws(self) -> set[str]:
-        """Return what both accounts hold, but for strangers and the second stack; a key is one whatever its status."""
+        """Return what both accounts hold, without unmanaged resources, the second stack and the status of keys."""
         return {
             f"{side}: {_without_status(each)}"
             for side in SIDES
             for each in self.there(side)
-            if not self._is_strange(each) and REFUSAL_OF_SESSIONS not in each
+            if not self._is_unmanaged(each) and REFUSAL_OF_SESSIONS not in each
         } - self._in_state(self.other)
 
-    def _is_strange(self, line: str) -> bool:
+    def _is_unmanaged(self, line: str) -> bool:
         words = line.split()
-        return STRANGER in words[-1] or (words[0] == "key" and words[1] in self.strange_keys)
+        return UNMANAGED in words[-1] or (words[0] == "key" and words[1] in self.unmanaged_keys)
 
     def in_state(self) -> set[str]:
         return self._in_state(self.project)
@@ -128,7 +128,7 @@ class World:
     def user_keys(self) -> dict[str, str]:
         """Return the keys that the stack's user has in AWS: the status of each, by its id."""
         lines = [line.split() for line in self.there("trusted") if line.startswith("key ")]
-        keys = {key: status.strip("()") for _, key, status in lines if key not in self.strange_keys}
+        keys = {key: status.strip("()") for _, key, status in lines if key not in self.unmanaged_keys}
         return keys if self.named("User") else {}
 
     def outputs(self) -> dict[str, Any]:

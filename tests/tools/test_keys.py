@@ -35,7 +35,7 @@ class Iam:
 KNOWN = [AccessKey(label="2", id="AKIANEW", deployed="Active"), AccessKey(label="1", id="AKIAGONE", deployed="Active")]
 
 
-def test_the_stacks_keys_come_first_in_their_order_then_strangers():
+def test_the_stacks_keys_come_first_in_their_order_then_unmanaged_keys():
     keys = read_keys(Iam(AKIAZ="Active", AKIAA="Inactive", AKIANEW="Inactive"), "user-1", KNOWN, with_use=False)
     assert [(key.label, key.id, key.deployed, key.actual, key.created) for key in keys] == [
         ("2", "AKIANEW", "Active", "Inactive", BIRTH),

@@ -105,7 +105,7 @@ def test_the_verdict_is_the_last_line_after_the_outputs_and_how_to_use_the_key(u
     ]
 
 
-def test_real_accounts_are_final_later_unless_somebody_waits(up):
+def test_real_accounts_are_final_later_without_wait(up):
     code, done, printed = up(emulated=False, final_at="14:03:10 UTC")
     assert (code, done) == (0, ["up --suppress-outputs --stack s", PROVE])
     assert printed.endswith("\nStack s works. Refusals are final at 14:03:10 UTC: make verify STACK=s\n")

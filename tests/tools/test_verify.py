@@ -1,4 +1,4 @@
-"""Verify, through its command against the embedded AWS; what that cannot show, with AWS's answers made up."""
+"""Verify, through its command against the emulator; with made-up responses where the emulator cannot show a case."""
 
 import contextlib
 import json
@@ -404,7 +404,7 @@ def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_noth
     assert rows["another user"]["observed"] == "could not tell yet"
 
 
-# --- What cannot be told ---
+# --- What cannot be determined ---
 
 
 @pytest.fixture(scope="module")
@@ -489,7 +489,7 @@ def test_half_of_an_mfa_sign_in_is_refused(capsys):
         assert "--mfa-serial and --mfa-code go together" in capsys.readouterr().err
 
 
-def test_whoever_interrupts_is_told_to_run_it_again(monkeypatch, capsys):
+def test_an_interrupt_advises_to_run_it_again(monkeypatch, capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
@@ -730,7 +730,7 @@ def test_what_waiting_does_not_mend_is_not_waited_for():
     assert (wrong.verdict, busy.verdict, time.now) == (Verdict.DISPROVEN, Verdict.UNKNOWN, 0)
 
 
-def test_the_key_of_somebody_else_is_disproven():
+def test_the_key_of_another_user_is_disproven():
     sts = Aws(get_caller_identity=[{"Arn": f"arn:aws:iam::{TRUSTED}:user/other", "Account": TRUSTED}])
     assert row(made_up(Time(), key=sts), "key 1").verdict is Verdict.DISPROVEN
 

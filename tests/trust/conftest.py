@@ -17,7 +17,7 @@ INSTALL = ("npm", "ci", "--engine-strict", "--ignore-scripts", "--fetch-retries=
 
 
 @pytest.fixture(scope="session")
-def embedded(emulator, aws_client):
+def emulated(emulator, aws_client):
     return Emulator(emulator, aws_client)
 
 

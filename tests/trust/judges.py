@@ -69,7 +69,7 @@ def unexplained(judge: str, asked: Sequence[Case], answers: Sequence[bool]) -> l
 
 
 class Emulator:
-    """The embedded AWS, asked by calling AssumeRole as the caller. In its accounts no other test may have a role."""
+    """The emulator, queried by calling AssumeRole as the caller. In its accounts no other test may have a role."""
 
     def __init__(self, endpoint: str, administrator: Callable[[str, str], Any]) -> None:
         self._endpoint = endpoint

@@ -48,8 +48,8 @@ def test_the_files_say_what_the_settings_mean(case):
 
 
 @each_case
-def test_the_embedded_aws(case, embedded):
-    assert embedded.lets_in(case) is answer("emulator", case)
+def test_the_emulator(case, emulated):
+    assert emulated.lets_in(case) is answer("emulator", case)
 
 
 @each_case
