@@ -23,6 +23,10 @@ from tools.stack import read_config
 from tools.takeover import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 
 
+class DeclinedError(StackError):
+    """The user did not agree to an import."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stack:
     """The stack that is to be recovered."""
@@ -37,6 +41,12 @@ class Stack:
     def ids(self) -> frozenset[str]:
         """The ids of the resources in the state."""
         return frozenset(str(each.get("id")) for each in self.resources)
+
+    @property
+    def handed_over(self) -> str | None:
+        """The id of the access key in the outputs of the state; None without one."""
+        outputs: Mapping[str, Any] = (self.resources[0].get("outputs") if self.resources else None) or {}
+        return outputs.get("accessKeyId")
 
     def has(self, existing: Existing) -> bool:
         """Return whether the state holds it. A resource deleted to be replaced stays there until it is replaced."""
@@ -60,7 +70,8 @@ def recover(name: str, *, yes: bool) -> bool:
         yes: whether the user agreed beforehand.
 
     Raises:
-        StackError: the stack or an account cannot be read, or the user did not agree to an import.
+        StackError: the stack or an account cannot be read.
+        DeclinedError: the user did not agree to an import.
         ClientError: AWS refused a call.
     """
     with ThreadPoolExecutor() as pool:
@@ -110,7 +121,7 @@ def last_began(runs: Sequence[Update], *, killed: bool) -> datetime | None:
     if failed:
         return failed[-1].start
     if killed:  # before the end of its first deployment, a stack has handed nothing over
-        return next((run.end for run in deployments), datetime.min.replace(tzinfo=UTC))
+        return next((run.end for run in deployments or runs), datetime.min.replace(tzinfo=UTC))
     return next((run.start for run in deployments), None)
 
 
@@ -142,7 +153,7 @@ def _take_over(
     say(f"An earlier deployment of stack {stack.name} created these, and its state does not know them:")
     say(*(f"  {each}" for each in taken))
     if not stack.emulated and not agreed("Import them into the stack?", yes=yes):
-        raise StackError(f"Nothing was imported. To import them: make up STACK={stack.name} YES=1")
+        raise DeclinedError(f"Nothing was imported. To import them: make up STACK={stack.name} YES=1")
     import_resources(stack.name, import_file, taken)
     say(f"Imported {len(taken)} resources.")
     return taken
@@ -169,6 +180,9 @@ def _may_delete(stack: Stack, user: str, key: AccessKey) -> bool:
     made = f"created {moment(key.created)}" if key.created else "of unknown age"
     used = f"last used {moment(key.last_used)}" if key.last_used else "no recorded use"
     say(f"User {user} has {key} ({key.actual}, {made}, {used}), which stack {stack.name} does not know.")
+    if key.id == stack.handed_over:
+        say("The outputs of the stack name it, so it stays.")
+        return False
     if stack.emulated and is_orphaned(key, stack.began):
         return True
     if not stack.emulated and sys.stdin.isatty():

@@ -138,6 +138,7 @@ def test_many_at_once_ask_nothing(fleet, tmp_path, words, asks):
 
 
 SAME = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}
+STORE = {"kind": "ssm", "name": "/key"}
 
 
 @pytest.mark.parametrize(
@@ -150,11 +151,19 @@ SAME = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444
         ({"name": "b", "user": {"name": "USER-1"}}, "user USER-1", "`user.name`"),
         ({"name": "b", "user": {"policyName": "Custom-Assume-Role-Policy"}}, "policy", "`user.policyName`"),
         ({"name": "b", "role": "no object", "user": None}, "", ""),
+        (
+            {"name": "b", "secretStore": STORE},
+            "ssm entry in us-east-1 /key in account 4444",
+            "`secretStore.name`",
+        ),
+        ({"name": "b", "secretStore": STORE | {"kind": "secretsmanager"}}, "", ""),
+        ({"name": "b", "secretStore": STORE, "trusted": SAME["trusted"] | {"region": "eu-west-1"}}, "", ""),
+        ({"endpoint": "http://127.0.0.1:4599/"}, "role Assume-Role-1", "`name`"),
         ({"endpoint": "http://127.0.0.1:4600"}, "", ""),
     ],
 )
 def test_equal_names_in_one_account_are_refused_before_anything_starts(fleet, tmp_path, others, clash, setting):
-    settings = {"a": SAME, "b": SAME | others}
+    settings = {"a": SAME | {"secretStore": STORE}, "b": SAME | others}
     for command in ("up", "preview", "verify"):
         code, _, err = done(fleet({"a": "", "b": ""}, command, "--stacks=*", settings=settings))
         refused = bool(clash) and command != "verify"

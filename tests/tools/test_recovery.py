@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -72,6 +73,9 @@ def ran(start: int, end: int, *, failed: bool = False, deployed: bool = True) ->
         ([ran(20, 30), ran(0, 10)], False, 20),
         ([ran(40, 50, deployed=False), ran(20, 30)], False, 20),
         pytest.param([ran(20, 30)], True, 30, id="a killed run began after the last one of the history"),
+        pytest.param(
+            [ran(40, 50, deployed=False), ran(0, 10, deployed=False)], True, 50, id="whatever the last one was"
+        ),
         pytest.param([ran(20, 30, failed=True)], True, 20, id="or is a later try of one that failed"),
         pytest.param(
             [ran(40, 50, failed=True), ran(20, 30, failed=True), ran(0, 10)], False, 20, id="tries that failed"
@@ -176,6 +180,20 @@ def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(standing, aws_cl
     assert f"User {USER} has key {by_hand}" in done.stdout
     assert f"aws iam delete-access-key --user-name {USER} --access-key-id {by_hand}" in done.stdout
     assert by_hand in keys_of(standing, aws_client)
+
+
+def test_a_key_that_the_outputs_name_stays(project, aws_client):
+    project.up()
+    (key,) = keys_of(project, aws_client)
+    (recorded,) = [each for each in json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
+              if each.get("id") == key]  # fmt: skip
+    project.pulumi("state", "delete", "--yes", recorded["urn"])
+
+    done = project.python("-c", RECOVER)
+
+    assert f"User {USER} has key {key}" in done.stdout
+    assert "The outputs of the stack name it, so it stays." in done.stdout
+    assert keys_of(project, aws_client) == [key]
 
 
 def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(make_real, aws_client, emulator):

@@ -33,7 +33,17 @@ def up(tmp_path, monkeypatch, capsys):
     cli.chmod(0o700)
     monkeypatch.setenv("PATH", str(cli.parent), prepend=os.pathsep)
 
-    def run(*words, proofs=("proven",), state=(), failed=None, recovers=True, emulated=True, person=False, final_at=""):
+    def run(
+        *words,
+        proofs=("proven",),
+        state=(),
+        failed=None,
+        recovers=True,
+        emulated=True,
+        person=False,
+        final_at="",
+        saves=True,
+    ):
         results = iter(proofs)
 
         def check_stack(stack, *, wait):
@@ -51,9 +61,9 @@ def up(tmp_path, monkeypatch, capsys):
             with (tmp_path / "done").open("a") as done:
                 done.write(f"{what}\n")
 
-        def save(proof, _):
+        def save(*_):
             step("save")
-            return proof.code
+            return saves
 
         monkeypatch.setattr(verify, "save", save)
         monkeypatch.setattr(verify, "check_stack", check_stack)
@@ -91,6 +101,13 @@ PROVE = "prove, positive checks"
 )
 def test_only_a_missing_person_leaves_a_proof_that_could_not_tell_a_success(up, verdict, person, code):
     assert up(proofs=[verdict], person=person)[:2] == (code, [UP, PROVE, "save"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "person", "code"), [("proven", False, 2), ("could not tell", True, 2), ("disproven", False, 1)]
+)
+def test_a_proof_that_cannot_be_saved_is_no_success(up, verdict, person, code):
+    assert up(proofs=[verdict], person=person, recovers=False, saves=False)[0] == code
 
 
 def test_the_verdict_is_the_last_line_after_the_outputs_and_how_to_use_the_key(up):
@@ -145,6 +162,13 @@ def test_a_killed_run_on_record_is_recovered_first(up):
     code, done, printed = up(state={"pending_operations": [{"type": "creating"}]})
     assert (code, done) == (0, ["recover", UP, PROVE, "save"])
     assert printed.startswith("The last deployment of stack s was killed. Recovering ...\n")
+
+
+def test_a_no_to_an_import_is_not_followed_by_a_deployment(up):
+    state = {"pending_operations": [{"type": "creating"}]}
+    code, done, printed = up(state=state, recovers=recovery.DeclinedError("Nothing was imported."), emulated=False)
+    assert (code, done) == (1, ["recover"])
+    assert printed.endswith("error: Nothing was imported.\n")
 
 
 def test_after_an_update_that_failed_the_state_is_refreshed_first(up):

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
+from components.iam.arns import DEFAULT_REGION
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.names import default_names
 from local import LocalError
@@ -201,7 +202,7 @@ def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
         config = CHECKOUT.config(stack)
     except LocalError:
         return  # the stack's own process reports it
-    defaults, endpoint = default_names(config.get("name")), str(config.get("endpoint") or "")
+    defaults, endpoint = default_names(config.get("name")), str(config.get("endpoint") or "").rstrip("/")
     role, user = section(config, "role"), section(config, "user")
     policy = section(role, "policy")
     for side, kind, setting, given, default in (
@@ -212,6 +213,10 @@ def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
     ):
         account = str(section(config, side).get("accountId", ""))
         yield (setting if given else "name"), endpoint, account, kind, str(given or default)
+    trusted, store = section(config, "trusted"), section(config, "secretStore")
+    if store.get("name"):  # a service has a name once in each region
+        kind = f"{store.get('kind')} entry in {trusted.get('region') or DEFAULT_REGION}"
+        yield "secretStore.name", endpoint, str(trusted.get("accountId", "")), kind, str(store["name"])
 
 
 def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

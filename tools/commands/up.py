@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> Exit:
         state = read_state(options.stack)
         if state.get("pending_operations"):
             say(f"The last deployment of stack {options.stack} was killed. Recovering ...")
-            recovered(options)
+            if recovered(options) is None:
+                return Exit.FAILED
             state = read_state(options.stack)
         if not deployed(options, state):
             return Exit.FAILED
@@ -51,7 +52,7 @@ def deployed(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
     if deploy(options, state):
         return True
     left_something = import_module("tools.engine").failed_at_resources(options.stack, since=began)
-    return left_something and recovered(options) and deploy(options, read_state(options.stack))
+    return left_something and bool(recovered(options)) and deploy(options, read_state(options.stack))
 
 
 def deploy(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
@@ -68,10 +69,14 @@ def deploy(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
     return show(options.stack, "up", *flags, "--suppress-outputs", *options.arguments, interactive=True)
 
 
-def recovered(options: argparse.Namespace) -> bool:
-    """Recover what a failed or killed deployment left, and return whether to deploy again."""
+def recovered(options: argparse.Namespace) -> bool | None:
+    """Recover what a failed or killed deployment left, and return whether to deploy again; None after a no."""
+    recovery = import_module("tools.recovery")
     try:
-        return import_module("tools.recovery").recover(options.stack, yes=options.yes)
+        return recovery.recover(options.stack, yes=options.yes)
+    except recovery.DeclinedError as error:
+        complain(f"error: {error}")
+        return None
     except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
         complain(f"error: {sentence(error)[0]}")
         return False
@@ -93,9 +98,10 @@ def prove(options: argparse.Namespace) -> Exit:
             proof = verify.check_stack(options.stack, wait=options.wait)
             verify.show(proof)
     # A proof that is not final is none for the diagram and the fleet.
-    code = proof.code if proof.final_at else verify.save(proof, proof_file(options.stack))
+    saved = bool(proof.final_at) or verify.save(proof, proof_file(options.stack))
     say("", *table(outputs.result()), "", *how_to_use(options.stack, outputs.result()), "", proof.summary)
-    return Exit.DONE if code is Exit.CANNOT_TELL and proof.lacks_only_a_person else code
+    code = Exit.DONE if proof.lacks_only_a_person else proof.code
+    return code if saved else code or Exit.CANNOT_TELL
 
 
 def read_outputs(stack: str) -> Mapping[str, Any]:

@@ -109,7 +109,8 @@ def run(options: argparse.Namespace) -> Exit:
     else:
         show(proof)
         say(proof.summary)
-    return save(proof, options.save) if options.save else proof.code
+    saved = not options.save or save(proof, options.save)
+    return proof.code if saved else proof.code or Exit.CANNOT_TELL
 
 
 def show(proof: Proof) -> None:
@@ -117,14 +118,14 @@ def show(proof: Proof) -> None:
     say(*report.lines(proof.rows))
 
 
-def save(proof: Proof, file: Path) -> Exit:
-    """Write the report to a file, and return the exit code of both."""
+def save(proof: Proof, file: Path) -> bool:
+    """Write the report to a file, and return whether that succeeded."""
     try:
         write_privately(file, proof.as_json() + "\n")
     except OSError as error:
         complain(f"error: {file} cannot be written: {error}. Name another file.")
-        return proof.code or Exit.CANNOT_TELL
-    return proof.code
+        return False
+    return True
 
 
 def all_checks(case: Case) -> list[Check]:

@@ -246,10 +246,8 @@ def overall(rows: Sequence[Row]) -> Verdict:
 
 
 def needs_only_a_person(rows: Sequence[Row]) -> bool:
-    """Return whether all that could not be told needs the owner of a PGP key or an MFA device."""
-    return overall(rows) is not Verdict.DISPROVEN and all(
-        row.needs_person for row in rows if row.verdict is Verdict.UNKNOWN
-    )
+    """Return whether some checks could not tell, and all of them need the owner of a PGP key or an MFA device."""
+    return overall(rows) is Verdict.UNKNOWN and all(row.needs_person for row in rows if row.verdict is Verdict.UNKNOWN)
 
 
 def refused(case: Case, call: Callable[[], object], *, advice: str = "", codes: frozenset[str] = REFUSED) -> Finding:
