@@ -11,7 +11,7 @@ from functools import partial
 
 from .iam import limits
 from .iam.arns import ARN
-from .iam.endpoints import endpoint_fault
+from .iam.endpoints import endpoint_error
 from .iam.owner import OWNER_TAG
 from .validation import whole
 
@@ -141,13 +141,13 @@ def external_id(value: object) -> str:
     return _only("A-Za-z0-9_+=,.@:/-", "an external id is made of letters, digits and _+=,.@:/-", text)
 
 
-def _like(pattern: str, fault: str) -> Callable[[object], str]:
-    """Return the rule for texts that match a pattern; ``fault`` says what another one is not, and what to do."""
+def _like(pattern: str, problem: str) -> Callable[[object], str]:
+    """Return the rule for texts that match a pattern; ``problem`` is the message for other texts."""
 
     def rule(value: object) -> str:
         text = _text(value)
         if not re.fullmatch(pattern, text):
-            raise ValueError(fault)
+            raise ValueError(problem)
         return text
 
     return rule
@@ -305,9 +305,9 @@ def _tag_text(value: object) -> str:
 def loopback_endpoint(value: object) -> str:
     """Return the URL of an AWS emulator on this machine; refuse any other address."""
     text = _text(value).rstrip("/")
-    if fault := endpoint_fault(text):
+    if problem := endpoint_error(text):
         raise ValueError(
-            f"{fault}. Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: "
+            f"{problem}. Write it like http://127.0.0.1:4599, or remove it to deploy to real AWS: "
             "pulumi config rm assume-role:endpoint"
         )
     return text

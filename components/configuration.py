@@ -1,4 +1,4 @@
-"""The reading of the stack's configuration and of the files that it names: the arguments, or every fault at once.
+"""The reading of the stack's configuration and of the files that it names: the arguments, or every error at once.
 
 Nothing else in the program reads ``pulumi.Config`` or a file of the project.
 """
@@ -60,7 +60,7 @@ INSTEAD = {
 }
 
 
-class Fault(NamedTuple):
+class SettingError(NamedTuple):
     """One thing that is wrong with the settings."""
 
     key: str  # as ``pulumi config set --path`` takes it, without the namespace
@@ -69,12 +69,12 @@ class Fault(NamedTuple):
 
 
 class SettingsError(pulumi.RunError):
-    """The settings are wrong; the message names every fault, and nothing was created."""
+    """The settings are wrong; the message names every error, and nothing was created."""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = faults
-        lines = [f"  - {_describe(fault)}" for fault in faults]
-        count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
+    def __init__(self, errors: list[SettingError]) -> None:
+        self.errors = errors
+        lines = [f"  - {_describe(error)}" for error in errors]
+        count = "1 setting is" if len(errors) == 1 else f"{len(errors)} settings are"
         super().__init__(
             f"{count} wrong, so nothing was changed:\n"
             + "\n".join(lines)
@@ -86,7 +86,7 @@ def load_settings() -> RelationshipArgs:
     """Return the arguments that the configuration of the current stack makes.
 
     Raises:
-        SettingsError: something is wrong with it; all faults are named at once.
+        SettingsError: something is wrong with it; all errors are named at once.
     """
     config = stack_config()
     own = {key.removeprefix(f"{NAMESPACE}:"): key for key in config if key.startswith(f"{NAMESPACE}:")}
@@ -118,27 +118,27 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
         secret_keys: the keys whose values no message may show.
 
     Raises:
-        SettingsError: something is wrong with them; all faults are named at once.
+        SettingsError: something is wrong with them; all errors are named at once.
     """
-    args, unread = None, list[Fault]()
+    args, unread = None, list[SettingError]()
     values = {"trusting": {}, "trusted": {}, **{key: value for key, value in values.items() if value is not None}}
     for file in FILES:
-        values, faults = _read(file, values)
-        unread += faults
-    faults = unread
+        values, errors = _read(file, values)
+        unread += errors
+    errors = unread
     try:
         args = RelationshipArgs.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        already = {fault.key for fault in unread}
-        faults = [*(fault for fault in map(_fault, error.errors()) if fault.key not in already), *unread]
+        already = {each.key for each in unread}
+        errors = [*(each for each in map(_setting_error, error.errors()) if each.key not in already), *unread]
     # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
-    faults = [fault for fault in faults if _top(fault.key) not in secret_keys] + list(_secrets(secret_keys))
-    if args is None or faults:
-        raise SettingsError(faults)
+    errors = [error for error in errors if _top(error.key) not in secret_keys] + list(_secrets(secret_keys))
+    if args is None or errors:
+        raise SettingsError(errors)
     return args
 
 
-def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, object], list[Fault]]:
+def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, object], list[SettingError]]:
     """Return the values with what is in a file in place of its name, and what is wrong with that file."""
     copy, key = dict(values), ".".join((*file.section, file.setting))
     section: dict[str, object] = copy
@@ -149,26 +149,26 @@ def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, ob
         section[name] = section = dict(cast("dict[str, object]", inner or {}))
     if file.inline and "Statement" in section:
         return copy, []  # the content in place of the section: the model takes that
-    faults = []
+    errors = []
     if file.field in section:
-        faults = [_no_such_setting((*file.section, file.field), section.pop(file.field))]
+        errors = [_no_such_setting((*file.section, file.field), section.pop(file.field))]
     name = section.pop(file.setting, None)
     if name in (None, ""):
         name = file.default
     if name is None:
-        return copy, faults
+        return copy, errors
     if file.inline and isinstance(name, dict):
         section[file.field] = name
-        return copy, faults
+        return copy, errors
     if not isinstance(name, str):
         problem = f"this is not the name of a file. Name a {file.kind} file, {RELATIVE}."
-        return copy, [*faults, Fault(key, name, problem)]
+        return copy, [*errors, SettingError(key, name, problem)]
     try:
         section[file.field] = file.read(read_small_file(PROJECT_FOLDER / name, file.kind))
     except ValueError as error:
-        faults.append(Fault(key, name, f"{error}."))
+        errors.append(SettingError(key, name, f"{error}."))
         section[file.field] = []  # wrong, but there: a rule between settings must know that
-    return copy, faults
+    return copy, errors
 
 
 def read_small_file(file: Path, kind: str) -> bytes:
@@ -177,19 +177,19 @@ def read_small_file(file: Path, kind: str) -> bytes:
     Raises:
         ValueError: there is no such file, it is no regular one, it is larger than ``MAX_BYTES``, or it cannot be read.
     """
-    content, fault = b"", None
+    content, reason = b"", None
     try:
         if file.exists() and not (file.is_file() or file.is_dir()):  # a device or a pipe would never end
-            fault = "it is not a regular file"
+            reason = "it is not a regular file"
         else:
             with file.open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # a NUL in the name is a ValueError
-        fault = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
     if len(content) > MAX_BYTES:
-        fault = f"it has more than {MAX_BYTES:,} bytes"
-    if fault:
-        raise ValueError(f"the {kind} file cannot be read ({fault}). Name another, {RELATIVE}")
+        reason = f"it has more than {MAX_BYTES:,} bytes"
+    if reason:
+        raise ValueError(f"the {kind} file cannot be read ({reason}). Name another, {RELATIVE}")
     return content
 
 
@@ -203,14 +203,14 @@ def _decode(text: str) -> object:
         return text  # the model says what it should have been
 
 
-def _describe(fault: Fault) -> str:
-    if fault.value is None:
-        return f"{fault.key}: {fault.problem}"
+def _describe(error: SettingError) -> str:
+    if error.value is None:
+        return f"{error.key}: {error.problem}"
     try:
-        shown = _shorten(json.dumps(fault.value, ensure_ascii=False, default=str))
+        shown = _shorten(json.dumps(error.value, ensure_ascii=False, default=str))
     except RecursionError:
         shown = "{...}"
-    return f"{fault.key} = {shown}: {fault.problem}"
+    return f"{error.key} = {shown}: {error.problem}"
 
 
 def _top(key: str) -> str:
@@ -222,18 +222,18 @@ def _shorten(text: str, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whose module is private
-    location = cast("tuple[str | int, ...]", error["loc"])
+def _setting_error(details: Any) -> SettingError:  # noqa: ANN401 - pydantic's ErrorDetails: its module is private
+    location = cast("tuple[str | int, ...]", details["loc"])
     file = next((file for file in FILES if location == (*file.section, file.field)), None)
     key = key_path((*file.section, file.setting) if file else location)
-    value = cast("object", error["input"])
-    match error["type"]:
+    value = cast("object", details["input"])
+    match details["type"]:
         case "value_error":
-            problem = str(error["ctx"]["error"])
-            return Fault(key, value, problem if problem.endswith("?") else f"{problem}.")
+            problem = str(details["ctx"]["error"])
+            return SettingError(key, value, problem if problem.endswith("?") else f"{problem}.")
         case "missing":
             example = "111122223333" if key.endswith("accountId") else "VALUE"
-            return Fault(
+            return SettingError(
                 key,
                 None,
                 f"this is required. Set it with: pulumi config set --path {NAMESPACE}:{key} {example}",
@@ -241,31 +241,35 @@ def _fault(error: Any) -> Fault:  # noqa: ANN401 - pydantic's ErrorDetails, whos
         case "extra_forbidden":
             return _no_such_setting(location, value)
         case "enum":
-            return Fault(key, value, f"this must be {error['ctx']['expected']}. Choose one of them.")
+            return SettingError(key, value, f"this must be {details['ctx']['expected']}. Choose one of them.")
         case "bool_type" | "bool_parsing":
-            return Fault(key, value, "this must be true or false. Write it without quotes.")
+            return SettingError(key, value, "this must be true or false. Write it without quotes.")
         case "dict_type":
-            return Fault(key, value, f"this must be an object of names and values. Add one as {NAMESPACE}:{key}.NAME.")
+            return SettingError(
+                key, value, f"this must be an object of names and values. Add one as {NAMESPACE}:{key}.NAME."
+            )
         case "list_type":
-            return Fault(key, value, f"this must be a list. Add the first entry as {NAMESPACE}:{key}[0].")
+            return SettingError(key, value, f"this must be a list. Add the first entry as {NAMESPACE}:{key}[0].")
         case "model_type" | "model_attributes_type":
-            return Fault(key, value, f"this must be an object with the keys {', '.join(_known_keys(location))}.")
+            return SettingError(key, value, f"this must be an object with the keys {', '.join(_known_keys(location))}.")
         case _:
-            return Fault(key, value, f"{error['msg']}.")
+            return SettingError(key, value, f"{details['msg']}.")
 
 
-def _no_such_setting(location: tuple[str | int, ...], value: object) -> Fault:
+def _no_such_setting(location: tuple[str | int, ...], value: object) -> SettingError:
     known, name = _known_keys(location[:-1]), str(location[-1])
     if len(location) == 1 and _top(name) in known:  # and not the whole name
         problem = (
             "`pulumi config set` takes it for one name without --path. "
             f"Use: pulumi config rm '{NAMESPACE}:{name}' && pulumi config set --path '{NAMESPACE}:{name}' VALUE"
         )
-        return Fault(key_path(location), value, problem)
+        return SettingError(key_path(location), value, problem)
     nearest = difflib.get_close_matches(name.casefold(), [k.casefold() for k in known], 1, 0.5)
     meant = [k for k in known if k.casefold() in nearest]
     advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
-    return Fault(key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}.")
+    return SettingError(
+        key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}."
+    )
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
@@ -288,10 +292,10 @@ def _sections(annotation: object) -> Iterator[type[Model]]:
         yield from _sections(inner)
 
 
-def _secrets(secret_keys: frozenset[str]) -> Iterator[Fault]:
+def _secrets(secret_keys: frozenset[str]) -> Iterator[SettingError]:
     """Yield the settings that the user meant to keep secret, since none of them can be: AWS shows them all."""
     for key in sorted(secret_keys):
-        yield Fault(
+        yield SettingError(
             key,
             None,
             "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "

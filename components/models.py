@@ -298,7 +298,7 @@ class TrustedUserArgs(Model):
 def arns_of_another_partition(role: RoleArgs, account: AccountArgs) -> list[Refusal]:
     """Return what there is to say against the ARNs in a role's policy."""
     return [
-        Refusal(("policy", "document"), arn, _partition_fault(arn.split(":")[1], account, "trusting."))
+        Refusal(("policy", "document"), arn, _partition_error(arn.split(":")[1], account, "trusting."))
         for arn in arns_elsewhere(role.policy.document, account.partition)
     ]
 
@@ -315,7 +315,7 @@ def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: Accou
     match = ARN.fullmatch(arn)
     section = f"{side}." if side else ""
     if match and match["partition"] != own.partition:
-        return _partition_fault(match["partition"], own, section)
+        return _partition_error(match["partition"], own, section)
     if not match or match["account"] in (own.account_id, "aws"):
         return None
     advice = f"Name one of account {own.account_id}, or correct {section}accountId"
@@ -328,5 +328,5 @@ def misplaced(arn: str, own: AccountArgs, side: Side | None = None, other: Accou
     return f"this must be in the {account} {own.account_id}, and is in {match['account']}. {advice}"
 
 
-def _partition_fault(partition: str, own: AccountArgs, section: str) -> str:
+def _partition_error(partition: str, own: AccountArgs, section: str) -> str:
     return f"this is in the partition {partition}, and {section}region is in {own.partition}. Correct one of them"

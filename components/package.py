@@ -50,7 +50,7 @@ class Package(ComponentProvider):
         """Make a component.
 
         Raises:
-            InputPropertiesError: the arguments or the providers are wrong; it names every fault.
+            InputPropertiesError: the arguments or the providers are wrong; it names every error.
         """
         if hidden := [key_path(place) for place in _hidden(inputs)]:
             # As text, not as properties: of those, the engine shows the values.
@@ -63,10 +63,10 @@ class Package(ComponentProvider):
             return super().construct(name, resource_type, cast("pulumi.Inputs", whole(inputs)), options)
         except ComponentInitError as error:
             match error.inner:
-                case ValidationError() as faults:
-                    raise InputPropertiesError("", [_problem(fault) for fault in faults.errors()]) from error
-                case pulumi.RunError() as fault:
-                    raise InputPropertiesError(str(fault), []) from error
+                case ValidationError() as invalid:
+                    raise InputPropertiesError("", [_problem(details) for details in invalid.errors()]) from error
+                case pulumi.RunError() as refused:
+                    raise InputPropertiesError(str(refused), []) from error
                 case _:
                     raise
 
@@ -83,5 +83,5 @@ def _hidden(value: object, place: Place = ()) -> Iterator[Place]:
             yield from _hidden(inner, (*place, index))
 
 
-def _problem(fault: ErrorDetails) -> InputPropertyErrorDetails:
-    return {"property_path": key_path(fault["loc"]), "reason": fault["msg"].removeprefix("Value error, ")}
+def _problem(details: ErrorDetails) -> InputPropertyErrorDetails:
+    return {"property_path": key_path(details["loc"]), "reason": details["msg"].removeprefix("Value error, ")}

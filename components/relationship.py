@@ -30,7 +30,7 @@ class Relationship(pulumi.ComponentResource):
     swap. Neither half waits for the other.
 
     Raises:
-        pydantic.ValidationError: the arguments are wrong; it names every fault.
+        pydantic.ValidationError: the arguments are wrong; it names every error.
         pulumi.RunError: AWS does not take ``name`` in the value of a tag.
     """
 

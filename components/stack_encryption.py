@@ -17,7 +17,7 @@ WELL_KNOWN_PASSPHRASES = frozenset(
 )
 
 
-def passphrase_fault(stack_file: str, environment: Mapping[str, str], *, in_pulumi_cloud: bool) -> str | None:
+def passphrase_error(stack_file: str, environment: Mapping[str, str], *, in_pulumi_cloud: bool) -> str | None:
     """Return what is wrong with the passphrase of a stack for real accounts, or None.
 
     Pulumi tells a program neither the secrets provider of its stack nor ``--config-file``. Outside of Pulumi Cloud,
@@ -61,5 +61,5 @@ def refuse_weak_passphrase(stack_file: Path, environment: Mapping[str, str]) -> 
         text = stack_file.read_text(encoding="utf-8")
     except OSError:
         text = ""  # the configuration is elsewhere, as with --config-file
-    if fault := passphrase_fault(text, environment, in_pulumi_cloud=pulumi.get_organization() != NO_ORGANIZATION):
-        raise pulumi.RunError(fault)
+    if error := passphrase_error(text, environment, in_pulumi_cloud=pulumi.get_organization() != NO_ORGANIZATION):
+        raise pulumi.RunError(error)

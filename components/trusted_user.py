@@ -20,7 +20,7 @@ class TrustedUser(pulumi.ComponentResource):
 
     Creates, under its own name: ``-user`` (``aws.iam.User``), ``-user-policy`` (``aws.iam.Policy``),
     ``-user-policy-attachment`` (``aws.iam.UserPolicyAttachment``) and a ``-key-<label>`` (``aws.iam.AccessKey``) for
-    each label. A new name of the user replaces it with all that hangs on it.
+    each label. A new name of the user replaces the user, its keys and its attachment.
 
     Raises:
         pydantic.ValidationError: the arguments are wrong.

@@ -17,10 +17,10 @@ def is_emulator(endpoint: object) -> TypeGuard[str]:
 
     Whatever else stands there (nothing, a space, another machine, a name before an @) counts as real AWS.
     """
-    return isinstance(endpoint, str) and endpoint_fault(endpoint.rstrip("/")) is None
+    return isinstance(endpoint, str) and endpoint_error(endpoint.rstrip("/")) is None
 
 
-def endpoint_fault(url: str) -> str | None:
+def endpoint_error(url: str) -> str | None:
     """Return what is wrong with a URL as the endpoint of an emulator, as a clause; None if nothing is.
 
     Args:

@@ -22,7 +22,7 @@ def construct(kind, inputs):
     return record(lambda: Package().construct("audit", f"assume-role:index:{kind}", inputs))
 
 
-def faults(inputs):
+def errors(inputs):
     with pytest.raises(InputPropertiesError) as refusal:
         construct("Relationship", inputs)
     assert refusal.value.message == ""
@@ -45,7 +45,7 @@ def test_whole_numbers_arrive_as_floating_point_ones_and_are_whole_again():
     assert recorded.named("audit-trusted-key-1").inputs["status"] == "Inactive"
 
 
-def test_every_fault_is_named_at_once_by_the_names_of_the_schema():
+def test_every_error_is_named_at_once_by_the_names_of_the_schema():
     inputs = {
         "trusting": {"accountId": "12"},
         "trusted": {"region": "us-east-1"},
@@ -53,7 +53,7 @@ def test_every_fault_is_named_at_once_by_the_names_of_the_schema():
         "trust": {"sourceIps": ["203.0.113.0/24", "10.0.0.0/8"], "externalID": "7"},
         "accessKeys": [{"label": "1", "status": "Gone"}],
     }
-    found = faults(inputs)
+    found = errors(inputs)
     assert found.keys() == {
         "trusting.accountId",
         "trusted.accountId",

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from components.configuration import SettingsError, parse_settings
-from components.stack_encryption import passphrase_fault
+from components.stack_encryption import passphrase_error
 
 ACCOUNTS = {"trusting": {"accountId": "111122223333"}, "trusted": {"accountId": "444455556666"}}
 SALTED = "encryptionsalt: v1:abc\nconfig: {}\n"
@@ -71,7 +71,7 @@ def test_a_store_and_a_pgp_key_exclude_each_other():
 
 @pytest.mark.parametrize("passphrase", ["", " ", "passphrase", "Password", "pulumi"])
 def test_a_passphrase_that_protects_nothing(passphrase):
-    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_fault(
+    assert "PULUMI_CONFIG_PASSPHRASE" in passphrase_error(
         SALTED, {"PULUMI_CONFIG_PASSPHRASE": passphrase}, in_pulumi_cloud=False
     )
 
@@ -79,14 +79,14 @@ def test_a_passphrase_that_protects_nothing(passphrase):
 @pytest.mark.parametrize("stack_file", ["", "config: {}\n"])
 def test_a_passphrase_that_protects_nothing_where_the_salt_is_in_another_file(stack_file):
     weak = {"PULUMI_CONFIG_PASSPHRASE": ""}
-    assert "the empty passphrase" in passphrase_fault(stack_file, weak, in_pulumi_cloud=False)
-    assert passphrase_fault(stack_file, weak, in_pulumi_cloud=True) is None
+    assert "the empty passphrase" in passphrase_error(stack_file, weak, in_pulumi_cloud=False)
+    assert passphrase_error(stack_file, weak, in_pulumi_cloud=True) is None
 
 
 def test_a_passphrase_file_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     file = {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "pipe")}
-    assert passphrase_fault(SALTED, file, in_pulumi_cloud=False) is None
+    assert passphrase_error(SALTED, file, in_pulumi_cloud=False) is None
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_a_passphrase_file_that_is_a_pipe_is_not_waited_for(tmp_path):
     ],
 )
 def test_what_is_not_a_weak_passphrase(stack_file, environment):
-    assert passphrase_fault(stack_file, environment, in_pulumi_cloud=False) is None
+    assert passphrase_error(stack_file, environment, in_pulumi_cloud=False) is None

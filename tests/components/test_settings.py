@@ -8,7 +8,7 @@ import pulumi
 import pytest
 from pydantic import ValidationError
 
-from components.configuration import Fault, SettingsError, ignored_settings, load_settings, parse_settings
+from components.configuration import SettingError, SettingsError, ignored_settings, load_settings, parse_settings
 from components.models import AccessKeyArgs, AccountArgs, TrustArgs, UserArgs
 from components.relationship_args import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, PROJECT, ROOT, TRUSTED, TRUSTING
@@ -21,7 +21,7 @@ ADVICE_ON_ENDPOINTS = (
 )
 
 
-def faults_of(values, secret_keys=frozenset()) -> SettingsError:
+def errors_of(values, secret_keys=frozenset()) -> SettingsError:
     with pytest.raises(SettingsError) as caught:
         parse_settings({**ACCOUNTS, **values}, secret_keys)
     return caught.value
@@ -309,18 +309,18 @@ def test_one_wrong_setting_gives_one_message(key, value, shown, rule, fix):
     values = at(key, value)
     if key == "trust.mfaMaxAge":
         values["trust"]["requireMfa"] = True
-    error = faults_of(values)
-    assert [fault.key for fault in error.faults] == [key]
-    _, line, closing = str(error).splitlines() if "\n  - " in str(error) else pytest.fail(str(error))
+    refused = errors_of(values)
+    assert [error.key for error in refused.errors] == [key]
+    _, line, closing = str(refused).splitlines() if "\n  - " in str(refused) else pytest.fail(str(refused))
     assert line.startswith(f"  - {key} = ")
-    seen, _, problem = line.removeprefix(f"  - {key} = ").rpartition(f": {error.faults[0].problem}")
+    seen, _, problem = line.removeprefix(f"  - {key} = ").rpartition(f": {refused.errors[0].problem}")
     assert problem == ""
     assert shown.removesuffix("...") in seen
     assert len(seen) <= 80
     assert seen.endswith("...") or not shown.endswith("...")
-    assert rule in error.faults[0].problem
-    assert fix in error.faults[0].problem
-    assert error.faults[0].problem.endswith(".")
+    assert rule in refused.errors[0].problem
+    assert fix in refused.errors[0].problem
+    assert refused.errors[0].problem.endswith(".")
     assert "pulumi config set --path" in closing
 
 
@@ -339,22 +339,22 @@ def test_null_is_the_default(values):
 
 
 def test_a_store_of_no_kind_leaves_its_name_alone():
-    (fault,) = faults_of({"secretStore": {"kind": "SSM", "name": "/" + "n" * 600}}).faults
-    assert fault.key == "secretStore.kind"
+    (error,) = errors_of({"secretStore": {"kind": "SSM", "name": "/" + "n" * 600}}).errors
+    assert error.key == "secretStore.kind"
 
 
 def test_every_wrong_tag_and_further_policy_is_named():
-    error = faults_of(
+    refused = errors_of(
         {"tags": {"a": 1, "b.c": "x", "d": None}, "role": {"managedPolicies": {"e": "x", "f.g": "x", "h": 5}}}
     )
-    assert sorted(fault.key for fault in error.faults) == sorted(
+    assert sorted(error.key for error in refused.errors) == sorted(
         ["tags.a", "tags.d", "role.managedPolicies.e", 'role.managedPolicies["f.g"]', "role.managedPolicies.h"]
     )
 
 
 def test_a_name_with_a_dot_is_quoted_as_pulumi_takes_it():
-    (fault,) = faults_of({"role": {"a.b": 1}}).faults
-    assert fault.key == 'role["a.b"]'
+    (error,) = errors_of({"role": {"a.b": 1}}).errors
+    assert error.key == 'role["a.b"]'
 
 
 @pytest.mark.parametrize("side", ["trusting", "trusted"])
@@ -366,20 +366,20 @@ def test_a_missing_account_id(side, account):
     with pytest.raises(SettingsError) as caught:
         parse_settings(values)
     problem = f"this is required. Set it with: pulumi config set --path assume-role:{side}.accountId 111122223333"
-    assert caught.value.faults == [Fault(f"{side}.accountId", None, problem)]
+    assert caught.value.errors == [SettingError(f"{side}.accountId", None, problem)]
     assert f"\n  - {side}.accountId: this is required" in str(caught.value)
 
 
 def test_an_empty_stack_names_both_accounts():
     with pytest.raises(SettingsError, match=r"^2 settings are wrong, so nothing was changed:") as caught:
         parse_settings({})
-    assert [fault.key for fault in caught.value.faults] == ["trusting.accountId", "trusted.accountId"]
+    assert [error.key for error in caught.value.errors] == ["trusting.accountId", "trusted.accountId"]
 
 
 def test_a_missing_label():
-    error = faults_of({"accessKeys": [{"status": "Active"}]})
-    assert error.faults == [
-        Fault(
+    refused = errors_of({"accessKeys": [{"status": "Active"}]})
+    assert refused.errors == [
+        SettingError(
             "accessKeys[0].label",
             None,
             "this is required. Set it with: pulumi config set --path assume-role:accessKeys[0].label VALUE",
@@ -388,8 +388,10 @@ def test_a_missing_label():
 
 
 def test_a_status_of_its_own():
-    (fault,) = faults_of({"accessKeys": [{"label": "1", "status": "Expired"}]}).faults
-    assert fault == Fault("accessKeys[0].status", "Expired", "this must be 'Active' or 'Inactive'. Choose one of them.")
+    (error,) = errors_of({"accessKeys": [{"label": "1", "status": "Expired"}]}).errors
+    assert error == SettingError(
+        "accessKeys[0].status", "Expired", "this must be 'Active' or 'Inactive'. Choose one of them."
+    )
 
 
 @pytest.mark.parametrize(
@@ -411,16 +413,16 @@ def test_a_status_of_its_own():
     ],
 )
 def test_an_unknown_key_names_the_nearest(key, advice):
-    (fault,) = [fault for fault in faults_of(at(key, "x")).faults if "this is required" not in fault.problem]
-    assert fault.key == key
-    assert fault.value == "x"
-    assert fault.problem.startswith(f"there is no such setting. {advice} Known here: ")
+    (error,) = [error for error in errors_of(at(key, "x")).errors if "this is required" not in error.problem]
+    assert error.key == key
+    assert error.value == "x"
+    assert error.problem.startswith(f"there is no such setting. {advice} Known here: ")
     nearest = advice.removeprefix("Did you mean ").rstrip("?")
-    assert nearest == "Remove it." or nearest in fault.problem.split("Known here: ")[1].rstrip(".").split(", ")
+    assert nearest == "Remove it." or nearest in error.problem.split("Known here: ")[1].rstrip(".").split(", ")
 
 
-def test_all_faults_are_named_at_once():
-    error = faults_of(
+def test_all_errors_are_named_at_once():
+    refused = errors_of(
         {
             "trusting": {"accountId": "1", "profil": "x"},
             "trusted": {"accountId": TRUSTED, "region": "moon"},
@@ -431,44 +433,44 @@ def test_all_faults_are_named_at_once():
             "extra": {},
         }
     )
-    assert sorted(fault.key for fault in error.faults) == sorted(
+    assert sorted(error.key for error in refused.errors) == sorted(
         [
             "trusting.accountId", "trusting.profil", "trusted.region", "role.name", "role.maxSessionDuration",
             "role.policy.file", "trust.externalId", "trust.mfaMaxAge", "accessKeys", "accessKeys", "endpoint", "extra",
         ]
     )  # fmt: skip
-    assert str(error).startswith("12 settings are wrong, so nothing was changed:\n")
-    assert len([line for line in str(error).splitlines() if line.startswith("  - ")]) == 12
+    assert str(refused).startswith("12 settings are wrong, so nothing was changed:\n")
+    assert len([line for line in str(refused).splitlines() if line.startswith("  - ")]) == 12
 
 
 def test_the_error_is_one_that_pulumi_shows_without_a_stack_trace():
     assert issubclass(SettingsError, pulumi.RunError)
 
 
-# Faults between settings
+# Errors between settings
 
 
 @pytest.mark.parametrize("ids", [(TRUSTING, TRUSTING), (int(TRUSTING), TRUSTING), (int(TRUSTING), int(TRUSTING))])
 def test_one_account_twice(ids):
-    (fault,) = faults_of({"trusting": {"accountId": ids[0]}, "trusted": {"accountId": ids[1]}}).faults
-    assert (fault.key, fault.value) == ("trusted.accountId", TRUSTING)
-    assert fault.problem == (
+    (error,) = errors_of({"trusting": {"accountId": ids[0]}, "trusted": {"accountId": ids[1]}}).errors
+    assert (error.key, error.value) == ("trusted.accountId", TRUSTING)
+    assert error.problem == (
         "this is the trusting account too, and a relationship needs two. Set the id of the account of the user."
     )
 
 
 def test_two_partitions():
-    (fault,) = faults_of(at("trusting.region", "cn-north-1")).faults
-    assert (fault.key, fault.value) == ("trusted.region", "us-east-1")
-    assert "this is in another partition than trusting.region (cn-north-1)" in fault.problem
-    assert "Choose two accounts of one partition" in fault.problem
+    (error,) = errors_of(at("trusting.region", "cn-north-1")).errors
+    assert (error.key, error.value) == ("trusted.region", "us-east-1")
+    assert "this is in another partition than trusting.region (cn-north-1)" in error.problem
+    assert "Choose two accounts of one partition" in error.problem
 
 
 @pytest.mark.parametrize("require", [{}, {"requireMfa": False}, {"requireMfa": "false"}])
 def test_an_age_of_mfa_without_mfa(require):
-    (fault,) = faults_of({"trust": {"mfaMaxAge": 900, **require}}).faults
-    assert (fault.key, fault.value) == ("trust.mfaMaxAge", 900)
-    assert fault.problem.startswith("this needs MFA. Remove it, or use: pulumi config set --path")
+    (error,) = errors_of({"trust": {"mfaMaxAge": 900, **require}}).errors
+    assert (error.key, error.value) == ("trust.mfaMaxAge", 900)
+    assert error.problem.startswith("this needs MFA. Remove it, or use: pulumi config set --path")
 
 
 ARNS = [
@@ -481,39 +483,39 @@ ARNS = [
 
 @pytest.mark.parametrize(("key", "resource", "own", "other"), ARNS)
 def test_an_arn_of_the_other_account_asks_whether_they_are_swapped(key, resource, own, other):
-    (fault,) = faults_of(at(key, f"arn:aws:iam::{other}:{resource}")).faults
+    (error,) = errors_of(at(key, f"arn:aws:iam::{other}:{resource}")).errors
     side, other_side = ("trusting", "trusted") if own == TRUSTING else ("trusted", "trusting")
-    assert (fault.key, fault.value) == (key, f"arn:aws:iam::{other}:{resource}")
+    assert (error.key, error.value) == (key, f"arn:aws:iam::{other}:{resource}")
     if key.endswith("assumeRoleArn"):  # one account alone knows nothing of the other
-        assert f"this must be in the account {own}, and is in {other}." in fault.problem
-        assert fault.problem.endswith("are the two accounts swapped?")
+        assert f"this must be in the account {own}, and is in {other}." in error.problem
+        assert error.problem.endswith("are the two accounts swapped?")
         return
-    assert f"this must be in the {side} account {own}, and is in {other}." in fault.problem
-    assert fault.problem.endswith(
+    assert f"this must be in the {side} account {own}, and is in {other}." in error.problem
+    assert error.problem.endswith(
         f"That is the {other_side} account: are {side}.accountId and {other_side}.accountId swapped?"
     )
 
 
 @pytest.mark.parametrize(("key", "resource", "own", "_"), ARNS)
 def test_an_arn_of_a_third_account(key, resource, own, _):
-    (fault,) = faults_of(at(key, f"arn:aws:iam::{OTHER}:{resource}")).faults
-    assert fault.key == key
-    assert f"and is in {OTHER}. Name one of account {own}, or correct " in fault.problem
+    (error,) = errors_of(at(key, f"arn:aws:iam::{OTHER}:{resource}")).errors
+    assert error.key == key
+    assert f"and is in {OTHER}. Name one of account {own}, or correct " in error.problem
 
 
 def test_a_principal_of_a_third_account():
     own, foreign = f"arn:aws:iam::{TRUSTED}:user/*", f"arn:aws:iam::{OTHER}:user/x"
-    (fault,) = faults_of(at("trust.principalArns", [own, foreign])).faults
-    assert (fault.key, fault.value) == ("trust.principalArns[1]", foreign)
-    assert f"this must be in the trusted account {TRUSTED}, and is in {OTHER}" in fault.problem
+    (error,) = errors_of(at("trust.principalArns", [own, foreign])).errors
+    assert (error.key, error.value) == ("trust.principalArns[1]", foreign)
+    assert f"this must be in the trusted account {TRUSTED}, and is in {OTHER}" in error.problem
 
 
 @pytest.mark.parametrize("value", ["user-1", f"arn:aws:iam::{TRUSTED}:root", "*", 5])
 def test_a_principal_that_is_none(value):
     principals = [f"arn:aws:iam::{TRUSTED}:user/user-1", value]
-    (fault,) = faults_of({"trust": {"principalArns": principals}}).faults
-    assert (fault.key, fault.value) == ("trust.principalArns[1]", value)
-    assert "this is not the ARN of an IAM user or role" in fault.problem or ADVICE_ON_TEXTS in fault.problem
+    (error,) = errors_of({"trust": {"principalArns": principals}}).errors
+    assert (error.key, error.value) == ("trust.principalArns[1]", value)
+    assert "this is not the ARN of an IAM user or role" in error.problem or ADVICE_ON_TEXTS in error.problem
 
 
 @pytest.mark.parametrize(
@@ -528,16 +530,16 @@ def test_a_principal_that_is_none(value):
 )
 def test_a_trust_that_leaves_the_own_user_out(user, principal, arn):
     principals = [f"arn:aws:iam::{TRUSTED}:{principal}"]
-    (fault,) = faults_of({"trust": {"principalArns": principals}, "user": user}).faults
-    assert (fault.key, fault.value) == ("trust.principalArns", principals)
-    assert "this leaves out the stack's own user, so nobody could use its key" in fault.problem
-    assert fault.problem.endswith(f"Add arn:aws:iam::{TRUSTED}:{arn}.")
+    (error,) = errors_of({"trust": {"principalArns": principals}, "user": user}).errors
+    assert (error.key, error.value) == ("trust.principalArns", principals)
+    assert "this leaves out the stack's own user, so nobody could use its key" in error.problem
+    assert error.problem.endswith(f"Add arn:aws:iam::{TRUSTED}:{arn}.")
 
 
 def test_a_wrong_account_id_does_not_make_right_arns_wrong():
     principals = [f"arn:aws:iam::{TRUSTED}:user/user-1"]
-    error = faults_of({"trusted": {"accountId": "44445555666"}, "trust": {"principalArns": principals}})
-    assert [fault.key for fault in error.faults] == ["trusted.accountId"]
+    refused = errors_of({"trusted": {"accountId": "44445555666"}, "trust": {"principalArns": principals}})
+    assert [error.key for error in refused.errors] == ["trusted.accountId"]
 
 
 # Policy files
@@ -644,7 +646,7 @@ RIGHT_POLICIES = [
 
 
 @pytest.mark.parametrize("statement", RIGHT_POLICIES)
-def test_what_looks_like_a_fault_and_is_none(statement):
+def test_what_looks_like_an_error_and_is_none(statement):
     assert parse_settings({**ACCOUNTS, "role": {"policy": policy(statement)}}).role.policy.document == policy(statement)
 
 
@@ -670,9 +672,9 @@ def test_arns_of_another_partition_in_a_policy(where):
         return {**GOV, "role": {"policy": {"file": policy(statement)}}}
 
     assert parse_settings(settings("arn:aws-us-gov:s3:::data/*"))
-    (fault,) = faults_of(settings("arn:aws:s3:::data/*")).faults
-    assert (fault.key, fault.value) == ("role.policy.file", "arn:aws:s3:::data/*")
-    assert "this is in the partition aws, and trusting.region is in aws-us-gov" in fault.problem
+    (error,) = errors_of(settings("arn:aws:s3:::data/*")).errors
+    assert (error.key, error.value) == ("role.policy.file", "arn:aws:s3:::data/*")
+    assert "this is in the partition aws, and trusting.region is in aws-us-gov" in error.problem
 
 
 def test_a_policy_file_may_begin_with_a_byte_order_mark(tmp_path):
@@ -682,8 +684,8 @@ def test_a_policy_file_may_begin_with_a_byte_order_mark(tmp_path):
 
 
 def test_a_key_that_was_set_without_path():
-    error = faults_of({"trusting.accountId": TRUSTING, "role[name]": "x"})
-    first, second = error.faults
+    refused = errors_of({"trusting.accountId": TRUSTING, "role[name]": "x"})
+    first, second = refused.errors
     assert first.key == '["trusting.accountId"]'
     assert "`pulumi config set` takes it for one name without --path" in first.problem
     assert "pulumi config rm 'assume-role:trusting.accountId'" in first.problem
@@ -723,11 +725,11 @@ def test_a_pattern_for_roles_of_identity_center_misses_those_of_us_east_1(region
 def test_a_file_that_is_not_a_policy(document, reason, tmp_path):
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(document))
-    (fault,) = faults_of(at("role.policy.file", str(file))).faults
-    assert (fault.key, fault.value) == ("role.policy.file", str(file))
-    assert "this is not an IAM identity policy: " in fault.problem
-    assert reason in fault.problem
-    assert "Correct it in the policy's JSON" in fault.problem
+    (error,) = errors_of(at("role.policy.file", str(file))).errors
+    assert (error.key, error.value) == ("role.policy.file", str(file))
+    assert "this is not an IAM identity policy: " in error.problem
+    assert reason in error.problem
+    assert "Correct it in the policy's JSON" in error.problem
 
 
 @pytest.mark.parametrize(
@@ -752,17 +754,17 @@ def test_a_file_that_is_none(content, rule, fix, tmp_path):
     file = tmp_path / "policy.json"
     if content is not None:
         file.write_bytes(content)
-    (fault,) = faults_of(at("role.policy.file", str(file))).faults
-    assert rule in fault.problem
-    assert fix in fault.problem
+    (error,) = errors_of(at("role.policy.file", str(file))).errors
+    assert rule in error.problem
+    assert fix in error.problem
 
 
 def test_a_document_nested_too_deep():
     nested: dict[str, object] = {}
     for _ in range(3000):
         nested = {"a": nested}
-    (fault,) = faults_of(at("role.policy.file", nested)).faults
-    assert "this policy is nested too deep" in fault.problem
+    (error,) = errors_of(at("role.policy.file", nested)).errors
+    assert "this policy is nested too deep" in error.problem
 
 
 @pytest.mark.timeout(10)
@@ -770,13 +772,13 @@ def test_a_document_nested_too_deep():
 def test_what_never_ends_is_not_read(key, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for file in ("/dev/zero", str(tmp_path / "pipe")):
-        (fault,) = faults_of(at(key, file)).faults
-        assert "cannot be read (it is not a regular file)" in fault.problem
+        (error,) = errors_of(at(key, file)).errors
+        assert "cannot be read (it is not a regular file)" in error.problem
 
 
 def test_a_folder_is_not_a_policy_file():
-    (fault,) = faults_of(at("role.policy.file", "policies")).faults
-    assert "the policy file cannot be read (Is a directory)" in fault.problem
+    (error,) = errors_of(at("role.policy.file", "policies")).errors
+    assert "the policy file cannot be read (Is a directory)" in error.problem
 
 
 def sized(characters, filler="x"):
@@ -790,22 +792,22 @@ def test_a_policy_has_6144_characters_without_white_space(tmp_path):
     file.write_text(json.dumps(sized(6144), indent=100))
     assert parse_settings({**ACCOUNTS, **at("role.policy.file", str(file))}).role.policy.document == sized(6144)
     file.write_text(json.dumps(sized(6145)))
-    (fault,) = faults_of(at("role.policy.file", str(file))).faults
-    assert "at most 6,144 characters without white space, this has 6,145" in fault.problem
-    assert "Shorten it, for example with wildcards" in fault.problem
+    (error,) = errors_of(at("role.policy.file", str(file))).errors
+    assert "at most 6,144 characters without white space, this has 6,145" in error.problem
+    assert "Shorten it, for example with wildcards" in error.problem
 
 
 def test_a_policy_is_measured_as_it_is_sent(tmp_path):
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(sized(3000, "é"), ensure_ascii=False), encoding="utf-8")
-    (fault,) = faults_of(at("role.policy.file", str(file))).faults
-    assert "at most 6,144 characters" in fault.problem
+    (error,) = errors_of(at("role.policy.file", str(file))).errors
+    assert "at most 6,144 characters" in error.problem
 
 
 def test_a_document_in_the_place_of_a_file_is_checked_too():
     assert parse_settings({**ACCOUNTS, **at("role.policy.file", policy(ALLOW))}).role.policy.document == policy(ALLOW)
-    (fault,) = faults_of(at("role.policy.file", {"Statement": []})).faults
-    assert 'this is not an IAM identity policy: "Version" is missing' in fault.problem
+    (error,) = errors_of(at("role.policy.file", {"Statement": []})).errors
+    assert 'this is not an IAM identity policy: "Version" is missing' in error.problem
 
 
 def test_a_document_in_the_place_of_the_whole_policy_is_taken_too():
@@ -957,16 +959,16 @@ def test_a_secret_setting_is_refused_and_not_shown(load):
     with pytest.raises(SettingsError) as caught:
         load(secret_keys=("trust",), **ACCOUNTS, trust={"externalId": "x"})
     assert (
-        Fault(
+        SettingError(
             "trust",
             None,
             "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
             "to their readers. Set it again without --secret.",
         )
-        in caught.value.faults
+        in caught.value.errors
     )
     assert '"x"' not in str(caught.value)
-    assert len(caught.value.faults) == 1
+    assert len(caught.value.errors) == 1
 
 
 def test_the_defaults_in_pulumi_yaml_are_the_programs_own(load):
@@ -1103,9 +1105,9 @@ def test_a_trust_policy_longer_than_aws_takes_by_default_is_a_warning(ranges, wa
 
 
 def test_a_trust_policy_longer_than_aws_ever_takes_is_refused():
-    (fault,) = faults_of({"trust": {"sourceIps": [f"203.0.{number}.0/24" for number in range(256)] * 2}}).faults
-    assert fault.key == "trust"
-    assert "characters, and AWS takes at most 8,192. Shorten principalArns or sourceIps" in fault.problem
+    (error,) = errors_of({"trust": {"sourceIps": [f"203.0.{number}.0/24" for number in range(256)] * 2}}).errors
+    assert error.key == "trust"
+    assert "characters, and AWS takes at most 8,192. Shorten principalArns or sourceIps" in error.problem
 
 
 # Settings that are built in code

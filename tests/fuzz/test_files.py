@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from components.iam.endpoints import endpoint_fault
+from components.iam.endpoints import endpoint_error
 from components.identity_policy import identity_policy, identity_policy_text
 from components.pgp import public_key, public_key_bytes
 from local import LocalError
@@ -89,4 +89,4 @@ def test_a_file_of_a_stack(spoils, file):
     except LocalError as error:
         check_message(error)
         return
-    assert endpoint is None or endpoint_fault(endpoint.rstrip("/")) is None
+    assert endpoint is None or endpoint_error(endpoint.rstrip("/")) is None

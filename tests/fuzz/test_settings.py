@@ -80,9 +80,9 @@ def test_each_error_is_named_and_nothing_else(made, pgp_key_file):
     values, errors = made
     with pytest.raises(SettingsError) as refused:
         parse_settings(with_pgp_key(values, pgp_key_file))
-    faults = refused.value.faults
-    assert sorted(fault.key for fault in faults) == sorted(errors), str(refused.value)
-    assert all(errors[fault.key] in fault.problem for fault in faults)
+    named = refused.value.errors
+    assert sorted(error.key for error in named) == sorted(errors), str(refused.value)
+    assert all(errors[error.key] in error.problem for error in named)
     str(refused.value).encode()
 
 

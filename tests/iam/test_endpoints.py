@@ -2,19 +2,19 @@
 
 import pytest
 
-from components.iam.endpoints import endpoint_fault, is_loopback
+from components.iam.endpoints import endpoint_error, is_loopback
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:4599", "http://127.1.2.3:80", "http://localhost:1", "https://[::1]:4599"]
 )
 def test_an_emulator_of_this_machine(url):
-    assert endpoint_fault(url) is None
+    assert endpoint_error(url) is None
     assert is_loopback(url)
 
 
 @pytest.mark.parametrize(
-    ("url", "fault"),
+    ("url", "problem"),
     [
         ("http://10.0.0.1:4599", "an endpoint is an emulator on this machine, and 10.0.0.1 is not a loopback address"),
         ("http://127.0.0.1.example.com:1", "and 127.0.0.1.example.com is not a loopback address"),
@@ -31,8 +31,8 @@ def test_an_emulator_of_this_machine(url):
         ("", "an endpoint is http://, a loopback address and a port"),
     ],
 )
-def test_what_is_none(url, fault):
-    assert (endpoint_fault(url) or "").endswith(fault)
+def test_what_is_none(url, problem):
+    assert (endpoint_error(url) or "").endswith(problem)
     assert not is_loopback(url)
 
 
@@ -44,10 +44,10 @@ def test_what_is_none(url, fault):
     ],
 )
 def test_this_machine_without_being_an_endpoint(url):
-    assert endpoint_fault(url) == "an endpoint is http://, a loopback address and a port"
+    assert endpoint_error(url) == "an endpoint is http://, a loopback address and a port"
     assert is_loopback(url)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1%25lo]:4599"])
 def test_no_url_of_an_endpoint(url):
-    assert (endpoint_fault(url) or "").startswith(("this is not a URL", "an endpoint is http://"))
+    assert (endpoint_error(url) or "").startswith(("this is not a URL", "an endpoint is http://"))
