@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from .iam.limits import MAX_SESSION_NAME_LENGTH
+from .iam.names import profile_name
 
 # The outputs that the page of the stack names, no secrets.
 README_NAMES = (*("userName", "roleName", "userArn", "roleArn", "accessKeyId", "secretLocation", "switchRoleUrl"),)
@@ -127,7 +128,7 @@ def stack_readme(stack: str, values: Mapping[str, str], *, emulated: bool) -> st
         "",
     ]
     if key_id := values.get("accessKeyId"):
-        profile = f"assume-role-{stack}"
+        profile = profile_name(stack)
         lines += [
             f"- Access key in use: `{key_id}`",
             f"- Use it: `make profile STACK={stack}`, `aws sts get-caller-identity --profile {profile}`",

@@ -7,6 +7,7 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
+from .iam.endpoints import EMULATOR_SECRET
 from .models import AccountArgs
 
 SESSION_NAME = "pulumi-assume-role"  # what CloudTrail shows for a deployment through assumeRoleArn
@@ -51,7 +52,7 @@ def account_provider(
         return provider(profile=account.profile)
     return provider(
         access_key=account.account_id,
-        secret_key="embedded",  # noqa: S106 - an emulator takes any
+        secret_key=EMULATOR_SECRET,
         endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(EMULATED_SERVICES, endpoint))],
         skip_credentials_validation=True,
         skip_metadata_api_check=True,

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from components.iam import Side
 from components.iam.arns import DEFAULT_REGION, sts_region
+from components.iam.endpoints import EMULATOR_SECRET
 from tools.error_codes import IN_RECOVERY, TIME_CODES, WRONG_SECRET, error_code
 from tools.errors import StackError, ToolError
 from tools.stack import Outputs
@@ -165,7 +166,7 @@ def _signed_in(account: Mapping[str, Any], endpoint: str | None) -> Caller:
     region = str(account.get("region") or DEFAULT_REGION)
     if endpoint:
         # An emulator takes a 12-digit access key id, with any secret, for the root of that account.
-        caller = key_caller(str(account.get("accountId")), "embedded", region=region, endpoint=endpoint)
+        caller = key_caller(str(account.get("accountId")), EMULATOR_SECRET, region=region, endpoint=endpoint)
     else:
         caller = Caller(session=_session(profile=account.get("profile")), endpoint=None, region=region)
         if credentials := caller.session.get_credentials():

@@ -17,7 +17,7 @@ Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by
 Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
 
 STACK_TYPE = "pulumi:pulumi:Stack"
-RELATIONSHIP_TYPE = "assume-role:index:Relationship"
+RELATIONSHIP_TYPE = f"{NAMESPACE}:index:Relationship"
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's own mark of a secret: any object with this key is one
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from botocore.exceptions import ClientError
 
-from components.iam import Side
+from components.iam import NAMESPACE, Side
 from components.iam.owner import OWNER_TAG
 from tools.callers import Caller, all_pages
 from tools.cli import pulumi
@@ -53,7 +53,7 @@ class Existing:
 
     def refusal(self, owner: str, stack: str) -> str | None:
         """Return why stack ``stack`` must not take it over; None where ``owner``, its own, is the owner."""
-        other_names = f"choose other names: pulumi config set assume-role:name NAME --stack {stack}"
+        other_names = f"choose other names: pulumi config set {NAMESPACE}:name NAME --stack {stack}"
         if self.owner is None:
             return (
                 f"{self} exists and has no owner tag. If it is this relationship, made by hand, take it over: "

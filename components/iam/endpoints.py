@@ -5,9 +5,10 @@ Its credentials are made up, it is trusted without proof, and the tools change i
 
 import ipaddress
 import re
-from typing import TypeGuard
+from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
+EMULATOR_SECRET: Final = "embedded"  # noqa: S105 - it takes any; the states of emulated stacks hold this one
 # Programs differ in what they take for the host of http://127.0.0.2:1\\@192.0.2.1:2, or drop a tab or line break.
 AMBIGUOUS = re.compile(r"[^\x21-\x7e]|[\\@%]")
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from . import NAMESPACE
+
 
 class DefaultNames(NamedTuple):
     """The default names of one relationship."""
@@ -10,6 +12,11 @@ class DefaultNames(NamedTuple):
     role_policy: str
     user: str
     user_policy: str
+
+
+def profile_name(stack: str) -> str:
+    """Return the name of the AWS profile that assumes the role of a stack."""
+    return f"{NAMESPACE}-{stack}"
 
 
 def default_names(name: str | None = None) -> DefaultNames:

@@ -26,7 +26,6 @@ from pydantic import SecretStr
 
 from tests import factories
 from tests.proxy import Fault
-from tools import trial
 from tools.__main__ import main
 from tools.callers import Caller
 from tools.commands import rotate
@@ -34,11 +33,12 @@ from tools.commands.rotate import Stack, look
 from tools.engine import Change, State, state_of
 from tools.errors import FailedError, StackError, UnfinishedError
 from tools.keys import AccessKey
+from tools.proof import trial
 from tools.proof.case import Case
+from tools.proof.trial import prove, try_new_key
 from tools.propagation import Retries
 from tools.rotation import Options, Situation, Step, describe, next_label, next_step, others
 from tools.stack import Outputs, declared_keys
-from tools.trial import prove, try_new_key
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

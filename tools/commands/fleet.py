@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
+from components.iam import NAMESPACE
 from components.iam.arns import DEFAULT_REGION
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.names import default_names
@@ -191,7 +192,7 @@ def refuse_equal_names(names: Sequence[str]) -> None:
                 raise ToolError(
                     f"Stacks {printable(f'{other} and {stack}')} would both create the {kind} {name} in account "
                     f"{account}. Nothing was done. Set another `{setting}` in Pulumi.{printable(stack)}.yaml"
-                    + (f", as in: `assume-role:name: {printable(stack)}`" if setting == "name" else "")
+                    + (f", as in: `{NAMESPACE}:name: {printable(stack)}`" if setting == "name" else "")
                     + ". Choose the stack that is not deployed yet: a new name replaces the role and the user."
                 )
 

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.iam.names import profile_name
 from local.environment import users_own
 from tools.console import complain, say
 from tools.errors import Exit, FailedError
@@ -117,7 +118,7 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
     file = real_path(file)
     old = read(file) if file.exists() else ""
     new = _with_profiles(old, stack=stack, text=text, file=file)
-    use = f"Use it as: aws --profile assume-role-{stack} sts get-caller-identity"
+    use = f"Use it as: aws --profile {profile_name(stack)} sts get-caller-identity"
     if new == old:
         file.chmod(OWNER_ONLY)
         return f"{file} has the profiles of stack {stack} already. {use}"

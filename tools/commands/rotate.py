@@ -26,10 +26,10 @@ from tools.engine import State, changes, preview, read_state, run_visibly
 from tools.error_codes import NO_SUCH_ENTITY, error_code
 from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.keys import read_keys
+from tools.proof.trial import try_new_key
 from tools.propagation import Delay, propagation_seconds
 from tools.rotation import QUIET_HOURS, Options, Situation, Step, describe, history, next_step, others
 from tools.stack import Declared, Outputs, declare_keys, declared_keys, read_stack
-from tools.trial import try_new_key
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
+from components.iam.names import profile_name
 from tools.cli import read_json, show
 from tools.console import complain, say
 from tools.environment import unattended
@@ -133,4 +134,4 @@ def how_to_use(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         yield "The key is kept in secretLocation. Whoever may read that adds it to the profile."
     yield "Use the key:"
     yield f"    make profile{suffix}"
-    yield f"    aws s3 ls --profile assume-role-{stack}"
+    yield f"    aws s3 ls --profile {profile_name(stack)}"

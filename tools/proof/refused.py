@@ -3,6 +3,7 @@
 import secrets
 from functools import partial
 
+from components.iam.endpoints import EMULATOR_SECRET
 from tools.callers import Caller
 from tools.proof.case import Case, Check, Finding, as_administrator, not_checked, refused
 from tools.proof.deployed import TRUST_POLICY, USER_POLICIES
@@ -93,7 +94,7 @@ def _another_account(case: Case) -> Finding:
     taken = {case.outputs.trusting_account_id, case.outputs.trusted_account_id}
     random_ids = iter(lambda: f"{secrets.randbelow(10**12):012}", "")
     root = next(number for number in random_ids if number not in taken)
-    return _role_refuses(case, case.caller(root, "embedded", side="trusted"))
+    return _role_refuses(case, case.caller(root, EMULATOR_SECRET, side="trusted"))
 
 
 def _another_user(case: Case) -> Finding:
