@@ -205,11 +205,12 @@ class Check:
     advice: str = ""  # what to do when AWS refuses what must work
     refuses: bool = False  # proves that something does not work
     writes: bool = False  # creates something temporary, so it runs only when its answer is final
+    known_as: str = ""  # the id, where it is not made from the name
 
     @property
     def id(self) -> str:
-        """What scripts know the check by."""
-        return re.sub(r"[^\w:.]+", "-", self.name.replace("'", "")).replace(":-", ":")
+        """What scripts know the check by. A check that gets another name keeps the former id, as ``known_as``."""
+        return self.known_as or re.sub(r"[^\w:.]+", "-", self.name.replace("'", "")).replace(":-", ":")
 
 
 def as_deployed(differences: Sequence[str]) -> Finding:

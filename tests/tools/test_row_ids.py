@@ -1,0 +1,40 @@
+"""The ids of the rows that `verify --json` prints: scripts know the rows by them, so no new wording changes one."""
+
+import json
+
+from tools.proof.case import Check, proven
+
+IDS = [
+    "key-1",
+    "trust-policy",
+    "roles-policies",
+    "roles-limits",
+    "users-policies",
+    "users-limits",
+    "users-keys",
+    "users-password",
+    "users-other-credentials",
+    "owner",
+    "tags",
+    "assume-role",
+    "session",
+    "session-length",
+    "allowed:s3:ListAllMyBuckets",
+    "not-allowed",
+    "key-alone:iam:ListUsers",
+    "key-alone:s3:ListAllMyBuckets",
+    "another-account",
+    "another-user",
+    "another-role",
+    "age-of-key-1",
+]
+
+
+def test_the_ids_of_a_default_stacks_rows(deployed):
+    report = json.loads(deployed.python("-m", "tools", "verify", "--stack", "test", "--json").stdout)
+    assert [row["id"] for row in report["rows"]] == IDS
+
+
+def test_a_check_that_gets_another_name_keeps_its_id():
+    check = Check("limits of the role", "as deployed", lambda _: proven("as deployed"), known_as="roles-limits")
+    assert check.id == "roles-limits"
