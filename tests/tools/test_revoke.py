@@ -349,7 +349,7 @@ def test_revoked_and_back_again(  # noqa: PLR0915 - one long story
 
     done = deployed.python("-m", "tools", "revoke", "--stack", "test", "--yes")
     said = deployed.python("-m", "tools", "verify", "--stack", "test", check=False)
-    assert said.returncode == 2
+    assert said.returncode == 2, said.stdout
     assert "could not tell  state: revoked: every key is inactive, and older sessions are refused" in said.stdout
     assert "disproven" not in said.stdout
     assert "--refresh" not in said.stdout
