@@ -23,7 +23,7 @@ def state_file(checkout: Checkout, stack: str) -> Path:
 
 
 def recover(checkout: Checkout, stack: str) -> None:
-    """Put right what a killed run, a power cut or a full disk left of the backend's files: the CLI stops at it.
+    """Repair the backend's files after a killed run, a power cut or a full disk: the CLI fails on them.
 
     Args:
         checkout: whose backend; no other command may prepare it at the same time.

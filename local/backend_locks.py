@@ -61,7 +61,9 @@ def is_at_work(checkout: Checkout) -> bool:
 
 
 def _lock(file: Path, content: dict[str, str | int] | None, at_work: dict[int, bool]) -> Lock:
-    if content is None:  # the writer was killed, or the disk full; it names nobody, and yet the CLI stops at it
+    if (
+        content is None
+    ):  # the writer was killed, or the disk full; it names no process, and the CLI still refuses to run
         return Lock(file=file, stack=file.parent.name, holder="an unknown process", has_ended=not any(at_work.values()))
     pid, host = int(content["pid"]), content["hostname"]
     return Lock(

@@ -122,7 +122,7 @@ def _start(checkout: Checkout, endpoint: str) -> None:
 
 
 def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
-    """Start the process, and record which one it is as long as it lives."""
+    """Start the process and record its id; the record is locked while it runs."""
     folder = checkout.emulator_of(endpoint)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # its files hold the secrets of all access keys
@@ -139,7 +139,7 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     record = _record_file(folder)
     with record.open("w", encoding="utf-8") as running, (folder / "log").open("w", encoding="utf-8") as log:
-        fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock: it tells whether it lives, whatever its id
+        fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock, which shows that it runs
         process = subprocess.Popen(
             [checkout.python, "-P", PROCESS, str(running.fileno())],
             env=inherited | settings,
@@ -162,7 +162,7 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
 
 
 def _record_file(folder: Path) -> Path:
-    """Return the file that says which process the emulator is; that process keeps it locked as long as it lives."""
+    """Return the file with the emulator's process id; that process keeps it locked while it runs."""
     return folder / "running.json"
 
 

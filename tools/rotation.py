@@ -84,7 +84,7 @@ def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
     """Return the next step of the rotation, at a time with its zone.
 
     Raises:
-        FailedError: whatever comes next could leave somebody without a working key; a person has to decide.
+        FailedError: every next step could leave a user of the key without a working one; a person has to decide.
         UnfinishedError: the old key was used too recently.
     """
     _refuse_unknown_keys(situation, options.stack)
@@ -118,7 +118,7 @@ def _refuse_unknown_keys(situation: Situation, stack: str) -> None:
         key = situation.unknown[0]
         raise FailedError(
             f"The user has a key that the stack does not know: {in_account(key)}. {recover}\nIf "
-            "somebody created it by hand and nobody needs it, delete it in the trusted account:\n"
+            "it was created by hand and nothing uses it, delete it in the trusted account:\n"
             f"  aws iam delete-access-key --access-key-id {key.id} --user-name NAME"
         )
     if situation.interrupted:
@@ -149,7 +149,7 @@ def _refuse_what_is_unclear(situation: Situation, stack: str) -> None:
         raise FailedError(f"The new {staying} is {state}, so {leaving} is left alone. {repair}")
     if leaving.actual == "Active" and leaving.deployed == "Inactive":
         raise FailedError(
-            f"The stack made {leaving} inactive, and somebody made it active again, so something still needs it. Give "
+            f"The stack made {leaving} inactive, and it is active again, so something still needs it. Give "
             f"that the new {staying}. {repair}"
         )
 
@@ -192,7 +192,7 @@ def _refuse_early_delete(key: AccessKey, *, now: datetime, quiet: timedelta) -> 
 
 
 def others(changes: Sequence[Change], step: Step, situation: Situation) -> list[Change]:
-    """Return the changes of a preview that are not the step's own, nor what hangs on it.
+    """Return the changes of a preview that are neither the step's own nor depend on it.
 
     The sign-ins (``pulumi:providers:aws``) count like everything else: whatever is pending, a person deploys.
     """
@@ -234,7 +234,7 @@ def in_account(key: AccessKey) -> str:
 
 
 def describe(situation: Situation) -> list[str]:
-    """Return a line for each key: what it is, and whether somebody changed it behind the stack's back."""
+    """Return a line for each key: its state, its history, and any change outside the stack."""
     lines: list[str] = []
     for key in situation.keys:
         state = f"{key.actual}, {history(key)}" if key.actual else "gone from the account"

@@ -55,7 +55,7 @@ def test_shows_both_arns_with_the_digits_of_an_account_id_that_the_cli_has_set(p
     assert "aws:region in the stack's file is ignored" in shown
 
 
-def test_all_faults_of_the_settings_at_once(project):
+def test_all_errors_of_the_settings_at_once(project):
     """Among them an account id that YAML has changed: to it, 0111... is an octal number, and the digits are gone."""
     (project.path / "reader.asc").write_text(str(pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")))
     project.configure(

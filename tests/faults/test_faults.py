@@ -37,7 +37,13 @@ def test_retried_calls_and_a_lost_create_recover_in_the_same_run(project, emulat
         assert done.went_well, done.said
         assert not proxy.is_due
         assert "\n  User user-1 (trusted account)\nImported 1 resources." in done.said
-        in_turn = ("EntityAlreadyExists", "Imported", "test is not what it says", "Deleted key AKIA", "test is proven")
+        in_turn = (
+            "EntityAlreadyExists",
+            "Imported",
+            "test differs from what was deployed",
+            "Deleted key AKIA",
+            "test is proven",
+        )
         assert re.search(".*".join(in_turn), done.said, re.DOTALL), done.said
         assert list(differences(project, aws_client, None)) == []
 

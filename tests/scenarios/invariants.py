@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.faults.operations import Done
     from tests.scenarios.world import World
 
-WORDS = re.compile(r"^\s*(error: |Not finished\. |Nothing |Stack (test|other) (is|could) )\S+", re.MULTILINE)
+WORDS = re.compile(r"^\s*(error: |Not finished\. |Nothing |Stack (test|other) (is|could|differs) )\S+", re.MULTILINE)
 BELONGS = {"trusting": ("role", "policy", "attachment"), "trusted": ("user", "key", "policy", "attachment")}
 
 

@@ -303,7 +303,7 @@ def test_a_revoked_key_works_nowhere_once_it_is_said_to_be_refused() -> None:
 
 def test_the_first_thing_to_do_is_to_commit_the_configuration_and_the_last_to_drop_what_the_aws_cli_holds() -> None:
     first = first_thing("me/assume-role/prod")
-    assert "whoever deploys with the Pulumi.prod.yaml that is committed" in first
+    assert "deploys with the committed Pulumi.prod.yaml" in first
     assert 'git commit --message "Revoke the keys of stack me/assume-role/prod" Pulumi.prod.yaml && git push' in first
     left = what_is_left("x", OUTPUTS)
     assert [
@@ -366,7 +366,9 @@ def test_revoked_and_back_again(  # noqa: PLR0915 - one long story
     assert refused(client("sts", by_hand).get_caller_identity) == "InvalidClientTokenId"
     assert refused(client("s3", old_session).list_buckets) == "AccessDenied"
     assert refused(lambda: begin(client("sts", old_user_session))) == "AccessDenied"
-    assert done.stdout.index("FIRST: whoever deploys with the Pulumi.test.yaml") < done.stdout.index("is refused after")
+    assert done.stdout.index(
+        "FIRST: a colleague or pipeline that deploys with the committed Pulumi.test.yaml"
+    ) < done.stdout.index("is refused after")
     assert "FAILED" not in done.stdout
     assert f"key {outputs['accessKeyId']} is refused after " in done.stdout
     assert "a session of role Assume-Role-1 begun before is refused" in done.stdout

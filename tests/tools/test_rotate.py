@@ -124,7 +124,7 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
         (situation(key("1", "Inactive"), undeployed="2"), "wants key 1 .* inactive"),
         (situation(key("1", "Inactive"), key("2", "Inactive")), "wants key 2 .* inactive"),
         (situation(key("1", "Inactive"), key("2", None)), "wants key 2 .* inactive"),
-        (situation(key("1", "Inactive", "Inactive", "Active"), key("2")), "somebody made it active again"),
+        (situation(key("1", "Inactive", "Inactive", "Active"), key("2")), "it is active again"),
         (situation(key("1"), unknown=(unknown(),)), "AKIAX1, Active, made 2026-01-02 12:00 UTC, no use known to AWS"),
         (situation(key("1"), key("2"), unknown=(unknown(NOON),)), "last used 2026-01-02 12:00 UTC"),
         (situation(key("1"), undeployed="2", interrupted={"2"}), "did not end while it created key 2"),
@@ -400,7 +400,7 @@ def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(deployed, 
     options = Options(stack="x", yes=True, quiet=timedelta())
     stands = look(stack, iam)
     step = next_step(stands, options, now=datetime.now(UTC))
-    with pytest.raises(FailedError, match="made it active again"):
+    with pytest.raises(FailedError, match="it is active again"):
         rotate.take(step, stands, stack, options, iam)
     keys = {key["AccessKeyId"]: key["Status"] for key in iam.list_access_keys(**user)["AccessKeyMetadata"]}
     assert keys == {old: "Active", new: "Active"}
@@ -631,7 +631,7 @@ def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # 
         assert "make profile STACK=test" in run.shown
         new = project.outputs()
 
-        # Nothing is written before the yes. While the question is open, somebody makes the new key inactive.
+        # Nothing is written before the yes. While the question is open, the new key is made inactive.
         assert "inactive: deploy this?" in run.answer("y")
         both = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
         assert project.config()["assume-role:accessKeys"] == both

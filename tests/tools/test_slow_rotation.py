@@ -111,7 +111,7 @@ def test_a_tool_that_does_not_wait_for_propagation_is_noticed(rotations, module,
     monkeypatch.setattr(f"{module}.Delay", lambda **_: Delay())
 
     def noticed():
-        stopped = any("somebody made it active again" in text for text in rotations.said)
+        stopped = any("it is active again" in text for text in rotations.said)
         return bool(rotations.aws.failures) if module == "tools.proof.trial" else stopped
 
     for _ in range(COUNT):

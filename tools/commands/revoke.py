@@ -245,11 +245,11 @@ def aws_now(call: Callable[[], Mapping[str, Any]]) -> datetime:
 def _no_password(iam: "IAMClient", outputs: Outputs) -> Iterator[Part]:
     """Say whether nobody can sign in to the console as the user: a new sign-in is a new session.
 
-    The stack never creates a password, so somebody else did, and it is not for this tool to delete.
+    The stack never creates a password. This tool does not delete one that was created outside the stack.
     """
     user = outputs.user_name
     failure = (
-        f"it has one, and whoever knows it can sign in anew and assume the role. It is not this stack's, so it stays. "
+        f"it has one, and a person with it can sign in anew and assume the role. It is not this stack's, so it stays. "
         f"Remove it now: aws iam delete-login-profile --user-name {user}, in the trusted account "
         f"{outputs.trusted_account_id}"
     )
@@ -260,7 +260,7 @@ def first_thing(stack: str) -> str:
     """Return what a person has to do at once, lest the next deployment from elsewhere undo it all."""
     file = f"Pulumi.{stack.rpartition('/')[2]}.yaml"
     return f"""
-FIRST: whoever deploys with the {file} that is committed (a colleague, a pipeline) opens the keys again.
+FIRST: a colleague or pipeline that deploys with the committed {file} makes the keys active again.
 Commit the changed one now, and stop pipelines until they have it:
   git commit --message "Revoke the keys of stack {stack}" {file} && git push
 """
@@ -272,7 +272,7 @@ def what_is_left(stack: str, outputs: Outputs) -> str:
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
     return f"""
 What this did not reach:
-- Whoever else the role's trust policy lets in. To close it to everybody, in account {outputs.trusting_account_id}:
+- Others whom the role's trust policy lets in. To close it to everybody, in account {outputs.trusting_account_id}:
     aws iam attach-role-policy --role-name {role} --policy-arn {deny_all}
 - A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
   that role's sessions. CloudTrail shows them as AssumeRole by assumed-role/{role}.

@@ -221,7 +221,7 @@ def _preview(step: Step, situation: Situation, stack: str, *flags: str) -> None:
 
 
 def _delete(key_id: str, user_name: str, iam: "IAMClient") -> None:
-    """Delete a key at once: until the engine does, somebody could make it active again."""
+    """Delete a key at once: until the engine does, it could be made active again."""
     try:
         iam.delete_access_key(UserName=user_name, AccessKeyId=key_id)
     except (BotoCoreError, ClientError) as error:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="SECONDS",
         help="how long to repeat calls that AWS refuses though they must work, and to wait for the propagation delay "
-        f"(default {PROPAGATION_SECONDS:.0f} each, on an emulator 0); what is not final by then could not be told",
+        f"(default {PROPAGATION_SECONDS:.0f} each, on an emulator 0); later results are undetermined",
     )
     parser.add_argument(
         "--delay",

@@ -47,10 +47,10 @@ CREDENTIALS = (
 
 def deployed_checks(case: Case) -> list[Check]:
     """Return the checks of what is deployed."""
-    repair = f"Somebody changed it, or the last deployment failed half-way. {case.put_back}"
-    by_hand = f"What the stack does not know, remove by hand. {repair}"
+    repair = f"It was changed outside the stack, or the last deployment failed half-way. {case.put_back}"
+    by_hand = f"Remove by hand what the stack does not know. {repair}"
     remove_password = (
-        "Whoever knows it signs in to the console, and no revoked key stops them. The stack creates none, so remove "
+        "A person with it signs in to the console, and no revoked key stops them. The stack creates none, so remove "
         f"it:\n  aws iam delete-login-profile --user-name {case.outputs.user_name}"
     )
     owned = f"Another stack owns it. Set another `name` in this stack's file, then:\n  make up STACK={case.stack}"

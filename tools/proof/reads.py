@@ -1,4 +1,4 @@
-"""Harmless reads that need no resource to exist: what tells whether somebody may do something."""
+"""Harmless reads that need no resource: they show what a caller may do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from tools.callers import Caller
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """One such read."""
+    """A read-only call."""
 
     action: str  # as policies name it
     client: str
     operation: str
 
     def of(self, caller: Caller) -> Callable[[], object]:
-        """Return the call, as somebody makes it."""
+        """Return the call for a caller."""
         return getattr(caller.client(self.client), self.operation)
 
 

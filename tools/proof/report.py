@@ -86,7 +86,7 @@ def summary(stack: str, rows: Sequence[Row], seconds: float) -> str:
     counts = ", ".join(f"{number} {verdict}" for verdict, number in numbers.items() if number) + f"; {seconds:.1f} s"
     match overall(rows):
         case Verdict.DISPROVEN:
-            return f"Stack {stack} is not what it says ({counts})."
+            return f"Stack {stack} differs from what was deployed ({counts})."
         case Verdict.UNKNOWN:
             return f"Stack {stack} could not be proven ({counts})."
         case _:

@@ -23,13 +23,13 @@ def prove(case: Case, checks: Sequence[Check], *, final: bool = True) -> list[Ro
     Args:
         case: the case.
         checks: what to prove, in order.
-        final: whether to wait for the propagation delay, and to tell what is not final from what is.
+        final: whether to wait for the propagation delay, and to mark provisional results.
     """
     began = case.delay.clock()
     rows = _all(case, checks, began)
     if not final:
         return rows
-    # AWS takes an MFA code once, so whatever needs it cannot be repeated.
+    # AWS accepts an MFA code once, so these checks cannot be repeated.
     is_worth_it = not case.mfa and case.delay.left <= case.delay.longest
     if is_worth_it and began < case.delay.until and any(row.verdict in SETTLED for row in rows):
         held = sum(row.verdict is Verdict.PROVEN for row in rows)
@@ -110,7 +110,7 @@ def _row(check: Check, finding: Finding, seconds: float = 0.0) -> Row:
 
 
 def _finding(check: Check, case: Case) -> Finding:
-    """Run a check. Whatever it raises becomes a finding, never a stack trace."""
+    """Run a check; an exception becomes a finding, never a stack trace."""
     try:
         return check.run(case)
     except ClientError as error:
@@ -133,4 +133,4 @@ def _finding(check: Check, case: Case) -> Finding:
 def _who_answers(case: Case) -> str:
     endpoint = case.outputs.terms.endpoint
     where = f"at {endpoint}" if endpoint else "between this machine and AWS"
-    return f"Something {where} answers in AWS's place. Find out what it is, then try again."
+    return f"Something {where} answers in AWS's place. Identify it, then try again."

@@ -26,7 +26,7 @@ class SavedRow(Printed):
 
 
 class Proof(Printed):
-    """The report that ``python -m tools verify --save`` wrote, with what AWS told about the keys then."""
+    """The report that ``python -m tools verify --save`` wrote, with what AWS reported about the keys."""
 
     stack: str
     time: AwareDatetime

@@ -61,7 +61,7 @@ class SecretVersion(Resource):
         """Do nothing: every change replaces."""
 
     def delete(self, account: Account, identifier: str, _old: Properties) -> None:
-        """Take the version's labels away, so that AWS drops it; the current one lives as long as its secret."""
+        """Take the version's labels away, so that AWS drops it; the current one stays until its secret is deleted."""
         secret, _, version = identifier.rpartition("|")
         stages = account.secretsmanager.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
         for stage in stages.get(version, []):
