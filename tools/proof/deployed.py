@@ -4,7 +4,7 @@ They find what no harmless call can: a policy that allows more than anybody trie
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from components.iam.arns import iam_arn
 from components.iam.documents import Document, revoked_before, same_document, without_sids
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.owner import OWNER_TAG
-from tools.callers import all_pages
+from tools.callers import MAX_SKEW_SECONDS, all_pages
 from tools.error_codes import error_code
 from tools.keys import AccessKey, last_used, moment, read_keys
 from tools.policies import attached_policies, has_password, holder, inline_document, inline_policies
@@ -113,8 +113,10 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
             notes.append(f"{own} differs in a Sid, which AWS ignores")
         else:
             differences.append(f"{own} differs from the deployed one")
+    # A revocation ends with the next full second of AWS's clock, from which this machine's may differ.
+    latest = datetime.now(UTC) + timedelta(seconds=MAX_SKEW_SECONDS)
     for inline in sorted(inline_policies(iam, kind, name)):
-        if (before := revoked_before(inline_document(iam, kind, name, inline))) and before <= datetime.now(UTC):
+        if (before := revoked_before(inline_document(iam, kind, name, inline))) and before <= latest:
             notes.append(f"{inline} refuses sessions that began before {moment(before)}")
         else:
             differences.append(f"inline policy {inline} is not the stack's")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tools.errors import StackError
+from tools.keys import read_keys
 from tools.proof.case import STATE, Case, Check, Finding, disproven, unknown, warning
 from tools.proof.deployed import USER_KEYS, deployed_checks, read_user_keys
 from tools.revocation import revocation
@@ -38,9 +39,12 @@ def is_closed(state: Sequence[Check]) -> bool:
 def _is_revoked_elsewhere(case: Case) -> bool:
     """Return whether somebody revoked the keys with another copy of the stack's file, or in the console."""
     try:
-        active = [key for key in read_user_keys(case) if key.deployed == "Active"]
+        iam, user = case.iam("user"), case.outputs.user_name
+        # Not kept for the rows: AWS may not list a new key yet.
+        keys = read_keys(iam, user, case.outputs.access_keys.values(), with_use=False)
+        active = [key for key in keys if key.deployed == "Active"]
         closed = active and all(key.actual == "Inactive" for key in active)
-        return bool(closed and revocation(case.iam("user"), "user", case.outputs.user_name))
+        return bool(closed and revocation(iam, "user", user))
     except Exception:  # noqa: BLE001 - the rows on the account say why it cannot be read
         return False
 
