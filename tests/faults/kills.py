@@ -116,15 +116,17 @@ def kills(operation: Operation, calls: list[tuple[str, str]], chance: random.Ran
 @pytest.mark.timeout(3600)
 def test_one_more_run_recovers_from_a_kill(stage, capsys):
     chance = random.Random(SEED)  # noqa: S311 - no secret
-    recorded = {name: stage.record(OPERATIONS[name]) for name in OPERATIONS}
+    # A killed run of plain Pulumi keeps its lock until `pulumi cancel`.
+    operations = [name for name in OPERATIONS if name != "plain update"]
+    recorded = {name: stage.record(OPERATIONS[name]) for name in operations}
     chosen = [
         kills(OPERATIONS[name], recorded[name], chance, victim)
         for victim in VICTIMS
-        for name in chance.choices(list(OPERATIONS), k=ROUNDS)
+        for name in chance.choices(operations, k=ROUNDS)
         # The engine destroys and refreshes without the program.
         if victim != "language host" or name not in ("refresh", "destroy")
     ]
-    writing = [name for name in OPERATIONS if name != "preview"]
+    writing = [name for name in operations if name != "preview"]
     chosen += [
         KillAtWrite(OPERATIONS[chance.choice(writing)], chance.randint(1, LAST_WRITE)) for _ in range(STATE_WRITES)
     ]
