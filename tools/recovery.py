@@ -60,7 +60,7 @@ class Stack:
 
 
 def recover(name: str, *, yes: bool) -> bool:
-    """Import what earlier deployments left, and delete orphaned keys; return whether to deploy again.
+    """Import resources of earlier deployments, and delete orphaned keys; return whether to deploy again.
 
     Emulated accounts are changed without a question, and the state is refreshed from them. On real accounts ``yes``
     agrees to imports only: a key is deleted only where a person on a terminal says so.
@@ -141,7 +141,7 @@ def _take_over(
     """Import the stack's own resources, and the attachments between them and those in the state."""
     urns = {each["urn"] for each in stack.resources}
     for each in own:
-        if each.urn in urns:  # the state has what it was to replace there, so no import can take it
+        if each.urn in urns:  # the state still has the old resource under this URN, so no import can take it
             complain(
                 f"{each} is a replacement that an earlier deployment did not finish. Delete it, then deploy again."
             )

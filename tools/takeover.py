@@ -86,7 +86,7 @@ def stack_owner(steps: Sequence[PulumiStep]) -> str:
 def find(
     steps: Sequence[PulumiStep], accounts: Mapping[Side, Caller], operations: Collection[str] = ("create",)
 ) -> Iterator[Existing]:
-    """Yield what AWS holds in the place of the resources that these steps would create.
+    """Yield the resources in AWS that have the identity of those that these steps would create.
 
     Raises:
         ClientError: AWS refused a look-up.
@@ -151,7 +151,7 @@ def unknown_keys(iam: Any, user: str, known: Collection[object]) -> list[AccessK
 
 
 def import_resources(stack: str, import_file: Mapping[str, Any], existing: Sequence[Existing]) -> None:
-    """Import resources into the stack, with the components and providers that they hang on.
+    """Import resources into the stack, with their components and providers.
 
     Raises:
         StackError: Pulumi refused; a part may be imported.

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> Exit:
 
 
 def _refuse_losses(stack: str, before: Sequence[PulumiStep]) -> None:
-    """Raise FailedError where the next deployment would now delete or replace something that it would not before."""
+    """Raise FailedError if the import makes the next deployment delete or replace a resource."""
     known = {str(change) for change in changes(before)}
     lost = [change for change in changes(preview(stack)) if change.operation in ("delete", "replace")]
     if lost := [change for change in lost if str(change) not in known]:

@@ -131,7 +131,7 @@ def how_to_use(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         yield "The key's secret is encrypted. The owner of the PGP key reads it:"
         yield f"    make -s outputs{suffix} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
     elif "secretLocation" in outputs:
-        yield "The key is kept in secretLocation. Whoever may read that adds it to the profile."
+        yield "The key is kept in secretLocation. A person who may read that adds it to the profile."
     yield "Use the key:"
     yield f"    make profile{suffix}"
     yield f"    aws s3 ls --profile {profile_name(stack)}"

@@ -37,7 +37,7 @@ def is_closed(state: Sequence[Check]) -> bool:
 
 
 def _is_revoked_elsewhere(case: Case) -> bool:
-    """Return whether somebody revoked the keys with another copy of the stack's file, or in the console."""
+    """Return whether the keys were revoked with another copy of the stack's file, or in the console."""
     try:
         iam, user = case.iam("user"), case.outputs.user_name
         # Not kept for the rows: AWS may not list a new key yet.
