@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
+from tools.aws.keys import AccessKey
 from tools.cli import pulumi, read_json, show
 from tools.errors import FailedError, StackError
-from tools.keys import AccessKey
 
 PulumiStep: TypeAlias = Mapping[str, Any]
 """What ``pulumi preview --json`` says of one resource."""

@@ -13,12 +13,12 @@ from typing import Any, cast
 
 from components.iam import SIDES, Side
 from components.iam.owner import OWNER_TAG
-from tools.callers import Caller, administrator
+from tools.aws.callers import Caller, administrator
+from tools.aws.keys import AccessKey, moment
 from tools.console import agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
 from tools.environment import is_emulated
 from tools.errors import StackError
-from tools.keys import AccessKey, moment
 from tools.stack import read_config
 from tools.takeover import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 

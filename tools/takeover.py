@@ -11,13 +11,13 @@ from botocore.exceptions import ClientError
 
 from components.iam import NAMESPACE, Side
 from components.iam.owner import OWNER_TAG
-from tools.callers import Caller, all_pages
+from tools.aws.callers import Caller, all_pages
+from tools.aws.errors import NOT_FOUND, error_code
+from tools.aws.keys import AccessKey, read_keys
+from tools.aws.policies import attached_policies
 from tools.cli import pulumi
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
-from tools.error_codes import NOT_FOUND, error_code
 from tools.errors import StackError
-from tools.keys import AccessKey, read_keys
-from tools.policies import attached_policies
 from tools.stack import Kind
 
 ROLE: Final = "aws:iam/role:Role"

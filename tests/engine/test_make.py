@@ -8,7 +8,7 @@ import pysequoia
 
 from components.iam.documents import deny_older_sessions
 from tests.conftest import ROOT
-from tools.revocation import POLICY_NAME
+from tools.aws.policies import REVOCATION
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -139,18 +139,18 @@ def test_destroy_removes_what_revoke_put_on_role_and_user(real_project, aws_clie
     project, document = real_project, json.dumps(deny_older_sessions(datetime.now(UTC)))
     project.run("make", "up", "STACK=test", "YES=1")
     trusting, trusted = (aws_client(getattr(project.accounts, side), "iam") for side in ("trusting", "trusted"))
-    trusting.put_role_policy(RoleName="Assume-Role-1", PolicyName=POLICY_NAME, PolicyDocument=document)
-    trusted.put_user_policy(UserName="user-1", PolicyName=POLICY_NAME, PolicyDocument=document)
+    trusting.put_role_policy(RoleName="Assume-Role-1", PolicyName=REVOCATION, PolicyDocument=document)
+    trusted.put_user_policy(UserName="user-1", PolicyName=REVOCATION, PolicyDocument=document)
 
     asked = project.run("make", "destroy", "STACK=test", check=False)
 
     assert asked.returncode != 0
     assert "make revoke put these inline policies there" in asked.stdout
-    assert trusted.list_user_policies(UserName="user-1")["PolicyNames"] == [POLICY_NAME]
+    assert trusted.list_user_policies(UserName="user-1")["PolicyNames"] == [REVOCATION]
 
     done = project.run("make", "destroy", "STACK=test", "YES=1")
 
-    assert f"{POLICY_NAME} of user user-1" in done.stdout
+    assert f"{REVOCATION} of user user-1" in done.stdout
     assert trusted.list_users()["Users"] == []
 
 

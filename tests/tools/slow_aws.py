@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from components.iam.documents import assume_policy, trust_policy
 from components.iam.owner import OWNER_TAG
+from tools.aws.propagation import Delay, Retries
 from tools.proof.case import Case
-from tools.propagation import Delay, Retries
 from tools.stack import Outputs
 
 TRUSTING, TRUSTED = "111122223333", "444455556666"

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.proxy import Fault, proxy_before
-from tools.callers import GarbledAnswerError, administrator, aws_time, clock_skew, key_caller
+from tools.aws.callers import GarbledAnswerError, administrator, aws_time, clock_skew, key_caller
 from tools.errors import StackError
 
 NOON = "Thu, 01 Jan 2026 12:00:00 GMT"

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.tools.slow_aws import fails
-from tools.keys import AccessKey, read_keys
+from tools.aws.keys import AccessKey, read_keys
 
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
 USE = datetime(2026, 2, 2, tzinfo=UTC)

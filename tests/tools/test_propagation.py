@@ -13,13 +13,13 @@ import pytest
 
 from tests.tools.slow_aws import DATED, EPOCH, FACTS, KEY, RIGHT, Change, SlowAws, case_of, fails, in_text
 from tools import cli
+from tools.aws.propagation import Delay
 from tools.commands import verify
 from tools.engine import Update, change_time, last_change, state_times, updates
 from tools.errors import FailedError, StackError
 from tools.proof.case import Check, Mfa, Row, Verdict, overall, proven, unknown
 from tools.proof.run import SETTLED, prove
 from tools.proof.works import positive_checks
-from tools.propagation import Delay
 
 RUNS = 500
 LONG_AGO, RECENT = (130.0, 900.0), (0.0, 90.0)  # seconds before the proof

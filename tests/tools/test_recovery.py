@@ -15,8 +15,8 @@ from components.iam.owner import OWNER_TAG
 from tests.faults.operations import PULUMI_UP, run_on_a_terminal, start
 from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, let_the_second_pass
+from tools.aws.keys import AccessKey
 from tools.engine import Update
-from tools.keys import AccessKey
 from tools.recovery import is_orphaned, last_began
 
 if TYPE_CHECKING:

@@ -15,14 +15,15 @@ from botocore.exceptions import ClientError
 from tests.factories import outputs
 from tests.proxy import Fault, Proxy
 from tests.tools.slow_aws import KEY, RIGHT, SERVERS, HolderClient, SlowAws
-from tools import callers
 from tools.__main__ import main
+from tools.aws import callers
+from tools.aws.policies import REVOCATION
+from tools.aws.propagation import Delay, Retries
 from tools.commands import revoke, verify
 from tools.commands.revoke import first_thing, what_is_left
 from tools.errors import StackError
-from tools.proof.probes import Probe, refused_now
-from tools.propagation import Delay, Retries
-from tools.revocation import POLICY_NAME, remove_revocation
+from tools.revocation.probes import Probe, refused_now
+from tools.revocation.removal import remove_revocation
 from tools.stack import Outputs
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -107,7 +108,7 @@ def statuses(iam: dict[str, Any]) -> set[str]:
 
 
 def role_is_refused(iam: dict[str, Any]) -> bool:
-    return iam["trusting"].list_role_policies(RoleName="Assume-Role-1")["PolicyNames"] == [POLICY_NAME]
+    return iam["trusting"].list_role_policies(RoleName="Assume-Role-1")["PolicyNames"] == [REVOCATION]
 
 
 # Whatever fails
@@ -129,7 +130,7 @@ def test_a_broken_sign_in_stops_neither_the_other_side_nor_the_file(
         reached = ({"Inactive"}, False) if side == "trusting" else ({"Active"}, True)
         assert (statuses(iam), role_is_refused(iam)) == reached, kind
         iam["trusted"].update_access_key(UserName="user-1", AccessKeyId=key, Status="Active")
-        iam["trusting"].delete_role_policy(RoleName="Assume-Role-1", PolicyName=POLICY_NAME) if reached[1] else None
+        iam["trusting"].delete_role_policy(RoleName="Assume-Role-1", PolicyName=REVOCATION) if reached[1] else None
     assert real.declared == [{"1": "Inactive"}] * len(BROKEN_SIGN_INS)
 
 
@@ -209,7 +210,7 @@ def test_a_call_that_fails_stops_no_other(
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     proxy.plan(action, Fault.DENY)
     assert main(["revoke", "--stack", "x", "--yes"]) == 1
-    user_is_refused = iam["trusted"].list_user_policies(UserName="user-1")["PolicyNames"] == [POLICY_NAME]
+    user_is_refused = iam["trusted"].list_user_policies(UserName="user-1")["PolicyNames"] == [REVOCATION]
     closed = statuses(iam) == {"Inactive"}
     assert (closed, user_is_refused) == (action not in ("ListAccessKeys", "UpdateAccessKey"), action != "PutUserPolicy")
     assert role_is_refused(iam)
@@ -409,7 +410,7 @@ def test_on_real_accounts_a_person_agrees_before_a_revocation_is_removed(
     real: RealLike, iam: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["revoke", "--stack", "x", "--yes"])
-    monkeypatch.setattr("tools.revocation.read_stack", lambda _: (real.outputs, real.config))
+    monkeypatch.setattr("tools.revocation.removal.read_stack", lambda _: (real.outputs, real.config))
     assert not remove_revocation("x", yes=False)
     assert role_is_refused(iam)
     assert "AWSRevokeOlderSessions of role Assume-Role-1" in capsys.readouterr().out
@@ -419,7 +420,7 @@ def test_on_real_accounts_a_person_agrees_before_a_revocation_is_removed(
 
 
 def issue_time_is_past_the_cut(iam: Any) -> None:
-    policy = iam.get_role_policy(RoleName="Assume-Role-1", PolicyName=POLICY_NAME)["PolicyDocument"]
+    policy = iam.get_role_policy(RoleName="Assume-Role-1", PolicyName=REVOCATION)["PolicyDocument"]
     cut = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
     assert datetime.now(UTC) >= datetime.fromisoformat(cut)
 

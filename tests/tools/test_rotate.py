@@ -27,17 +27,17 @@ from pydantic import SecretStr
 from tests import factories
 from tests.proxy import Fault
 from tools.__main__ import main
-from tools.callers import Caller
+from tools.aws.callers import Caller
+from tools.aws.keys import AccessKey
+from tools.aws.propagation import Retries
 from tools.commands import rotate
 from tools.commands.rotate import Stack, look
 from tools.engine import Change, State, state_of
 from tools.errors import FailedError, StackError, UnfinishedError
-from tools.keys import AccessKey
-from tools.proof import trial
 from tools.proof.case import Case
-from tools.proof.trial import prove, try_new_key
-from tools.propagation import Retries
-from tools.rotation import Options, Situation, Step, describe, next_label, next_step, others
+from tools.rotation import trial
+from tools.rotation.steps import Options, Situation, Step, describe, next_label, next_step, others
+from tools.rotation.trial import prove, try_new_key
 from tools.stack import Outputs, declared_keys
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from tests.tools.slow_rotation import (
     UsedAws,
 )
 from tools.__main__ import main
-from tools.propagation import Delay, Retries
+from tools.aws.propagation import Delay, Retries
 
 COUNT = int(os.environ.get("ROTATIONS") or 100)
 SEED = int(os.environ.get("ROTATION_SEED") or 1)
@@ -48,9 +48,9 @@ class Rotations:
             "tools.commands.rotate.run_visibly": self.engine.run_visibly,
             "tools.commands.rotate.administrator": lambda *_: ModelCaller(KeyAdministrator(self.aws)),
             "tools.commands.rotate.datetime": SimpleNamespace(now=lambda _: self.aws.today()),
-            "tools.proof.trial.Case": functools.partial(SlowCase, aws=self.aws),
-            "tools.proof.trial.Retries": functools.partial(Retries, **time),
-            "tools.proof.trial.Delay": delay,
+            "tools.rotation.trial.Case": functools.partial(SlowCase, aws=self.aws),
+            "tools.rotation.trial.Retries": functools.partial(Retries, **time),
+            "tools.rotation.trial.Delay": delay,
             "tools.commands.rotate.Delay": delay,
             "tools.__main__.complain": self.said.append,
             "sys.stdin": person,
@@ -105,14 +105,14 @@ def test_the_client_never_meets_a_key_that_does_not_work(rotations, capsys):
     assert [text for text in rotations.said if not any(reason in text for reason in reasons)] == []
 
 
-@pytest.mark.parametrize("module", ["tools.commands.rotate", "tools.proof.trial"])
+@pytest.mark.parametrize("module", ["tools.commands.rotate", "tools.rotation.trial"])
 def test_a_tool_that_does_not_wait_for_propagation_is_noticed(rotations, module, monkeypatch):
     """The tool as it would be if AWS had only one server."""
     monkeypatch.setattr(f"{module}.Delay", lambda **_: Delay())
 
     def noticed():
         stopped = any("it is active again" in text for text in rotations.said)
-        return bool(rotations.aws.failures) if module == "tools.proof.trial" else stopped
+        return bool(rotations.aws.failures) if module == "tools.rotation.trial" else stopped
 
     for _ in range(COUNT):
         if not noticed():

@@ -20,14 +20,14 @@ from pydantic import SecretStr
 from components.iam.owner import OWNER_TAG
 from tests.proxy import Fault
 from tools.__main__ import main
-from tools.callers import Caller, key_caller
+from tools.aws.callers import Caller, key_caller
+from tools.aws.propagation import Retries
 from tools.commands import verify
 from tools.engine import last_change
 from tools.proof.case import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
 from tools.proof.refused import refusal_checks
 from tools.proof.run import prove, run_check
 from tools.proof.works import ASSUME, key_checks, session_checks
-from tools.propagation import Retries
 from tools.stack import Outputs, read_stack
 
 EXTERNAL_ID = "for-verify-1"

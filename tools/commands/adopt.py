@@ -11,7 +11,7 @@ from typing import Final
 
 from components.iam import NAMESPACE, SIDES, Side
 from components.iam.limits import MAX_ACCESS_KEYS
-from tools.callers import Caller, administrator
+from tools.aws.callers import Caller, administrator
 from tools.cli import pulumi
 from tools.console import agreed, say
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, changes, preview

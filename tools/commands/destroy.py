@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> Exit:
 
 def without_revocation(options: argparse.Namespace) -> bool:
     """Remove what `revoke` put on the role and the user; return False where the user said no."""
-    from tools.revocation import remove_revocation  # noqa: PLC0415 - takes a while, and emulated stacks need none of it
+    from tools.revocation.removal import remove_revocation  # noqa: PLC0415 - takes a while, and emulated stacks need none of it
 
     try:
         return remove_revocation(options.stack, yes=options.yes)

@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.documents import deny_older_sessions
-from tools.callers import aws_time, beside, sign_in, sign_in_error, text_of
+from tools.aws.callers import aws_time, beside, sign_in, sign_in_error, text_of
+from tools.aws.keys import read_keys
+from tools.aws.policies import REVOCATION, has_password, holder
+from tools.aws.propagation import Delay, Retries, propagation_seconds
 from tools.console import agreed, say
 from tools.errors import Exit, FailedError, StackError
-from tools.keys import read_keys
-from tools.policies import has_password, holder
 from tools.proof.case import Case
-from tools.proof.probes import Part, Probe, Probes, probes, refused_now
-from tools.propagation import Delay, Retries, propagation_seconds
-from tools.revocation import POLICY_NAME
+from tools.revocation.probes import Part, Probe, Probes, probes, refused_now
 from tools.stack import Kind, Outputs, declare_keys, declared_keys, read_stack
 
 if TYPE_CHECKING:
@@ -229,7 +228,7 @@ def _refuse_sessions(iam: "IAMClient", kind: Kind, name: str) -> Iterator[Part]:
     now = aws_now(partial(getattr(iam, f"get_{kind}"), **who))
     before = now.replace(microsecond=0) + timedelta(seconds=1)
     document = json.dumps(deny_older_sessions(before))
-    getattr(iam, f"put_{kind}_policy")(**who, PolicyName=POLICY_NAME, PolicyDocument=document)
+    getattr(iam, f"put_{kind}_policy")(**who, PolicyName=REVOCATION, PolicyDocument=document)
     yield Part(what=f"sessions of {kind} {name} that began before {before:%H:%M:%S} UTC are refused")
 
 
@@ -288,7 +287,7 @@ To go back:
   2. The AWS CLI may still hold an old session, which stays refused. Its cache can go:
        rm -r ~/.aws/cli/cache
   3. When the last old session has expired ({hours:g} h for the role, 36 h for the user), remove the refusals:
-       aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}
-       aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {POLICY_NAME}
+       aws iam delete-role-policy --role-name {role} --policy-name {REVOCATION}
+       aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {REVOCATION}
      make destroy removes them, too.
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from tools.aws.propagation import PROPAGATION_SECONDS, Delay, Retries, propagation_seconds
 from tools.console import complain, say, waiting
 from tools.engine import last_change, read_export
 from tools.errors import Exit, StackError, ToolError
@@ -24,7 +25,6 @@ from tools.proof.refused import refusal_checks
 from tools.proof.run import prove
 from tools.proof.state import closed_checks, is_closed, state_checks
 from tools.proof.works import key_checks, positive_checks, session_checks
-from tools.propagation import PROPAGATION_SECONDS, Delay, Retries, propagation_seconds
 from tools.stack import read_stack
 
 FAILURES = {Verdict.DISPROVEN: Exit.FAILED, Verdict.UNKNOWN: Exit.CANNOT_TELL}

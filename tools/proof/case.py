@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from components.iam import Side
-from tools.callers import Caller, SignInError, administrator, clock_skew, key_caller, sign_in
-from tools.error_codes import NO_SUCH_ENTITY, REFUSED, UNKNOWN_KEY, error_code, error_text
+from tools.aws.callers import Caller, SignInError, administrator, clock_skew, key_caller, sign_in
+from tools.aws.errors import NO_SUCH_ENTITY, REFUSED, UNKNOWN_KEY, error_code, error_text
+from tools.aws.keys import AccessKey
+from tools.aws.propagation import Delay, Retries
 from tools.errors import StackError
-from tools.keys import AccessKey
-from tools.propagation import Delay, Retries
 from tools.stack import Kind, Outputs
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof

@@ -14,10 +14,10 @@ from components.iam.arns import iam_arn
 from components.iam.documents import Document, revoked_before, same_document, without_sids
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.owner import OWNER_TAG
-from tools.callers import MAX_SKEW_SECONDS, all_pages
-from tools.error_codes import error_code
-from tools.keys import AccessKey, last_used, moment, read_keys
-from tools.policies import attached_policies, has_password, holder, inline_document, inline_policies
+from tools.aws.callers import MAX_SKEW_SECONDS, all_pages
+from tools.aws.errors import error_code
+from tools.aws.keys import AccessKey, last_used, moment, read_keys
+from tools.aws.policies import attached_policies, has_password, holder, inline_document, inline_policies
 from tools.proof.case import (
     Case,
     Check,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.callers import Caller
+from tools.aws.callers import Caller
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import secrets
 from functools import partial
 
 from components.iam.endpoints import EMULATOR_SECRET
-from tools.callers import Caller
+from tools.aws.callers import Caller
 from tools.proof.case import Case, Check, Finding, as_administrator, not_checked, refused
 from tools.proof.deployed import TRUST_POLICY, USER_POLICIES
 from tools.proof.reads import USERS_FIRST, Read

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from tools.keys import AccessKey
+from tools.aws.keys import AccessKey
 from tools.proof.case import Row, Verdict, overall
 
 COLORS: Final = {

@@ -5,9 +5,9 @@ from typing import Final
 
 from pydantic import AwareDatetime, ValidationError
 
+from tools.aws.keys import AccessKey, Printed, moment
 from tools.errors import StackError
 from tools.files import read
-from tools.keys import AccessKey, Printed, moment
 
 LOCAL_FOLDER: Final = Path(__file__).parent.parent.parent / ".local"
 

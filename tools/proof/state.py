@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from tools.aws.keys import read_keys
+from tools.aws.policies import revocation
 from tools.errors import StackError
-from tools.keys import read_keys
 from tools.proof.case import STATE, Case, Check, Finding, disproven, unknown, warning
 from tools.proof.deployed import USER_KEYS, deployed_checks, read_user_keys
-from tools.revocation import revocation
 from tools.stack import declared_keys
 
 IN_USE = "no revocation or rotation is under way"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from components.iam.permissions import surely_allowed
-from tools.callers import text_of
-from tools.error_codes import NO_SUCH_ENTITY, REFUSED, error_code
+from tools.aws.callers import text_of
+from tools.aws.errors import NO_SUCH_ENTITY, REFUSED, error_code
 from tools.proof.case import Case, Finding, Verdict, disproven, not_checked, proven, refused
 
 if TYPE_CHECKING:

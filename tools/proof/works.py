@@ -10,8 +10,8 @@ from components.iam.arns import iam_arn
 from components.iam.documents import source_addresses
 from components.iam.limits import MAX_SESSION_SECONDS
 from components.iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
-from tools.callers import aws_time, stored_key
-from tools.error_codes import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
+from tools.aws.callers import aws_time, stored_key
+from tools.aws.errors import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.proof.case import (
     EMULATED_PARTITION,
     SESSION_NAME,

@@ -1,13 +1,16 @@
 """Reads the policies and the password of a role or a user from IAM."""
 
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from components.iam.documents import Document
-from tools.callers import all_pages
-from tools.error_codes import NO_SUCH_ENTITY, error_code
+from components.iam.documents import Document, revoked_before
+from tools.aws.callers import all_pages
+from tools.aws.errors import NO_SUCH_ENTITY, error_code
 from tools.stack import Kind
+
+REVOCATION = "AWSRevokeOlderSessions"  # the console's own name for it: revoking there replaces it
 
 
 def holder(kind: Kind, name: str) -> dict[str, str]:
@@ -40,3 +43,13 @@ def has_password(iam: Any, user_name: str) -> bool:  # noqa: ANN401 - a client o
             raise
         return False
     return True
+
+
+def revocation(iam: Any, kind: Kind, name: str) -> datetime | None:  # noqa: ANN401 - a client of botocore
+    """Return before when sessions of a role or a user must have begun to be refused; None where none are."""
+    try:
+        return revoked_before(inline_document(iam, kind, name, REVOCATION))
+    except ClientError as error:
+        if error_code(error) != NO_SUCH_ENTITY:
+            raise
+        return None

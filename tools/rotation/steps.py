@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from components.iam.limits import MAX_ACCESS_KEYS
+from tools.aws.keys import AccessKey, moment
 from tools.engine import ACCESS_KEY, Change, key_label
 from tools.errors import FailedError, UnfinishedError
-from tools.keys import AccessKey, moment
 from tools.stack import Declared
 
 QUIET_HOURS = 24

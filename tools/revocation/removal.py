@@ -1,33 +1,17 @@
-"""The inline policy that `revoke` puts on a role and its user, and its removal before the stack is destroyed."""
+"""Removes the inline policies that `revoke` put on the role and its user, before the stack is destroyed."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from components.iam import Side
-from components.iam.documents import revoked_before
-from tools.callers import administrator, sign_in
+from tools.aws.callers import administrator, sign_in
+from tools.aws.keys import moment
+from tools.aws.policies import REVOCATION, holder, revocation
 from tools.console import agreed, say
-from tools.error_codes import NO_SUCH_ENTITY, error_code
-from tools.keys import moment
-from tools.policies import holder, inline_document
 from tools.stack import Kind, Outputs, read_stack
 
-# The console's own name for it: revoking there replaces it.
-POLICY_NAME = "AWSRevokeOlderSessions"
 SIDES: Mapping[Kind, Side] = {"role": "trusting", "user": "trusted"}
-
-
-def revocation(iam: Any, kind: Kind, name: str) -> datetime | None:  # noqa: ANN401 - a client of botocore
-    """Return before when sessions of a role or a user must have begun to be refused; None where none are."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - takes a while, of commands that call no AWS as well
-
-    try:
-        return revoked_before(inline_document(iam, kind, name, POLICY_NAME))
-    except ClientError as error:
-        if error_code(error) != NO_SUCH_ENTITY:
-            raise
-        return None
 
 
 def remove_revocation(stack: str, *, yes: bool) -> bool:
@@ -43,13 +27,13 @@ def remove_revocation(stack: str, *, yes: bool) -> bool:
     found = _revocations(outputs, config)
     if not found:
         return True
-    lines = [f"  {POLICY_NAME} of {kind} {name} ({moment(before)})" for kind, name, _, before in found]
+    lines = [f"  {REVOCATION} of {kind} {name} ({moment(before)})" for kind, name, _, before in found]
     say("make revoke put these inline policies there. They refuse older sessions, and AWS deletes no role or user")
     say("that has one, so they are removed first:", *lines)
     if not (outputs.terms.endpoint or agreed("Remove them? Older sessions work until the role is deleted.", yes=yes)):
         return False
     for kind, name, iam, _ in found:
-        getattr(iam, f"delete_{kind}_policy")(**holder(kind, name), PolicyName=POLICY_NAME)
+        getattr(iam, f"delete_{kind}_policy")(**holder(kind, name), PolicyName=REVOCATION)
     return True
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.permissions import surely_allowed
-from tools.callers import stored_key, text_of
-from tools.error_codes import REFUSED, UNKNOWN_KEY, error_code
+from tools.aws.callers import stored_key, text_of
+from tools.aws.errors import REFUSED, UNKNOWN_KEY, error_code
+from tools.aws.propagation import Delay, Retries
 from tools.errors import StackError
 from tools.proof.case import REFUSAL_PAUSE_SECONDS, REFUSALS, Case
 from tools.proof.reads import READS
-from tools.propagation import Delay, Retries
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from tools.callers import aws_time
-from tools.error_codes import MAY_PROPAGATE, MFA_FAILED, error_code
+from tools.aws.callers import aws_time
+from tools.aws.errors import MAY_PROPAGATE, MFA_FAILED, error_code
 from tools.errors import FailedError
 
 Result = TypeVar("Result")

@@ -6,13 +6,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
 from components.iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
-from tools.callers import Caller, stored_key, text_of
+from tools.aws.callers import Caller, stored_key, text_of
+from tools.aws.keys import AccessKey
+from tools.aws.propagation import Delay, Retries, propagation_seconds
 from tools.console import say
 from tools.errors import FailedError, UnfinishedError
-from tools.keys import AccessKey
 from tools.proof.case import Case
-from tools.propagation import Delay, Retries, propagation_seconds
-from tools.rotation import Options, Situation
+from tools.rotation.steps import Options, Situation
 from tools.stack import Outputs
 
 

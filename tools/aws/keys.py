@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
-from tools.error_codes import NO_SUCH_ENTITY, error_code
+from tools.aws.errors import NO_SUCH_ENTITY, error_code
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
