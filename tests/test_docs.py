@@ -19,7 +19,7 @@ from components.configuration import FILES
 from components.relationship_args import RelationshipArgs
 from tests.components.conftest import ACCOUNTS, EVERYTHING, record
 from tools.__main__ import COMMANDS, PASSING_ON, main
-from tools.errors import Exit
+from tools.console import Exit
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
-from tools.console import complain
-from tools.errors import Exit, ToolError, sentence
+from tools.console import Exit, ToolError, complain, sentence
 
 COMMANDS: Final[Mapping[str, str]] = {
     "up": "deploy: create or change the relationship, prove it, print its outputs",

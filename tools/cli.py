@@ -6,7 +6,7 @@ import signal
 import subprocess
 from typing import Any, Final
 
-from tools.errors import StackError
+from tools.console import StackError
 
 SHOW_SECRETS: Final = "--show-secrets"
 FAILURES: Final = frozenset({"error", "info#err"})  # the engine's diagnostics: of a resource; printed by the program

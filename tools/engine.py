@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from tools.aws.keys import AccessKey
 from tools.cli import pulumi, read_json, show
-from tools.errors import FailedError, StackError
+from tools.console import FailedError, StackError
 
 PulumiStep: TypeAlias = Mapping[str, Any]
 """What ``pulumi preview --json`` says of one resource."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from local import LocalError
 from local.checkout import Checkout
-from tools.errors import ToolError
+from tools.console import ToolError
 
 CHECKOUT: Final = Checkout(Path(__file__).resolve().parent.parent)
 # Arguments of Pulumi that lead to another configuration, stack or project than those of the stack's file.

@@ -11,8 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Final
 
 from tools.__main__ import main
-from tools.console import complain
-from tools.errors import Exit
+from tools.console import Exit, complain
 
 SWITCHES: Final[Mapping[str, str]] = {"YES": "--yes", "JSON": "--json"}
 OPTIONS: Final[Mapping[str, str]] = {"OUTPUT": "--output", "JOBS": "--jobs"}

@@ -11,7 +11,7 @@ from components.iam import NAMESPACE
 from components.iam.outputs import Terms
 from tools.aws.keys import AccessKey, Printed, Status
 from tools.cli import SHOW_SECRETS, pulumi, read_json
-from tools.errors import StackError
+from tools.console import StackError
 
 Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by its label, the oldest first
 Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between

@@ -23,8 +23,8 @@ from tests.tools.slow_aws import (
     SlowAws,
     fails,
 )
+from tools.console import FailedError
 from tools.engine import ACCESS_KEY
-from tools.errors import FailedError
 from tools.stack import STACK_TYPE
 
 SECONDS_BETWEEN_CALLS = 0.05

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tests.proxy import Fault, proxy_before
 from tools.aws.callers import GarbledAnswerError, administrator, aws_time, clock_skew, key_caller
-from tools.errors import StackError
+from tools.console import StackError
 
 NOON = "Thu, 01 Jan 2026 12:00:00 GMT"
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from tests.conftest import ROOT
 from tools import __main__ as command_line
 from tools.__main__ import main, parse
+from tools.console import Exit, FailedError, StackError, UnfinishedError, sentence
 from tools.engine import preview
-from tools.errors import Exit, FailedError, StackError, UnfinishedError, sentence
 from tools.make import run, take_arguments
 
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tools.commands.fleet import key_age
-from tools.errors import Exit
+from tools.console import Exit
 from tools.proof.saved import Proof
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)

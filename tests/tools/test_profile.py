@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.commands.profile import config_file, overridden, write_profiles
-from tools.errors import FailedError
+from tools.console import FailedError
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
 THEIRS = "[default]\r\nregion = eu-west-1\r\n\n# mine\n[profile work]\nsso_session = x\n"

@@ -15,8 +15,8 @@ from tests.tools.slow_aws import DATED, EPOCH, FACTS, KEY, RIGHT, Change, SlowAw
 from tools import cli
 from tools.aws.propagation import Delay
 from tools.commands import verify
+from tools.console import FailedError, StackError
 from tools.engine import Update, change_time, last_change, state_times, updates
-from tools.errors import FailedError, StackError
 from tools.proof.case import Check, Mfa, Row, Verdict, overall, proven, unknown
 from tools.proof.run import SETTLED, prove
 from tools.proof.works import positive_checks

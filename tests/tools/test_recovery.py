@@ -17,7 +17,7 @@ from tests.proxy import Fault, proxy_before
 from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, let_the_second_pass
 from tools.aws.keys import AccessKey
 from tools.engine import Update
-from tools.recovery import is_orphaned, last_began
+from tools.recovery.recover import is_orphaned, last_began
 
 if TYPE_CHECKING:
     import subprocess
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.proxy import Proxy
 
 # What `up` does after a failure, without the deployments and the proof around it.
-RECOVER = "import sys; from tools.recovery import recover; print(recover('test', yes='--yes' in sys.argv))"
+RECOVER = "import sys; from tools.recovery.recover import recover; print(recover('test', yes='--yes' in sys.argv))"
 POLL_SECONDS, UNCHANGED_POLLS = 0.05, 20
 OTHER = "organization/assume-role/other/assume-role"
 

@@ -21,7 +21,7 @@ from tools.aws.policies import REVOCATION
 from tools.aws.propagation import Delay, Retries
 from tools.commands import revoke, verify
 from tools.commands.revoke import first_thing, what_is_left
-from tools.errors import StackError
+from tools.console import StackError
 from tools.revocation.probes import Probe, refused_now
 from tools.revocation.removal import remove_revocation
 from tools.stack import Outputs

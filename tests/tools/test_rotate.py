@@ -32,8 +32,8 @@ from tools.aws.keys import AccessKey
 from tools.aws.propagation import Retries
 from tools.commands import rotate
 from tools.commands.rotate import Stack, look
+from tools.console import FailedError, StackError, UnfinishedError
 from tools.engine import Change, State, state_of
-from tools.errors import FailedError, StackError, UnfinishedError
 from tools.proof.case import Case
 from tools.rotation import trial
 from tools.rotation.steps import Options, Situation, Step, describe, next_label, next_step, others

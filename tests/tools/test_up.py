@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tools import recovery
 from tools.__main__ import main
 from tools.commands import verify
 from tools.commands.up import how_to_use, table
+from tools.console import StackError
 from tools.environment import Accounts
-from tools.errors import StackError
 from tools.proof.case import Row, Verdict
+from tools.recovery import recover as recovery
 
 CLI = """#!/bin/sh
 case "$*" in

@@ -22,7 +22,7 @@ from components.iam import Side
 from components.iam.arns import DEFAULT_REGION, sts_region
 from components.iam.endpoints import EMULATOR_SECRET
 from tools.aws.errors import IN_RECOVERY, TIME_CODES, WRONG_SECRET, error_code
-from tools.errors import StackError, ToolError
+from tools.console import StackError, ToolError
 from tools.stack import Outputs
 
 Result = TypeVar("Result")

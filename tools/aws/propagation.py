@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tools.aws.callers import aws_time
 from tools.aws.errors import MAY_PROPAGATE, MFA_FAILED, error_code
-from tools.errors import FailedError
+from tools.console import FailedError
 
 Result = TypeVar("Result")
 

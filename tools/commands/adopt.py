@@ -13,11 +13,9 @@ from components.iam import NAMESPACE, SIDES, Side
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.aws.callers import Caller, administrator
 from tools.cli import pulumi
-from tools.console import agreed, say
+from tools.console import Exit, FailedError, agreed, say
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, changes, preview
-from tools.errors import Exit, FailedError
-from tools.stack import read_config
-from tools.takeover import (
+from tools.recovery.existing import (
     POLICY,
     ROLE,
     USER,
@@ -29,6 +27,7 @@ from tools.takeover import (
     state_of,
     unknown_keys,
 )
+from tools.stack import read_config
 
 # The setting of a property that cannot change in place. A policy's have none: only another name helps.
 SETTINGS: Final[Mapping[str, str]] = {

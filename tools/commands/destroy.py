@@ -3,9 +3,8 @@
 import argparse
 
 from tools.cli import show
-from tools.console import complain
+from tools.console import Exit, complain, sentence
 from tools.environment import unattended
-from tools.errors import Exit, sentence
 
 PARTIAL = ("--preview-only", "--target", "-t", "--help", "-h")  # arguments with which role and user stay
 

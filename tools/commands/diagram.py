@@ -10,8 +10,7 @@ from pathlib import Path
 
 from components.iam.documents import Document, listed, statements
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
-from tools.console import say
-from tools.errors import Exit
+from tools.console import Exit, say
 from tools.files import write_privately
 from tools.proof.case import Verdict
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof

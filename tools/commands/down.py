@@ -4,9 +4,8 @@ import argparse
 
 from local import LocalError
 from local.emulator import stop
-from tools.console import complain
+from tools.console import Exit, ToolError, complain
 from tools.environment import CHECKOUT
-from tools.errors import Exit, ToolError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from tools.cli import pulumi
-from tools.console import say
-from tools.errors import Exit
+from tools.console import Exit, say
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:

@@ -25,9 +25,8 @@ from components.iam.arns import DEFAULT_REGION
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.names import default_names
 from local import LocalError
-from tools.console import complain, say
+from tools.console import Exit, StackError, ToolError, complain, say
 from tools.environment import CHECKOUT, is_emulated, stacks
-from tools.errors import Exit, StackError, ToolError
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
 
 LOGS: Final = LOCAL_FOLDER / "fleet"

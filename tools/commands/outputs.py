@@ -3,7 +3,7 @@
 import argparse
 
 from tools.cli import show
-from tools.errors import Exit
+from tools.console import Exit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from components.iam.names import profile_name
 from local.environment import users_own
-from tools.console import complain, say
-from tools.errors import Exit, FailedError
+from tools.console import Exit, FailedError, complain, say
 from tools.files import read, real_path, write_privately
 from tools.stack import Outputs, read_outputs
 

@@ -24,8 +24,7 @@ from tools.aws.callers import aws_time, beside, sign_in, sign_in_error, text_of
 from tools.aws.keys import read_keys
 from tools.aws.policies import REVOCATION, has_password, holder
 from tools.aws.propagation import Delay, Retries, propagation_seconds
-from tools.console import agreed, say
-from tools.errors import Exit, FailedError, StackError
+from tools.console import Exit, FailedError, StackError, agreed, say
 from tools.proof.case import Case
 from tools.revocation.probes import Part, Probe, Probes, probes, refused_now
 from tools.stack import Kind, Outputs, declare_keys, declared_keys, read_stack

@@ -24,9 +24,8 @@ from tools.aws.callers import Caller, administrator, sign_in, text_of
 from tools.aws.errors import NO_SUCH_ENTITY, error_code
 from tools.aws.keys import read_keys
 from tools.aws.propagation import Delay, propagation_seconds
-from tools.console import agreed, say
+from tools.console import Exit, FailedError, StackError, ToolError, UnfinishedError, agreed, say
 from tools.engine import State, changes, preview, read_state, run_visibly
-from tools.errors import Exit, FailedError, StackError, ToolError, UnfinishedError
 from tools.rotation.steps import QUIET_HOURS, Options, Situation, Step, describe, history, next_step, others
 from tools.rotation.trial import try_new_key
 from tools.stack import Declared, Outputs, declare_keys, declared_keys, read_stack

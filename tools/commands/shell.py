@@ -6,8 +6,7 @@ import signal
 import subprocess
 
 from tools.cli import pulumi
-from tools.console import complain
-from tools.errors import Exit
+from tools.console import Exit, complain
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:

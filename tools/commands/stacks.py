@@ -2,9 +2,8 @@
 
 import argparse
 
-from tools.console import say
+from tools.console import Exit, say
 from tools.environment import is_emulated, stacks
-from tools.errors import Exit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

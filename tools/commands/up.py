@@ -9,9 +9,8 @@ from typing import Any
 
 from components.iam.names import profile_name
 from tools.cli import read_json, show
-from tools.console import complain, say
+from tools.console import Exit, StackError, complain, say, sentence
 from tools.environment import unattended
-from tools.errors import Exit, StackError, sentence
 
 REFRESH = "--refresh"
 DOCUMENTS = ("terms", "readme")  # long outputs: of stacks of earlier versions, and for Pulumi Cloud
@@ -72,7 +71,7 @@ def deploy(options: argparse.Namespace, state: Mapping[str, Any]) -> bool:
 
 def recovered(options: argparse.Namespace) -> bool | None:
     """Recover what a failed or killed deployment left, and return whether to deploy again; None after a no."""
-    recovery = import_module("tools.recovery")
+    recovery = import_module("tools.recovery.recover")
     try:
         return recovery.recover(options.stack, yes=options.yes)
     except recovery.DeclinedError as error:

@@ -14,9 +14,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tools.aws.propagation import PROPAGATION_SECONDS, Delay, Retries, propagation_seconds
-from tools.console import complain, say, waiting
+from tools.console import Exit, StackError, ToolError, complain, say, waiting
 from tools.engine import last_change, read_export
-from tools.errors import Exit, StackError, ToolError
 from tools.files import write_privately
 from tools.proof import report
 from tools.proof.case import STATE, Case, Check, Mfa, Row, Verdict, needs_only_a_person, overall

@@ -15,7 +15,7 @@ from tools.aws.callers import Caller, SignInError, administrator, clock_skew, ke
 from tools.aws.errors import NO_SUCH_ENTITY, REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.aws.keys import AccessKey
 from tools.aws.propagation import Delay, Retries
-from tools.errors import StackError
+from tools.console import StackError
 from tools.stack import Kind, Outputs
 
 SESSION_NAME = "verify"  # what CloudTrail shows for the role's sessions of a proof

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 
 from tools.aws.callers import GarbledAnswerError, SignInError, clock_skew, text_of
 from tools.aws.errors import MAY_PROPAGATE, WRONG_SECRET, error_code, error_text
-from tools.errors import ToolError
+from tools.console import ToolError
 from tools.proof.case import Case, Check, Finding, Row, Verdict, could_not_tell, disproven, not_checked, unknown
 from tools.proof.temporary import LeftBehindError
 

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import AwareDatetime, ValidationError
 
 from tools.aws.keys import AccessKey, Printed, moment
-from tools.errors import StackError
+from tools.console import StackError
 from tools.files import read
 
 LOCAL_FOLDER: Final = Path(__file__).parent.parent.parent / ".local"

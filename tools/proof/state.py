@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tools.aws.keys import read_keys
 from tools.aws.policies import revocation
-from tools.errors import StackError
+from tools.console import StackError
 from tools.proof.case import STATE, Case, Check, Finding, disproven, unknown, warning
 from tools.proof.deployed import USER_KEYS, deployed_checks, read_user_keys
 from tools.stack import declared_keys

@@ -12,7 +12,7 @@ from components.iam.permissions import surely_allowed
 from tools.aws.callers import stored_key, text_of
 from tools.aws.errors import REFUSED, UNKNOWN_KEY, error_code
 from tools.aws.propagation import Delay, Retries
-from tools.errors import StackError
+from tools.console import StackError
 from tools.proof.case import REFUSAL_PAUSE_SECONDS, REFUSALS, Case
 from tools.proof.reads import READS
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.aws.keys import AccessKey, moment
+from tools.console import FailedError, UnfinishedError
 from tools.engine import ACCESS_KEY, Change, key_label
-from tools.errors import FailedError, UnfinishedError
 from tools.stack import Declared
 
 QUIET_HOURS = 24

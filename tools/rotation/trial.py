@@ -9,8 +9,7 @@ from components.iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
 from tools.aws.callers import Caller, stored_key, text_of
 from tools.aws.keys import AccessKey
 from tools.aws.propagation import Delay, Retries, propagation_seconds
-from tools.console import say
-from tools.errors import FailedError, UnfinishedError
+from tools.console import FailedError, UnfinishedError, say
 from tools.proof.case import Case
 from tools.rotation.steps import Options, Situation
 from tools.stack import Outputs

@@ -15,12 +15,11 @@ from components.iam import SIDES, Side
 from components.iam.owner import OWNER_TAG
 from tools.aws.callers import Caller, administrator
 from tools.aws.keys import AccessKey, moment
-from tools.console import agreed, complain, say
+from tools.console import StackError, agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
 from tools.environment import is_emulated
-from tools.errors import StackError
+from tools.recovery.existing import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 from tools.stack import read_config
-from tools.takeover import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
 
 
 class DeclinedError(StackError):

@@ -16,8 +16,8 @@ from tools.aws.errors import NOT_FOUND, error_code
 from tools.aws.keys import AccessKey, read_keys
 from tools.aws.policies import attached_policies
 from tools.cli import pulumi
+from tools.console import StackError
 from tools.engine import ENGINE_TIMEOUT_SECONDS, PulumiStep, preview
-from tools.errors import StackError
 from tools.stack import Kind
 
 ROLE: Final = "aws:iam/role:Role"
