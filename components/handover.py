@@ -7,7 +7,10 @@ from .iam.limits import MAX_SESSION_NAME_LENGTH
 from .iam.names import profile_name
 
 # The outputs that the page of the stack names, no secrets.
-README_NAMES = (*("userName", "roleName", "userArn", "roleArn", "accessKeyId", "secretLocation", "switchRoleUrl"),)
+README_NAMES = (
+    *("userName", "roleName", "userArn", "roleArn", "trustedAccountId"),
+    *("accessKeyId", "secretLocation", "switchRoleUrl"),
+)
 CONSOLE_HOSTS = {
     "aws": "signin.aws.amazon.com",
     "aws-cn": "signin.amazonaws.cn",
@@ -120,10 +123,11 @@ def stack_readme(stack: str, values: Mapping[str, str], *, emulated: bool) -> st
         values: outputs that are no secrets, by name. It says nothing of those that are missing.
         emulated: whether an emulator stands in for AWS.
     """
+    principal = f"User `{values['userArn']}`" if "userArn" in values else f"Account `{values['trustedAccountId']}`"
     lines = [
-        f"# {values['userName']} may assume {values['roleName']}",
+        f"# {values.get('userName', 'Another account')} may assume {values['roleName']}",
         "",
-        f"User `{values['userArn']}` may assume role `{values['roleArn']}`.",
+        f"{principal} may assume role `{values['roleArn']}`.",
         *(["The accounts are emulated: no AWS account is touched."] if emulated else []),
         "",
     ]
@@ -137,9 +141,8 @@ def stack_readme(stack: str, values: Mapping[str, str], *, emulated: bool) -> st
         lines.append(f"- The key pair is kept in `{location}`")
     if url := values.get("switchRoleUrl"):
         lines.append(f"- In the console: {url}")
-    lines += [
-        f"- Prove it: `make verify STACK={stack}`",
-        f"- Replace the key: `make rotate STACK={stack}`",
-        f"- If the key leaked: `make revoke STACK={stack}`, at once",
-    ]
+    lines.append(f"- Prove it: `make verify STACK={stack}`")
+    if key_id:
+        lines.append(f"- Replace the key: `make rotate STACK={stack}`")
+    lines.append(f"- If a key or a session leaked: `make revoke STACK={stack}`, at once")
     return "\n".join([*lines, ""])

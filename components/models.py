@@ -29,6 +29,8 @@ class AccountArgs(Model):
     """Region of the API calls. IAM is global: the region decides only the partition."""
     assume_role_arn: str | None = None
     """A role of this account to deploy through."""
+    manage: Defaulted[bool] = True
+    """Whether the half in this account is made here. False: the other party makes it, and its ARNs are computed."""
 
     _account_id = field_validator("account_id", mode="before")(aws_rules.account_id)
     _profile = field_validator("profile", mode="before")(aws_rules.profile)
@@ -201,12 +203,12 @@ class AccessKeyArgs(Model):
     _label = field_validator("label", mode="before")(aws_rules.key_label)
 
 
-def one_key_or_two(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
-    """Return the keys of a user: as many as AWS allows, each with a label of its own."""
+def at_most_two_keys(keys: list[AccessKeyArgs]) -> list[AccessKeyArgs]:
+    """Return the keys of a user: at most as many as AWS allows, each with a label of its own."""
     refusals: list[Refusal] = []
-    if not 1 <= len(keys) <= MAX_ACCESS_KEYS:
+    if len(keys) > MAX_ACCESS_KEYS:
         problem = (
-            f"a user has one access key or {MAX_ACCESS_KEYS}, the most that AWS allows. "
+            f"a user has at most {MAX_ACCESS_KEYS} access keys, by AWS's rule. "
             "Keep one, or two while you rotate; to stop a key, set its status to Inactive"
         )
         refusals.append(Refusal((), len(keys), problem))
@@ -286,12 +288,12 @@ class TrustedUserArgs(Model):
     user: Defaulted[UserArgs] = UserArgs()
     """The user."""
     access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=one_key)
-    """The user's access keys, oldest first, one or two."""
+    """The user's access keys, oldest first, at most two; an empty list: a user without a key."""
     pgp_key: str | None = None
     """PGP public key, armored or base64, that the secrets are encrypted to."""
 
     _role_arn = field_validator("role_arn", mode="before")(aws_rules.role_arn)
-    _access_keys = field_validator("access_keys")(one_key_or_two)
+    _access_keys = field_validator("access_keys")(at_most_two_keys)
     _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
 
 

@@ -27,7 +27,7 @@ class Relationship(pulumi.ComponentResource):
 
     Creates ``<name>-trusting`` (``TrustingRole``, in the trusting account) and ``<name>-trusted`` (``TrustedUser``,
     in the trusted account), and for each a ``-provider`` that works in that account alone and that no caller can
-    swap. Neither half waits for the other.
+    swap. Neither half waits for the other. Of a half with ``manage=False`` it creates nothing: the other party does.
 
     Raises:
         pydantic.ValidationError: the arguments are wrong; it names every error.
@@ -38,9 +38,9 @@ class Relationship(pulumi.ComponentResource):
     """The role's ARN; known in a preview."""
     role_name: pulumi.Output[str]
     """The role's name."""
-    user_arn: pulumi.Output[str]
-    """The user's ARN; known in a preview."""
-    user_name: pulumi.Output[str]
+    user_arn: pulumi.Output[str] | None = None
+    """The user's ARN; known in a preview. None, with all about keys, where the other party makes the trusted half."""
+    user_name: pulumi.Output[str] | None = None
     """The user's name."""
     trusting_account_id: pulumi.Output[str]
     """The account that hosts the role."""
@@ -48,7 +48,7 @@ class Relationship(pulumi.ComponentResource):
     """The account that hosts the user."""
     switch_role_url: pulumi.Output[str] | None = None
     """The console's page for taking the role; None in partitions without a public console."""
-    access_keys: pulumi.Output[dict[str, Any]]
+    access_keys: pulumi.Output[dict[str, Any]] | None = None
     """A secret: all access keys by label, each with its id, status, and secret or encryptedSecret."""
     access_key_id: pulumi.Output[str] | None = None
     """The key that is handed over: the last active one. None, with all below, where no key is active."""
@@ -67,19 +67,22 @@ class Relationship(pulumi.ComponentResource):
         super().__init__("assume-role:index:Relationship", name, None, opts)
         args = RelationshipArgs.model_validate(args)
         tags = {**args.tags, OWNER_TAG: _owner(name)}
-        trusting, trusted = (
-            account_provider(
-                f"{name}-{side}-provider", account, tags=tags, endpoint=args.endpoint, opts=_once_named(side)
+        options = {
+            side: pulumi.ResourceOptions(
+                parent=self,
+                provider=account_provider(
+                    f"{name}-{side}-provider", account, tags=tags, endpoint=args.endpoint, opts=_once_named(side)
+                ),
             )
             for side, account in (("trusting", args.trusting), ("trusted", args.trusted))
-        )
-        role = TrustingRole(
-            f"{name}-trusting", args.trusting_role, pulumi.ResourceOptions(parent=self, provider=trusting)
-        )
-        user = TrustedUser(f"{name}-trusted", args.trusted_user, pulumi.ResourceOptions(parent=self, provider=trusted))
-
-        self.role_arn, self.role_name = role.role_arn, role.role_name
-        self.user_arn, self.user_name = user.user_arn, user.user_name
+            if account.manage
+        }
+        if args.trusting.manage:
+            role = TrustingRole(f"{name}-trusting", args.trusting_role, options["trusting"])
+            self.role_arn, self.role_name = role.role_arn, role.role_name
+        else:
+            self.role_arn = pulumi.Output.from_input(args.trusted_user.role_arn)
+            self.role_name = pulumi.Output.from_input(args.role.name)
         self.trusting_account_id = pulumi.Output.from_input(args.trusting.account_id)
         self.trusted_account_id = pulumi.Output.from_input(args.trusted.account_id)
         url = switch_role_url(
@@ -91,13 +94,18 @@ class Relationship(pulumi.ComponentResource):
         if url is not None:
             self.switch_role_url = pulumi.Output.from_input(url)
         self.terms = pulumi.Output.from_input(_terms(args, tags).as_output())
-        self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=args.secret_store is not None)
-        active = [key.label for key in args.access_keys if key.status == "Active"]
-        current = user.keys[active[-1]] if active else None
-        if args.secret_store:
-            self.secret_location = self._stored(f"{name}-secret-store", args.secret_store, args, trusted, current)
-        if current:
-            self._hand_over(f"{name}-{pulumi.get_stack()}", args, active[-1], current)
+        if args.trusted.manage:
+            user = TrustedUser(f"{name}-trusted", args.trusted_user, options["trusted"])
+            self.user_arn, self.user_name = user.user_arn, user.user_name
+            stored = args.secret_store is not None
+            self.access_keys = key_outputs(user.keys, pgp=args.pgp_key is not None, stored=stored)
+            active = [key.label for key in args.access_keys if key.status == "Active"]
+            current = user.keys[active[-1]] if active else None
+            if args.secret_store:
+                store, child = args.secret_store, options["trusted"]
+                self.secret_location = self._stored(f"{name}-secret-store", store, args, child, current)
+            if current:
+                self._hand_over(f"{name}-{pulumi.get_stack()}", args, active[-1], current)
         self.register_outputs(self.outputs())
 
     def outputs(self) -> dict[str, pulumi.Output[Any]]:
@@ -136,7 +144,12 @@ class Relationship(pulumi.ComponentResource):
         )
 
     def _stored(
-        self, name: str, store: StoreArgs, args: RelationshipArgs, trusted: aws.Provider, key: aws.iam.AccessKey | None
+        self,
+        name: str,
+        store: StoreArgs,
+        args: RelationshipArgs,
+        opts: pulumi.ResourceOptions,
+        key: aws.iam.AccessKey | None,
     ) -> pulumi.Output[str] | None:
         """Put the key pair into its store, if a key is active, and return where that is."""
         pair = {"accessKeyId": key.id, "secretAccessKey": pulumi.Output.secret(key.secret)} if key else None
@@ -149,7 +162,7 @@ class Relationship(pulumi.ComponentResource):
                 ),
                 key_pair=pulumi.Output.json_dumps(pair) if pair else None,
             ),
-            pulumi.ResourceOptions(parent=self, provider=trusted),
+            opts,
         ).location
 
 
@@ -157,6 +170,7 @@ def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:
     """Return under which terms the role can be assumed, and what it then allows."""
     boundaries = {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
     return Terms(
+        unmanaged=args.unmanaged,
         partition=args.trusting.partition,
         trusting_region=args.trusting.region,
         trusted_region=args.trusted.region,

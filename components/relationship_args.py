@@ -13,7 +13,7 @@ from typing import cast
 from pydantic import Field, ValidationInfo, field_validator
 
 from . import aws_rules, pgp
-from .iam import NAMESPACE, Side
+from .iam import NAMESPACE, SIDES, Side
 from .iam.documents import matches, size
 from .iam.limits import MAX_TRUST_POLICY_CHARACTERS
 from .iam.names import default_names
@@ -28,9 +28,9 @@ from .models import (
     TrustingRoleArgs,
     UserArgs,
     arns_of_another_partition,
+    at_most_two_keys,
     misplaced,
     one_key,
-    one_key_or_two,
 )
 from .validation import Defaulted, Model, Refusal, each_entry, refuse
 
@@ -51,10 +51,10 @@ class RelationshipArgs(Model):
     """The role in the trusting account."""
     user: Defaulted[UserArgs] = Field(default=UserArgs(), validate_default=True)
     """The user in the trusted account."""
+    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=one_key)
+    """The user's access keys, oldest first, at most two; an empty list: a user without a key."""
     trust: Defaulted[TrustArgs] = TrustArgs()
     """Who may assume the role, beyond being in the trusted account."""
-    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=one_key)
-    """The user's access keys, oldest first, one or two."""
     pgp_key: str | None = None
     """PGP public key, armored or base64, that the secret is encrypted to: it then exists nowhere in plain text."""
     secret_store: StoreArgs | None = None
@@ -69,7 +69,7 @@ class RelationshipArgs(Model):
     _tags = field_validator("tags", mode="before")(each_entry(aws_rules.tag_name, aws_rules.tag_value))
     _tags_together = field_validator("tags")(aws_rules.tags)
     _endpoint = field_validator("endpoint", mode="before")(aws_rules.loopback_endpoint)
-    _access_keys = field_validator("access_keys")(one_key_or_two)
+    _access_keys = field_validator("access_keys")(at_most_two_keys)
 
     # The rules between sections. Each stands at the later section, so that it speaks beside all other faults; of an
     # earlier one that is wrong by itself it knows nothing, and says nothing.
@@ -89,6 +89,9 @@ class RelationshipArgs(Model):
                 "assumed across partitions. Choose two accounts of one partition"
             )
             refuse([Refusal(("region",), trusted.region, problem)])
+        if trusting and not (trusting.manage or trusted.manage):
+            problem = "trusting.manage is false too, so this stack would make nothing. Set one of the two to true"
+            refuse([Refusal(("manage",), False, problem)])  # noqa: FBT003 - the value of the setting
         return trusted
 
     @field_validator("role")
@@ -130,7 +133,8 @@ class RelationshipArgs(Model):
         patterns = trust.principal_arns
         refusals = _foreign(info, "trusted", {("principalArns", index): arn for index, arn in enumerate(patterns)})
         account, user = _account(info, "trusted"), cast("UserArgs | None", info.data.get("user"))
-        if patterns and account and user and "name" in info.data:
+        has_key = bool(account and account.manage and info.data.get("access_keys"))
+        if patterns and account and user and has_key and "name" in info.data:
             own = account.arn("user", user.name, user.path)
             if not any(matches(pattern, own) for pattern in patterns):
                 problem = f"this leaves out the stack's own user, so nobody could use its key. Add {own}"
@@ -144,6 +148,14 @@ class RelationshipArgs(Model):
         if account := _account(info, "trusted"):
             trust.policy(account.partition, account.account_id)
         return trust
+
+    @field_validator("pgp_key", "secret_store")
+    @classmethod
+    def _where_a_key_is_made(cls, value: object, info: ValidationInfo) -> object:
+        trusted = _account(info, "trusted")
+        if value and trusted and not trusted.manage:
+            raise ValueError("trusted.manage is false, so this stack makes no access key. Remove one of the two")
+        return value
 
     @field_validator("secret_store")
     @classmethod
@@ -186,16 +198,21 @@ class RelationshipArgs(Model):
             pgp_key=self.pgp_key,
         )
 
+    @property
+    def unmanaged(self) -> Side | None:
+        """The side whose half the other party makes; None where this relationship makes both."""
+        return next((side for side in SIDES if not getattr(self, side).manage), None)
+
     def warnings(self) -> list[str]:
         """Return what is allowed but seldom meant, a sentence each."""
         sentences: list[str] = []
         ways_in = {(account.profile, account.assume_role_arn) for account in (self.trusting, self.trusted)}
-        if self.endpoint is None and len(ways_in) == 1:
+        if self.endpoint is None and len(ways_in) == 1 and self.unmanaged is None:
             sentences.append(
                 "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
                 f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"
             )
-        if allows_everything(self.role.policy.document):
+        if self.trusting.manage and allows_everything(self.role.policy.document):
             sentences.append(
                 "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
                 "a holder of the key is an administrator of the trusting account "

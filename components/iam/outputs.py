@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import Side
+
 
 def camel(name: str) -> str:
     """Return a name as outputs have it, as ``trustPolicy`` for ``trust_policy``."""
@@ -20,6 +22,7 @@ class Terms:
 
     __pydantic_config__ = {"alias_generator": camel}  # how the tools' models read it  # noqa: RUF012
 
+    unmanaged: Side | None = None  # the account whose half the other party makes
     partition: str
     trusting_region: str
     trusted_region: str
