@@ -71,14 +71,18 @@ def make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -
         raise LocalError(f"The stack {stack} could not be made: {done.stderr.strip()}")
 
 
+def deployment(checkout: Checkout, stack: str) -> dict[str, Any]:
+    """Return the deployment in a stack's state, as ``pulumi stack export`` does; empty without one."""
+    state = _content(state_file(checkout, stack)) or {}
+    return state.get("checkpoint", {}).get("latest") or {}
+
+
 def was_elsewhere(checkout: Checkout, stack: str, endpoint: str) -> bool:
     """Return whether a provider in the state has another endpoint than the configured one.
 
     A refresh and a destroy use what the state says, and wait for what does not answer, unless they run the program.
     """
-    state = _content(state_file(checkout, stack)) or {}
-    deployment = cast("dict[str, Any]", state.get("checkpoint", {}).get("latest") or {})
-    resources = cast("list[dict[str, Any]]", deployment.get("resources") or [])
+    resources = cast("list[dict[str, Any]]", deployment(checkout, stack).get("resources") or [])
     providers = [item for item in resources if item["type"] == "pulumi:providers:aws"]
     return any(
         json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "") for item in providers

@@ -37,6 +37,7 @@ class Outputs(Printed):
     encrypted_secret_access_key: str | None = None  # with a PGP key: base64 of an OpenPGP message
     secret_location: str | None = None  # with a secret store
     aws_config: SecretStr | None = None
+    shown: dict[str, Any] = Field(default_factory=dict[str, Any])  # all of the stack's own, as Pulumi shows them
 
     def name_of(self, kind: Kind) -> str:
         """Return the name of the role or the user."""
@@ -91,19 +92,23 @@ def outputs_of(export: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     resources = cast("list[Mapping[str, Any]]", (export.get("deployment") or {}).get("resources") or [])
     by_type: dict[str, dict[str, Any]] = {each["type"]: each.get("outputs") or {} for each in resources}
-    outputs: dict[str, Any] = _plain(by_type.get(STACK_TYPE, {}))
-    relationship = by_type.get(RELATIONSHIP_TYPE, {})
-    return {**outputs, "terms": relationship["terms"]} if outputs and "terms" in relationship else outputs
+    outputs = by_type.get(STACK_TYPE)
+    if not outputs:
+        return {}
+    terms = {key: value for key, value in by_type.get(RELATIONSHIP_TYPE, {}).items() if key == "terms"}
+    return {**_without_marks(outputs, show=True), **terms, "shown": _without_marks(outputs, show=False)}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - parsed JSON
-    """Return a value of an export without the marks of its secrets."""
+def _without_marks(value: Any, *, show: bool) -> Any:  # noqa: ANN401 - parsed JSON
+    """Return a value of an export without the marks of its secrets: with the secrets, or ``[secret]`` for each."""
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value)
         if SIGNATURE in entries:
-            return _plain(json.loads(entries["plaintext"]))
-        return {key: _plain(inner) for key, inner in entries.items()}
-    return [_plain(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
+            return _without_marks(json.loads(entries["plaintext"]), show=True) if show else "[secret]"
+        return {key: _without_marks(inner, show=show) for key, inner in entries.items()}
+    return (
+        [_without_marks(inner, show=show) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
+    )
 
 
 def read_config(stack: str) -> Mapping[str, Any]:
