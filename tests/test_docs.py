@@ -210,7 +210,7 @@ def test_every_file_and_test_that_is_named_exists():
     named = {
         name
         for text in PAGES.values()
-        for name in re.findall(r"(?<![\w./])((?:components|docs|local|policies|tests|tools)/[\w./*-]+(?:::\w+)?)", text)
+        for name in re.findall(r"(?<![\w./])((?:components|docs|examples|local|policies|tests|tools)/[\w./*-]+(?:::\w+)?)", text)
     }
     assert named
     for name in named:
