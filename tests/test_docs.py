@@ -207,11 +207,8 @@ def test_every_page_is_linked_from_the_readme():
 
 
 def test_every_file_and_test_that_is_named_exists():
-    named = {
-        name
-        for text in PAGES.values()
-        for name in re.findall(r"(?<![\w./])((?:components|docs|examples|local|policies|tests|tools)/[\w./*-]+(?:::\w+)?)", text)
-    }
+    path_or_test = r"(?<![\w./])((?:components|docs|examples|local|policies|tests|tools)/[\w./*-]+(?:::\w+)?)"
+    named = {name for text in PAGES.values() for name in re.findall(path_or_test, text)}
     assert named
     for name in named:
         path, _, test = name.rstrip(".").partition("::")

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from local import LocalError
+from tools.commands.fleet import section
 from tools.console import Exit, StackError, say
 from tools.environment import CHECKOUT, is_emulated, stacks
 
@@ -32,5 +33,5 @@ def job(stack: str) -> dict[str, object]:
         config = CHECKOUT.config(stack)
     except LocalError as error:
         raise StackError(str(error)) from None
-    sides = {side: config.get(side) or {} for side in ("trusting", "trusted")}
+    sides = {side: section(config, side) for side in ("trusting", "trusted")}
     return {"stack": stack, **{side: each if each.get("manage", True) else None for side, each in sides.items()}}
