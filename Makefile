@@ -15,7 +15,7 @@ $(foreach name,$(DEFINED),$(eval override $(name) := $$(value $(name)))$(eval ex
 PYTHON := python3
 ANEW := $(if $(filter command,$(firstword $(origin PYTHON))),anew)
 RUN := .venv/bin/python -E -m
-TOOLS := up preview outputs destroy verify profile diagram rotate revoke adopt fleet shell env down
+TOOLS := up preview outputs destroy verify profile diagram handover rotate revoke adopt fleet shell env down
 TESTS := test fuzz faults bench
 .PHONY: help anew mend lint lock $(TOOLS) $(TESTS)
 .DEFAULT_GOAL := help
@@ -29,6 +29,7 @@ destroy: ## delete everything that the stack created, in both accounts
 verify: ## prove who gets in and who does not (ARGS="--write --json ...")
 profile: ## write the stack's two AWS profiles to your AWS config file
 diagram: ## draw the relationship as a Mermaid flowchart (OUTPUT=FILE)
+handover: ## print the other party's stack file, where it makes a half
 ##@ Keep
 rotate: ## replace the access key without a gap, a step at a time
 revoke: ## in an emergency: stop every key and every session at once

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "profile": "write the stack's two AWS profiles to your AWS config file",
     "diagram": "draw the deployed relationship as a Mermaid flowchart",
     "adopt": "take over a relationship that was made by hand, under the configured names",
+    "handover": "print the other party's stack file, where it makes one of the halves",
     "rotate": "replace the access key without a gap, a step at a time",
     "revoke": "in an emergency: stop every key and every session at once",
     "fleet": "run a command on many stacks, side by side",

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
-from components.iam import NAMESPACE
+from components.iam import NAMESPACE, SIDES, Side
 from components.iam.outputs import Terms
 from tools.aws.keys import AccessKey, Printed, Status
 from tools.cli import SHOW_SECRETS, pulumi, read_json
@@ -15,6 +15,7 @@ from tools.console import StackError
 
 Declared: TypeAlias = Mapping[str, Status]  # the status of each declared key by its label, the oldest first
 Kind: TypeAlias = Literal["role", "user"]  # the two that a relationship is between
+KINDS: Mapping[Kind, Side] = {"role": "trusting", "user": "trusted"}
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 RELATIONSHIP_TYPE = f"{NAMESPACE}:index:Relationship"
@@ -26,8 +27,8 @@ class Outputs(Printed):
 
     role_arn: str
     role_name: str
-    user_arn: str
-    user_name: str
+    user_arn: str = ""  # absent, with the name, where the other party makes the user
+    user_name: str = ""
     trusting_account_id: str
     trusted_account_id: str
     terms: Terms
@@ -38,6 +39,11 @@ class Outputs(Printed):
     secret_location: str | None = None  # with a secret store
     aws_config: SecretStr | None = None
     shown: dict[str, Any] = Field(default_factory=dict[str, Any])  # all of the stack's own, as Pulumi shows them
+
+    @property
+    def managed(self) -> Mapping[Kind, Side]:
+        """Which of the two, and in which account, this stack makes; the other party makes the other one."""
+        return {kind: side for kind, side in KINDS.items() if side != self.terms.unmanaged}
 
     def name_of(self, kind: Kind) -> str:
         """Return the name of the role or the user."""
@@ -123,6 +129,17 @@ def read_config(stack: str) -> Mapping[str, Any]:
         for key, entry in read_json(stack, "config", "--json", SHOW_SECRETS).items()
         if key.startswith(prefix)
     }
+
+
+def managed_sides(config: Mapping[str, Any]) -> list[Side]:
+    """Return the accounts in which the stack makes its half, as ``read_config`` has its configuration."""
+    return [side for side in SIDES if section(config, side).get("manage") is not False]
+
+
+def section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object of a configuration; an empty one where it is missing or no object."""
+    value = config.get(name)
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def declared_keys(config: Mapping[str, Any]) -> Declared:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from components.iam import NAMESPACE, SIDES, Side
+from components.iam import NAMESPACE, Side
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.aws.callers import Caller, administrator
 from tools.cli import pulumi
@@ -27,7 +27,7 @@ from tools.recovery.existing import (
     state_of,
     unknown_keys,
 )
-from tools.stack import read_config
+from tools.stack import managed_sides, read_config
 
 # The setting of a property that cannot change in place. A policy's have none: only another name helps.
 SETTINGS: Final[Mapping[str, str]] = {
@@ -47,14 +47,14 @@ def run(options: argparse.Namespace) -> Exit:
     stack: str = options.stack
     config = read_config(stack)
     steps, import_file = read_plan(stack)
-    accounts: dict[Side, Caller] = {side: administrator(side, config) for side in SIDES}
+    accounts: dict[Side, Caller] = {side: administrator(side, config) for side in managed_sides(config)}
     owner, existing = stack_owner(steps), list(find(steps, accounts))
     if foreign := [each for each in existing if each.owner not in (None, owner)]:
         reasons = (each.refusal(owner, stack) for each in foreign)
         raise FailedError("\n".join(["Nothing was imported.", *map(str, reasons)]))
     if not existing:
         say(f"Nothing to adopt: AWS has nothing that stack {stack} would create.")
-        say(*_key_advice(stack, steps, accounts["trusted"]))
+        say(*_key_advice(stack, steps, accounts.get("trusted")))
         return Exit.DONE
     say(f"Importing into stack {stack}:", *(f"  {each}" for each in existing))
     sure = options.yes or options.accounts.emulated or all(each.owner or each.parts for each in existing)
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> Exit:
         say(f"Nothing was imported. To import without a question: make adopt STACK={stack} YES=1")
         return Exit.CANNOT_TELL
     say(f"Adopted {len(existing)} resources. AWS is unchanged. Deploy the difference: make up STACK={stack}")
-    say(*_key_advice(stack, steps, accounts["trusted"]))
+    say(*_key_advice(stack, steps, accounts.get("trusted")))
     return Exit.DONE
 
 
@@ -87,11 +87,11 @@ def _refuse_losses(stack: str, before: Sequence[PulumiStep]) -> None:
         )
 
 
-def _key_advice(stack: str, steps: Sequence[PulumiStep], trusted: Caller) -> Iterator[str]:
+def _key_advice(stack: str, steps: Sequence[PulumiStep], trusted: Caller | None) -> Iterator[str]:
     """Yield what to do with keys made by hand: AWS shows a secret only once, so none can be imported."""
     user = next((str(new["inputs"]["name"]) for new in map(state_of, steps) if new.get("type") == USER), "")
     known = {state_of(step, "oldState").get("id") for step in steps}
-    keys = unknown_keys(trusted.client("iam"), user, known) if user else []
+    keys = unknown_keys(trusted.client("iam"), user, known) if trusted and user else []
     if keys:
         yield f"Keys of user {user} that cannot be imported: {', '.join(f'{key.id} ({key.actual})' for key in keys)}."
         yield f"A user has at most {MAX_ACCESS_KEYS} keys. Deploy the stack's key, hand it over: make up STACK={stack}"

@@ -48,15 +48,21 @@ def draw(stack: str, outputs: Outputs, proof: Proof | None, *, today: datetime) 
     """
     terms = outputs.terms
     names, boundaries = terms.policy_names, terms.permissions_boundaries
-    user = [
-        f"user {outputs.user_arn}",
-        f"policy {names.get('user', '')}",
-        *map(_statement, statements(terms.assume_policy)),
-        *(f"permissions boundary {arn}" for kind, arn in boundaries.items() if kind == "user"),
-        *(_key(label, key.id, str(key.deployed), proof, today) for label, key in outputs.access_keys.items()),
-    ]
+    other = "made by the other party"
+    user = (
+        [other]
+        if terms.unmanaged == "trusted"
+        else [
+            f"user {outputs.user_arn}",
+            f"policy {names.get('user', '')}",
+            *map(_statement, statements(terms.assume_policy)),
+            *(f"permissions boundary {arn}" for kind, arn in boundaries.items() if kind == "user"),
+            *(_key(label, key.id, str(key.deployed), proof, today) for label, key in outputs.access_keys.items()),
+        ]
+    )
     role = [
         f"role {outputs.role_arn}",
+        *([other] if terms.unmanaged == "trusting" else []),
         f"sessions of at most {terms.max_session_duration:,} s",
         f"policy {names.get('role', '')}",
         *map(_statement, statements(terms.permission_policy)),

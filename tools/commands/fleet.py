@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from components.iam import NAMESPACE
 from components.iam.arns import DEFAULT_REGION
@@ -28,6 +28,7 @@ from local import LocalError
 from tools.console import Exit, StackError, ToolError, complain, say
 from tools.environment import CHECKOUT, is_emulated, stacks
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.stack import managed_sides, section
 
 LOGS: Final = LOCAL_FOLDER / "fleet"
 ACTIONS: Final = ("preview", "up", "verify", "rotate")
@@ -211,18 +212,14 @@ def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
         ("trusted", "user", "user.name", user.get("name"), defaults.user),
         ("trusted", "policy", "user.policyName", user.get("policyName"), defaults.user_policy),
     ):
+        if side not in managed_sides(config):
+            continue
         account = str(section(config, side).get("accountId", ""))
         yield (setting if given else "name"), endpoint, account, kind, str(given or default)
     trusted, store = section(config, "trusted"), section(config, "secretStore")
     if store.get("name"):  # a service has a name once in each region
         kind = f"{store.get('kind')} entry in {trusted.get('region') or DEFAULT_REGION}"
         yield "secretStore.name", endpoint, str(trusted.get("accountId", "")), kind, str(store["name"])
-
-
-def section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return an object of the configuration; an empty one where it is missing or no object."""
-    value = values.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def table(runs: Sequence[Run], now: datetime) -> list[str]:

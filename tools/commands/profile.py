@@ -153,6 +153,8 @@ def _with_profiles(old: str, *, stack: str, text: str, file: Path) -> str:
 
 
 def _config_text(outputs: Outputs, stack: str) -> str:
+    if "user" not in outputs.managed:
+        raise FailedError(f"The other party makes the user of stack {stack}, so it has the key and the profile.")
     if outputs.aws_config is None:
         raise FailedError(
             f"Stack {stack} has no active access key, so there is no profile to write. Set the status of a key to "

@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> Exit:
         outputs, config = read_stack(options.stack)
     except Exception as error:  # noqa: BLE001 - whatever it is, the person has to act by hand
         raise StackError(f"{text_of(error)}\n{BY_HAND}") from None
-    question = f"Every key of {outputs.user_arn} stops working now, and every session of {outputs.role_arn}. Revoke?"
+    ends = {"user": f"every key of {outputs.user_arn}", "role": f"every session of {outputs.role_arn}"}
+    question = f"This ends now: {' and '.join(ends[kind] for kind in outputs.managed)}. Revoke?"
     try:
         sure = agreed(question, yes=options.yes)
     except KeyboardInterrupt:
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> Exit:
     delay = Delay(seconds=retries.seconds)
     delay.changed(delay.today())
     long = f", for the {delay.seconds:.0f} s that a change may take to propagate in AWS" if delay.left else ""
-    say(first_thing(options.stack), f"Trying what worked before{long} ...")
+    say(first_thing(options.stack) if "user" in outputs.managed else "", f"Trying what worked before{long} ...")
     failed |= _report(_tried(probing, retries, delay))
     say(what_is_left(options.stack, outputs))
     if failed:
@@ -109,11 +110,14 @@ def revoke(case: Case, probing: Future[Probes]) -> Iterator[Part]:
     """Act on both accounts and on the stack's file side by side, and yield each part as soon as it is done."""
     reports: queue.Queue[Part | None] = queue.Queue()
     closed = threading.Event()
-    acts: dict[str, Callable[[], Iterator[Part]]] = {
-        "everything in the trusted account": partial(_in_trusted_account, case, closed, probing),
-        "everything in the trusting account": partial(_in_trusting_account, case, closed, probing),
-        "accessKeys of the stack's file": partial(_in_file, case),
-    }
+    acts: dict[str, Callable[[], Iterator[Part]]] = {}
+    if "user" in case.outputs.managed:
+        acts["everything in the trusted account"] = partial(_in_trusted_account, case, closed, probing)
+        acts["accessKeys of the stack's file"] = partial(_in_file, case)
+    else:
+        closed.set()
+    if "role" in case.outputs.managed:
+        acts["everything in the trusting account"] = partial(_in_trusting_account, case, closed, probing)
     running = {what: beside(partial(_collect, what, act, reports)) for what, act in acts.items()}
     end, ended = time.monotonic() + ACT_SECONDS, 0
     while ended < len(running):
@@ -268,8 +272,19 @@ def what_is_left(stack: str, outputs: Outputs) -> str:
     """Return what the revocation did not reach, and how to open again what was revoked."""
     role, hours = outputs.role_name, outputs.terms.max_session_duration / 3600
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
+    kept = {"trusting": f"Sessions of role {role}", "trusted": "The keys and sessions of the user"}
+    other = f"\n- {kept[outputs.terms.unmanaged]}: the other party revokes them." if outputs.terms.unmanaged else ""
+    names = "\n".join(
+        f"       aws iam delete-{kind}-policy --{kind}-name {outputs.name_of(kind)} --policy-name {REVOCATION}"
+        for kind in outputs.managed
+    )
+    new_key = f"""
+  - A new key, beside the inactive one:
+       make rotate STACK={stack}
+     Or, after a false alarm, the same key again: set its status to Active in accessKeys of the stack's file, then:
+       make up STACK={stack} ARGS=--refresh"""
     return f"""
-What this did not reach:
+What this did not reach:{other}
 - Others whom the role's trust policy lets in. To close it to everybody, in account {outputs.trusting_account_id}:
     aws iam attach-role-policy --role-name {role} --policy-arn {deny_all}
 - A session of another role that was begun with one of this role's (role chaining) goes on for up to an hour. Revoke
@@ -278,15 +293,10 @@ What this did not reach:
 IAM can take a minute to propagate this. Run the same again in two minutes: it also refuses the sessions that began
 meanwhile.
 
-To go back:
-  1. A new key, beside the inactive one:
-       make rotate STACK={stack}
-     Or, after a false alarm, the same key again: set its status to Active in accessKeys of the stack's file, then:
-       make up STACK={stack} ARGS=--refresh
-  2. The AWS CLI may still hold an old session, which stays refused. Its cache can go:
+To go back:{new_key if "user" in outputs.managed else ""}
+  - The AWS CLI may still hold an old session, which stays refused. Its cache can go:
        rm -r ~/.aws/cli/cache
-  3. When the last old session has expired ({hours:g} h for the role, 36 h for the user), remove the refusals:
-       aws iam delete-role-policy --role-name {role} --policy-name {REVOCATION}
-       aws iam delete-user-policy --user-name {outputs.user_name} --policy-name {REVOCATION}
+  - When the last old session has expired ({hours:g} h for the role, 36 h for the user), remove the refusals:
+{names}
      make destroy removes them, too.
 """

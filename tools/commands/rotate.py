@@ -96,6 +96,13 @@ def _rotate(options: Options, quiet: timedelta | None) -> None:
     trusted: Caller | None = None
     while True:
         stack = _read(options.stack)
+        if "user" not in stack.outputs.managed:
+            raise StackError(f"The other party makes the user of stack {options.stack}, so it rotates the key.")
+        if not declared_keys(stack.config):
+            raise StackError(
+                f"Stack {options.stack} declares no access key, so there is none to rotate. Declare one, then deploy: "
+                f"pulumi config set --path 'assume-role:accessKeys[0].label' 1 --stack {options.stack}"
+            )
         trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
         if quiet is not None or stack.outputs.terms.endpoint:
             options = replace(options, quiet=quiet or timedelta())

@@ -113,6 +113,10 @@ def table(outputs: Mapping[str, Any]) -> Iterator[str]:
 def how_to_use(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
     """Yield the commands with which a person uses the key."""
     suffix = "" if stack == "dev" else f" STACK={stack}"
+    if "userArn" not in outputs:
+        yield "The other party makes the user. It deploys its half with the settings that this prints:"
+        yield f"    make -s handover{suffix}"
+        return
     if "awsConfig" not in outputs:
         yield "No access key is active, so nobody can use the role with the user's key."
         return

@@ -25,6 +25,10 @@ STATE = "state"  # the row that says what is under way
 EMULATED_PARTITION = "aws"
 
 
+class OtherPartyError(Exception):
+    """The other party makes this half, so nobody here signs in to its account."""
+
+
 class Verdict(StrEnum):
     """What a check came to."""
 
@@ -181,7 +185,10 @@ class Case:
 
         Raises:
             SignInError: there are no credentials for that.
+            OtherPartyError: this stack has no half in that account.
         """
+        if side == self.outputs.terms.unmanaged:
+            raise OtherPartyError
         if side not in self._administrators:
             try:
                 self._administrators[side] = administrator(side, sign_in(self.outputs, self.config), checked=checked)
@@ -222,6 +229,8 @@ def as_administrator(case: Case, *, read: Callable[[Case], Finding]) -> Finding:
     """Return what an administrator's calls observed. Missing rights say nothing about the relationship."""
     try:
         return read(case)
+    except OtherPartyError:
+        return not_checked("the other party's account", "They prove their half: make verify, in their stack.")
     except ClientError as error:
         if error_code(error) == NO_SUCH_ENTITY:
             return disproven(error_text(error))

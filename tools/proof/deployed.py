@@ -32,7 +32,6 @@ from tools.proof.case import (
 )
 from tools.stack import Kind
 
-KINDS: tuple[Kind, ...] = ("role", "user")
 TRUST_POLICY = "trust policy"
 USER_POLICIES = "user's policies"
 USER_KEYS = "user's keys"
@@ -161,8 +160,8 @@ def _owner(case: Case) -> Finding:
     """Look for the owner tag of another stack; a tag that is missing is the row on tags."""
     if (own := case.outputs.terms.tags.get(OWNER_TAG)) is None:
         return not_checked("not recorded", f"Deploy again:\n  make up STACK={case.stack}")
-    tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in KINDS]
-    for kind in () if case.other_partition else KINDS:
+    tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in case.outputs.managed]
+    for kind in () if case.other_partition else case.outputs.managed:
         iam, arn = case.iam(kind), _own_policy(case, kind)
         if arn in attached_policies(iam, kind, case.outputs.name_of(kind)):
             tagged.append((f"policy {arn}", _policy(case, iam, arn)))
@@ -175,7 +174,7 @@ def _tags(case: Case) -> Finding:
     """Compare tags, which can decide who gets in (``aws:PrincipalTag``) but mostly do not: a warning at most."""
     different = [
         f"{kind}'s tag {key}"
-        for kind in KINDS
+        for kind in case.outputs.managed
         for key in sorted({key for key, _ in _tags_of(_described(case, kind)) ^ case.outputs.terms.tags.items()})
     ]
     return warning(f"not as deployed: {', '.join(different)}") if different else proven("as deployed")

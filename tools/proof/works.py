@@ -117,6 +117,10 @@ def _inactive_key(case: Case, *, label: str) -> Finding:
 
 
 def _no_key(case: Case) -> Finding:
+    if "user" not in case.outputs.managed:
+        return not_checked("the other party's user", "Whoever has its key proves it: make verify, in their stack.")
+    if not case.outputs.access_keys:
+        return not_checked("the user has no key (accessKeys is [])", "Whoever may assume the role tries it.")
     go_back = f"To go back, set a key's status to Active in accessKeys, then:\n  make up STACK={case.stack}"
     return unknown("every key is inactive", f"Nobody can get in, so nothing else can be proven. {go_back}")
 
@@ -192,6 +196,11 @@ def _why_refused(case: Case, error: ClientError) -> str:
     terms = case.outputs.terms
     if case.mfa and terms.endpoint:
         return NO_MFA_HERE
+    if error_code(error) in REFUSED and "role" not in case.outputs.managed:
+        return (
+            "The other party makes the role: it is missing, or its trust policy differs. Send them its settings:\n"
+            f"  make handover STACK={case.stack}"
+        )
     if MFA_FAILED in str(error):
         return "Check the device's ARN, and try with its next code: AWS takes each one once."
     if error_code(error) in REFUSED and (addresses := source_addresses(terms.trust_policy)):

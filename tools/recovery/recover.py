@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, cast
 
-from components.iam import SIDES, Side
+from components.iam import Side
 from components.iam.owner import OWNER_TAG
 from tools.aws.callers import Caller, administrator
 from tools.aws.keys import AccessKey, moment
@@ -19,7 +19,7 @@ from tools.console import StackError, agreed, complain, say
 from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
 from tools.environment import is_emulated
 from tools.recovery.existing import USER, Existing, find, import_resources, read_plan, stack_owner, unknown_keys
-from tools.stack import read_config
+from tools.stack import managed_sides, read_config
 
 
 class DeclinedError(StackError):
@@ -79,7 +79,7 @@ def recover(name: str, *, yes: bool) -> bool:
     steps, import_file = plan.result()
     operations = cast("list[dict[str, Any]]", deployment.get("pending_operations") or [])
     pending = frozenset(str(each["resource"]["urn"]) for each in operations if each["type"] == "creating")
-    accounts: dict[Side, Caller] = {side: administrator(side, config) for side in SIDES}
+    accounts: dict[Side, Caller] = {side: administrator(side, config) for side in managed_sides(config)}
     stack = Stack(
         name=name,
         owner=stack_owner(steps),
@@ -92,7 +92,7 @@ def recover(name: str, *, yes: bool) -> bool:
     complain(*(why for why in refusals.values() if why))
     own = [each for each in existing if each.urn in refusals and refusals[each.urn] is None]
     taken = _take_over(stack, existing, own, import_file, yes=yes)
-    unknown, gone = _delete_keys(stack, taken, accounts["trusted"].client("iam"))
+    unknown, gone = _delete_keys(stack, taken, accounts)
 
     unresolved = {each.urn for each in existing if each not in taken}
     if unknown:
@@ -159,14 +159,15 @@ def _take_over(
 
 
 def _delete_keys(
-    stack: Stack,
-    taken: Sequence[Existing],
-    iam: Any,  # noqa: ANN401 - a client of botocore
+    stack: Stack, taken: Sequence[Existing], accounts: Mapping[Side, Caller]
 ) -> tuple[list[AccessKey], list[AccessKey]]:
     """Delete the orphaned keys of the stack's user; return the unknown keys that stay, and those that are gone."""
     users = [each.id for each in taken if each.type == USER]
     users += [str(each["id"]) for each in stack.resources if each["type"] == USER and "id" in each]
-    keys = unknown_keys(iam, users[0], stack.ids) if users else []
+    if not users or "trusted" not in accounts:
+        return [], []
+    iam = accounts["trusted"].client("iam")
+    keys = unknown_keys(iam, users[0], stack.ids)
     tags = cast("list[object]", iam.get_user(UserName=users[0])["User"].get("Tags", [])) if keys else []
     if {"Key": OWNER_TAG, "Value": stack.owner} not in tags:
         return keys, []

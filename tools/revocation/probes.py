@@ -65,8 +65,9 @@ def probes(case: Case) -> Probes:
         for label in active
         if found.add(f"key {case.outputs.access_keys[label].id}", partial(_key, case, label), UNKNOWN_KEY)
     ]
-    what = f"a session of role {case.outputs.role_name} begun before"
-    found.add(what, partial(_session, case, held), REFUSED | UNKNOWN_KEY)
+    if case.outputs.terms.unmanaged is None:  # else only the other party can refuse a session, or begin one
+        what = f"a session of role {case.outputs.role_name} begun before"
+        found.add(what, partial(_session, case, held), REFUSED | UNKNOWN_KEY)
     return found
 
 

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from components.iam import Side
 from tools.aws.callers import administrator, sign_in
 from tools.aws.keys import moment
 from tools.aws.policies import REVOCATION, holder, revocation
 from tools.console import agreed, say
 from tools.stack import Kind, Outputs, read_stack
-
-SIDES: Mapping[Kind, Side] = {"role": "trusting", "user": "trusted"}
 
 
 def remove_revocation(stack: str, *, yes: bool) -> bool:
@@ -39,7 +36,7 @@ def remove_revocation(stack: str, *, yes: bool) -> bool:
 
 def _revocations(outputs: Outputs, config: Mapping[str, Any]) -> list[tuple[Kind, str, Any, datetime]]:
     found = list[tuple[Kind, str, Any, datetime]]()
-    for kind, side in SIDES.items():
+    for kind, side in outputs.managed.items():
         iam, name = administrator(side, sign_in(outputs, config)).client("iam"), outputs.name_of(kind)
         if before := revocation(iam, kind, name):
             found.append((kind, name, iam, before))

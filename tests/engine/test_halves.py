@@ -1,0 +1,110 @@
+"""A vendor and a customer: two checkouts, each with credentials of its own account only, make one relationship."""
+
+import configparser
+import json
+
+import pytest
+import yaml
+
+from tests.real_like import make_real_like, real_like_plugin
+
+OTHER = {"trusting": "trusted", "trusted": "trusting"}
+TRUST = {"externalId": "vendor-7"}
+LONGEST = {"maxSessionDuration": 43200}  # an emulator grants any length, so nothing longer than AWS's limit is tried
+
+
+@pytest.fixture
+def party(tmp_path, accounts, make_project, emulator):
+    """Return a function that makes the checkout of the party that administers one of the accounts."""
+    with real_like_plugin(emulator) as plugin:
+
+        def make(side):
+            project = make_real_like(make_project(tmp_path / side, accounts), plugin, emulator)
+            profiles = configparser.ConfigParser()
+            profiles.read(project.path / "aws-config")
+            profiles.remove_section(f"profile {OTHER[side]}")
+            with (project.path / "aws-config").open("w") as file:
+                profiles.write(file)
+            return project
+
+        yield make
+
+
+def tools(project, *arguments, check=True):
+    return project.python("-m", "tools", arguments[0], "--stack", project.stack, *arguments[1:], check=check)
+
+
+def rows(project):
+    report = json.loads(tools(project, "verify", "--json", "--delay", "0", "--timeout", "0", check=False).stdout)
+    return report["verdict"], {row["id"]: row for row in report["rows"]}
+
+
+def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accounts):
+    vendor, customer = party("trusted"), party("trusting")
+    trusting = {"accountId": accounts.trusting, "manage": False}
+    vendor.configure({"trusting": trusting, "trust": TRUST, "name": "acme", "role": LONGEST})
+    vendor.up()
+    verdict, found = rows(vendor)
+    assert (verdict, found["assume-role"]["verdict"]) == ("could not tell", "could not tell")
+    assert "make handover STACK=test" in found["assume-role"]["advice"]
+
+    theirs = yaml.safe_load(tools(vendor, "handover").stdout)["config"]
+    customer.stack_file.write_text(yaml.safe_dump({"config": theirs}))
+    sections = customer.config()
+    customer.configure({"trusting": {**sections["assume-role:trusting"], "profile": "trusting"}})
+    tools(customer, "up", "--yes")
+    verdict, found = rows(customer)
+    assert verdict == "proven"
+    assert found["trust-policy"]["verdict"] == "proven"
+    assert {row["observed"] for row in found.values() if row["id"].startswith("users-")} == {
+        "the other party's account"
+    }
+
+    verdict, found = rows(vendor)
+    assert verdict == "proven", [row for row in found.values() if row["verdict"] == "disproven"]
+    assert found["assume-role"]["verdict"] == found["wrong-external-id"]["verdict"] == "proven"
+    assert found["roles-policies"]["observed"] == "the other party's account"
+
+    for project in (vendor, customer):
+        drawn = project.path / tools(project, "diagram").stdout.strip()
+        assert "made by the other party" in drawn.read_text()
+        tools(project, "preview", "--expect-no-changes")
+    assert "The other party makes the user" in tools(customer, "profile", check=False).stderr
+    assert "it rotates the key" in tools(customer, "rotate", "--yes", check=False).stderr
+
+    for project in (vendor, customer):
+        tools(project, "destroy", "--yes")
+
+
+def test_each_party_revokes_its_own_half(tmp_path, accounts, make_project, aws_client):
+    vendor, customer = (make_project(tmp_path / side, accounts) for side in ("trusted", "trusting"))
+    for project, other in ((vendor, "trusting"), (customer, "trusted")):
+        project.configure({other: {"accountId": getattr(accounts, other), "manage": False}})
+        project.up()
+    assert "make -s handover" in tools(customer, "up").stdout
+    said = tools(customer, "revoke", "--yes").stdout
+    assert "- The keys and sessions of the user: the other party revokes them." in said
+    assert "FIRST" not in said
+    assert "delete-user-policy" not in said
+    assert rows(vendor)[1]["assume-role"]["verdict"] == "proven"  # a new session: its key still works
+    said = tools(vendor, "revoke", "--yes").stdout
+    assert "- Sessions of role Assume-Role-1: the other party revokes them." in said
+    keys = aws_client(accounts.trusted, "iam").list_access_keys(UserName="user-1")["AccessKeyMetadata"]
+    assert [key["Status"] for key in keys] == ["Inactive"]
+    for project in (vendor, customer):
+        tools(project, "destroy")
+
+
+def test_a_user_without_a_key_is_proven_but_for_what_needs_one(project):
+    project.configure({"accessKeys": []})
+    said = tools(project, "up").stdout
+    assert "No access key is active" in said
+    verdict, found = rows(project)
+    assert (verdict, found["active-key"]["verdict"]) == ("proven", "not checked")
+    assert found["users-keys"]["verdict"] == "proven"
+    assert "none to rotate" in tools(project, "rotate", "--yes", check=False).stderr
+
+
+def test_no_settings_are_handed_over_where_both_halves_are_made(project):
+    done = tools(project, "handover", check=False)
+    assert (done.returncode, "makes both halves" in done.stderr) == (2, True)
