@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 
+from tests.factories import trust
 from tests.real_like import make_real_like, real_like_plugin
 
 OTHER = {"trusting": "trusted", "trusted": "trusting"}
@@ -52,6 +53,9 @@ def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accoun
     customer.stack_file.write_text(yaml.safe_dump({"config": theirs}))
     sections = customer.config()
     customer.configure({"trusting": {**sections["assume-role:trusting"], "profile": "trusting"}})
+    by_hand = {"RoleName": "acme", "AssumeRolePolicyDocument": json.dumps(trust())}
+    aws_client(accounts.trusting, "iam").create_role(**by_hand)
+    assert "Adopted 1 resources" in tools(customer, "adopt", "--yes").stdout
     tools(customer, "up", "--yes")
     verdict, found = rows(customer)
     assert verdict == "proven"
