@@ -23,6 +23,7 @@ from botocore.config import Config
 from local.checkout import Checkout
 from local.emulator import ensure_running, stop
 from local.environment import prepare
+from tests.open_kms import open_kms
 from tests.preforked import READY
 from tests.proxy import proxy_before
 from tests.real_like import make_real_like, real_like_plugin
@@ -99,6 +100,17 @@ class Project:
         """Return the project as users have it: its engine starts processes of its own for hosts and providers."""
         kept = {n: v for n, v in self.environment.items() if n not in (VARIABLE, FAST_PYTHON)}
         return replace(self, environment=kept)
+
+    def init(self, secrets_provider: str = "") -> None:
+        """Make the stack, with the secrets under the same key as those of its stack file, or under another."""
+        provider = secrets_provider or yaml.safe_load(self.stack_file.read_text())["secretsprovider"]
+        self.pulumi("stack", "init", "--no-select", f"--secrets-provider={provider}")
+
+    def with_passphrase(self) -> "Project":
+        """Return the project, which is not deployed, with its secrets under the empty passphrase, as users have it."""
+        self.state_file.unlink()
+        self.init("passphrase")
+        return self
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("pulumi", *arguments, "--non-interactive", "--stack", self.stack, check=check)
@@ -277,7 +289,13 @@ def make_environment(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory, emulator):
+def secrets_provider():
+    with open_kms() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory, emulator, secrets_provider):
     """Return the folder of a project whose stack is made and whose accounts are missing: every project is its copy."""
     folder = tmp_path_factory.mktemp("template")
     for name in PROGRAM:
@@ -288,7 +306,9 @@ def template(tmp_path_factory, emulator):
     make_environment(folder / ".venv")
     config = {"pulumi:disable-default-providers": ["aws"], "assume-role:endpoint": emulator}
     (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
-    prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
+    environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
+    command = ("pulumi", "stack", "change-secrets-provider", secrets_provider, "--stack", STACK, "--non-interactive")
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A project as on real AWS: no endpoint, a profile for each account, a passphrase, a file backend of the user's.
+"""A project as on real AWS: no endpoint, a profile for each account, a KMS key, a file backend of the user's.
 
 The stand-in plugin works for it as the official one would: it takes the emulator's address and the account's root
 from AWS_ENDPOINT_URL and the allowed account, where the configuration has neither.
@@ -13,7 +13,6 @@ from local.plugins.aws.service import AwsPlugin
 from local.plugins.aws.wire import decode, encode
 from tests.shared_plugin import VARIABLE, shared_plugin
 
-PASSPHRASE = "only for tests, and long enough"
 SERVICES = ("iam", "sts", "secretsmanager", "ssm")
 
 
@@ -67,7 +66,7 @@ def make_real_like(project, plugin, endpoint):
     kept = {
         name: value
         for name, value in project.environment.items()
-        if name not in (VARIABLE, "USERS_PULUMI_HOME", "PULUMI_SELF_MANAGED_STATE_GZIP")
+        if name not in (VARIABLE, "USERS_PULUMI_HOME", "PULUMI_SELF_MANAGED_STATE_GZIP", "PULUMI_CONFIG_PASSPHRASE")
     }
     environment = (
         kept
@@ -76,14 +75,11 @@ def make_real_like(project, plugin, endpoint):
             "AWS_CONFIG_FILE": str(project.path / "aws-config"),
             "AWS_ENDPOINT_URL": endpoint,
             "PULUMI_BACKEND_URL": f"file://{project.path / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_HOME": str(home),
         }
     )
     real = replace(project, environment=environment)
     sections = {side: {"accountId": account, "profile": side} for side, account in profiles.items()}
     real.configure({"endpoint": None, **sections})
-    lines = real.stack_file.read_text().splitlines(keepends=True)
-    real.stack_file.write_text("".join(line for line in lines if not line.startswith("encryptionsalt")))
-    real.run("pulumi", "stack", "init", "test", "--non-interactive")
+    real.init()
     return real

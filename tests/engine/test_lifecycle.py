@@ -45,7 +45,7 @@ def root_arn(account_id):
 @pytest.fixture(scope="module")
 def first(tmp_path_factory, next_accounts, make_project):
     """Return a project and what its first `pulumi up` printed, with the preview that a person gets."""
-    project = make_project(tmp_path_factory.mktemp("first"), next_accounts()).with_own_plugins()
+    project = make_project(tmp_path_factory.mktemp("first"), next_accounts()).with_passphrase().with_own_plugins()
     return project, project.pulumi("up", "--yes", "--diff", "--color", "never")
 
 

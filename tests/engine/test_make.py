@@ -17,7 +17,7 @@ def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(proje
     """Through no proxy: nothing of it leaves this machine."""
     proxy = dict.fromkeys(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9")
     environment = proxy | {"no_proxy": "", "NO_PROXY": ""}
-    done = project.with_own_plugins().run("make", "up", "STACK=test", environment=environment)
+    done = project.with_passphrase().with_own_plugins().run("make", "up", "STACK=test", environment=environment)
 
     outputs = project.outputs()
     secret = outputs["secretAccessKey"]

@@ -136,7 +136,7 @@ class TestStackEncryption:
     """The example of the README: a stack with a passphrase of its own."""
 
     def test_a_stack_for_real_accounts_with_an_empty_passphrase(self, project):
-        project.configure({"endpoint": None})
+        project.with_passphrase().configure({"endpoint": None})
 
         done = project.preview(check=False)
 
@@ -145,7 +145,7 @@ class TestStackEncryption:
         assert "pulumi stack change-secrets-provider passphrase" in done.stdout
 
     def test_an_empty_passphrase_with_the_configuration_in_another_file(self, project):
-        project.configure({"endpoint": None})
+        project.with_passphrase().configure({"endpoint": None})
         project.stack_file.rename(project.path / "elsewhere.yaml")
 
         done = project.preview("--config-file", "elsewhere.yaml", check=False)
@@ -156,7 +156,7 @@ class TestStackEncryption:
     def test_a_passphrase_file_that_everybody_knows(self, project, tmp_path):
         file = tmp_path / "passphrase.txt"
         file.write_text("Password\n")
-        self.new_passphrase(project, "Password")
+        self.new_passphrase(project.with_passphrase(), "Password")
         project.configure({"endpoint": None})
         environment = {key: value for key, value in project.environment.items() if key != "PULUMI_CONFIG_PASSPHRASE"}
 

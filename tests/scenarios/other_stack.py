@@ -30,7 +30,7 @@ def beside(project: Project) -> Project:
     other = replace(project, stack=NAME)
     shutil.copy2(project.stack_file, other.stack_file)
     other.configure({"name": NAME, "role": None, "tags": None, "accessKeys": None})
-    other.pulumi("stack", "init", "--no-select")
+    other.init()
     return other
 
 
