@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class _Kms(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - the standard library's name
+    def do_POST(self) -> None:
         call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         content = call.get("Plaintext") or call["CiphertextBlob"]
         body = json.dumps({"KeyId": "open", "Plaintext": content, "CiphertextBlob": content}).encode()
