@@ -3,10 +3,11 @@
 import argparse
 import json
 
+from components.iam import SIDES
 from local import LocalError
-from tools.commands.fleet import section
 from tools.console import Exit, StackError, say
 from tools.environment import CHECKOUT, is_emulated, stacks
+from tools.stack import managed_sides, section
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,5 +34,5 @@ def job(stack: str) -> dict[str, object]:
         config = CHECKOUT.config(stack)
     except LocalError as error:
         raise StackError(str(error)) from None
-    sides = {side: section(config, side) for side in ("trusting", "trusted")}
-    return {"stack": stack, **{side: each if each.get("manage", True) else None for side, each in sides.items()}}
+    managed = managed_sides(config)
+    return {"stack": stack, **{side: section(config, side) if side in managed else None for side in SIDES}}
