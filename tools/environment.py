@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from local import LocalError
-from local.checkout import Checkout
+from local.checkout import STACK_NAME, Checkout
 from tools.console import ToolError
 
 CHECKOUT: Final = Checkout(Path(__file__).resolve().parent.parent)
@@ -41,8 +41,15 @@ def is_emulated(stack: str) -> bool:
 
 
 def stacks(pattern: str) -> list[str]:
-    """Return the names of the stacks that have a file here and match a shell's pattern, as ``customer-*``."""
-    return fnmatch.filter(CHECKOUT.stack_names, pattern)
+    """Return the names of the stacks that have a file here and match a shell's pattern, as ``customer-*``.
+
+    Raises:
+        ToolError: a file has a name that no stack can have. It may hold control characters.
+    """
+    names = fnmatch.filter(CHECKOUT.stack_names, pattern)
+    if odd := [name for name in names if not STACK_NAME.fullmatch(name)]:
+        raise ToolError(f"Pulumi allows no stack to be named {odd[0]!r}. Rename the file {f'Pulumi.{odd[0]}.yaml'!r}.")
+    return names
 
 
 def enter(stack: str) -> Accounts:

@@ -101,10 +101,7 @@ def test_yes_is_passed_on_to_what_asks_alone(fleet, tmp_path):
 
 def test_an_open_quote_in_the_arguments_is_a_sentence(fleet):
     code, _, err = done(fleet({"a": ""}, "verify", "--stacks=a", "--args=--save 'a"))
-    assert (code, err) == (
-        Exit.CANNOT_TELL,
-        "error: --args cannot be split into arguments: No closing quotation. Close each quote.\n",
-    )
+    assert (code, "argument --args: No closing quotation. Close each quote" in err) == (Exit.CANNOT_TELL, True)
 
 
 def test_no_match_is_a_sentence(fleet):
@@ -142,46 +139,40 @@ STORE = {"kind": "ssm", "name": "/key"}
 
 
 @pytest.mark.parametrize(
-    ("others", "clash", "setting"),
+    ("others", "clash"),
     [
-        ({}, "role Assume-Role-1 in account 111122223333", "`name` in Pulumi.b.yaml, as in: `assume-role:name: b`"),
-        ({"trusting": {"accountId": "777788889999"}}, "user user-1 in account 444455556666", "`name` in Pulumi.b.yaml"),
-        ({"name": "b", "role": {"name": "assume-ROLE-1"}}, "role assume-ROLE-1", "`role.name`"),
-        ({"name": "b", "role": {"policy": {"name": "Custom-Policy-For-Role-1"}}}, "policy", "`role.policy.name`"),
-        ({"name": "b", "user": {"name": "USER-1"}}, "user USER-1", "`user.name`"),
-        ({"name": "b", "user": {"policyName": "Custom-Assume-Role-Policy"}}, "policy", "`user.policyName`"),
-        ({"name": "b", "role": "no object", "user": None}, "", ""),
-        (
-            {"name": "b", "secretStore": STORE},
-            "ssm entry in us-east-1 /key in account 4444",
-            "`secretStore.name`",
-        ),
-        ({"name": "b", "secretStore": STORE | {"kind": "secretsmanager"}}, "", ""),
-        ({"name": "b", "secretStore": STORE, "trusted": SAME["trusted"] | {"region": "eu-west-1"}}, "", ""),
-        ({"endpoint": "http://127.0.0.1:4599/"}, "role Assume-Role-1", "`name`"),
-        ({"endpoint": "http://127.0.0.1:4600"}, "", ""),
+        ({}, "role Assume-Role-1 in account 111122223333"),
+        ({"trusting": {"accountId": "777788889999"}}, "user user-1 in account 444455556666"),
+        ({"name": "b", "role": {"name": "assume-ROLE-1"}}, "role assume-ROLE-1"),
+        ({"name": "b", "role": {"policy": {"name": "Custom-Policy-For-Role-1"}}}, "policy"),
+        ({"name": "b", "user": {"name": "USER-1"}}, "user USER-1"),
+        ({"name": "b", "user": {"policyName": "Custom-Assume-Role-Policy"}}, "policy"),
+        ({"name": "b", "role": "no object", "user": None}, ""),
+        ({"name": "b", "secretStore": STORE}, "ssm entry in us-east-1 /key in account 4444"),
+        ({"name": "b", "secretStore": STORE | {"kind": "secretsmanager"}}, ""),
+        ({"name": "b", "secretStore": STORE, "trusted": SAME["trusted"] | {"region": "eu-west-1"}}, ""),
+        ({"endpoint": "http://127.0.0.1:4599/"}, "role Assume-Role-1"),
+        ({"endpoint": "http://127.0.0.1:4600"}, ""),
     ],
 )
-def test_equal_names_in_one_account_are_refused_before_anything_starts(fleet, tmp_path, others, clash, setting):
+def test_equal_names_in_one_account_are_refused_before_anything_starts(fleet, tmp_path, others, clash):
     settings = {"a": SAME | {"secretStore": STORE}, "b": SAME | others}
-    for command in ("up", "preview", "verify"):
+    for command in ("up", "verify"):
         code, _, err = done(fleet({"a": "", "b": ""}, command, "--stacks=*", settings=settings))
         refused = bool(clash) and command != "verify"
         assert code == (Exit.CANNOT_TELL if refused else Exit.DONE), err
         if refused:
-            assert "Stacks a and b would both create the" in err
-            assert clash in err
-            assert setting in err
+            assert f"Stacks a and b would both create the {clash}" in err
+            assert "as in Pulumi.b.yaml: `assume-role:name: b`" in err
             assert not (tmp_path / ".local/fleet").exists()
 
 
-def test_names_of_files_are_printed_without_control_characters(fleet):
-    scripts = {"a\x1b[31m\nb": "exit 1", "c\x1b]0;": ""}
+def test_a_name_that_no_stack_can_have_is_refused_without_its_control_characters(fleet):
     for words in (["verify"], ["up"], ["preview"]):
-        same = dict.fromkeys(scripts, SAME)
-        _, out, err = done(fleet(scripts, *words, "--stacks=*", real=scripts, settings=same))
-        assert "\x1b" not in out + err
-        assert "a?[31m?b" in out + err
+        code, out, err = done(fleet({"a\x1b[31m\nb": "exit 1", "c": ""}, *words, "--stacks=*"))
+        assert (code, out) == (Exit.CANNOT_TELL, "")
+        assert "no stack to be named 'a\\x1b[31m\\nb'." in err
+        assert "\x1b" not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from components.iam import NAMESPACE
 from components.iam.arns import DEFAULT_REGION
@@ -28,11 +28,14 @@ from local import LocalError
 from tools.console import Exit, StackError, ToolError, complain, say
 from tools.environment import CHECKOUT, is_emulated, stacks
 from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
-from tools.stack import managed_sides, section
+from tools.stack import managed_sides
 
 LOGS: Final = LOCAL_FOLDER / "fleet"
 ACTIONS: Final = ("preview", "up", "verify", "rotate")
-ASKING: Final = frozenset({"up", "rotate"})
+ASKING: Final[Mapping[str, str]] = {  # and what to do first
+    "rotate": "ARGS=--until-hand-over then stops while both keys work.",
+    "up": "See first what it would change: make fleet COMMAND=preview.",
+}
 LAST_LINES: Final = 12  # of the log of a stack that failed
 HEADINGS: Final = ("stack", "accounts", "state", "proof", "key age")
 STATES: Final[Mapping[Exit, str]] = {  # the one that counts most comes first
@@ -48,9 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("action", choices=ACTIONS, metavar="COMMAND", help=f"what to run: {', '.join(ACTIONS)}")
     parser.add_argument("--stacks", required=True, metavar="PATTERN", help="names, as in a shell: 'customer-*'")
-    parser.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, help="how many at once (default: one a core)")
+    parser.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, help="how many at once (one a core)")
     parser.add_argument("--yes", action="store_true", help="answer yes to what the command asks, for every stack")
-    parser.add_argument("--args", default="", metavar="ARGS", help="further arguments of the command, in one text")
+    parser.add_argument(
+        "--args", type=words, default="", metavar="ARGS", help="further arguments of the command, in one text"
+    )
 
 
 def jobs(text: str) -> int:
@@ -60,9 +65,12 @@ def jobs(text: str) -> int:
     return number
 
 
-def printable(text: str) -> str:
-    """Return a text without control characters: the name of a file may hold some."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def words(text: str) -> list[str]:
+    """Return a text as a shell splits it."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}. Close each quote") from None
 
 
 @dataclass
@@ -70,7 +78,6 @@ class Run:
     """The command of one stack."""
 
     stack: str
-    emulated: bool
     process: subprocess.Popen[bytes] | None = None
     state: str = "not begun"
     code: Exit = Exit.UNFINISHED
@@ -80,13 +87,21 @@ class Run:
         """The file with the output of the command."""
         return LOGS / f"{self.stack}.log"
 
-    def work(self, words: Sequence[str], stopped: threading.Event) -> None:
+    @property
+    def output(self) -> str:
+        """The output of the command."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def work(self, options: argparse.Namespace, stopped: threading.Event) -> None:
         """Run the command, unless the fleet is stopped, and report its end."""
         if stopped.is_set():
             return
-        action, *others = words
-        saved = [f"--save={proof_file(self.stack)}"] if action == "verify" else []
-        command = [sys.executable, "-m", "tools", action, f"--stack={self.stack}", *saved, *others]
+        command = [sys.executable, "-m", "tools", options.action, f"--stack={self.stack}"]
+        if options.action == "verify":
+            command.append(f"--save={proof_file(self.stack)}")
+        if options.yes and options.action in ASKING:
+            command.append("--yes")
+        command += options.args
         began = time.monotonic()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -101,32 +116,26 @@ class Run:
         self.code = Exit(code) if code in STATES else Exit.FAILED
         if code and stopped.is_set():
             self.code = Exit.UNFINISHED
-        changes = CHANGES.findall(self.output) if action == "preview" else []
+        changes = CHANGES.findall(self.output) if options.action == "preview" else []
         self.state = ", ".join([STATES[self.code], *changes, f"{time.monotonic() - began:.0f} s"])
-        complain(f"{printable(self.stack)}: {self.state}")
+        complain(f"{self.stack}: {self.state}")
 
-    def interrupt(self) -> None:
-        """Interrupt the command as Ctrl-C does: the engine finishes the resource at hand, at a second time at once."""
-        if self.process and self.process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGINT)
-
-    @property
-    def output(self) -> str:
-        """The output of the command."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+    def explain(self) -> None:
+        """Print the end of the output of a command that did not succeed."""
+        if self.process and self.code is not Exit.DONE:
+            last = [f"  {line}" for line in self.output.splitlines() if line.strip()][-LAST_LINES:]
+            complain(f"\n{self.stack}: the last of .local/fleet/{self.log.name}", *last)
 
 
 def run(options: argparse.Namespace) -> Exit:
     """Run the command on every stack, and return the exit code of all together."""
-    words = command_of(options)
-    runs = [Run(stack, is_emulated(stack)) for stack in stacks(options.stacks)]
+    runs = [Run(stack) for stack in stacks(options.stacks)]
     if not runs:
         raise StackError(
             f"No Pulumi.NAME.yaml has a name that matches {options.stacks!r}. Give a pattern in quotes, as in: "
             "make fleet STACKS='customer-*'"
         )
-    refuse_to_ask(runs, options)
+    refuse_to_ask([each.stack for each in runs], options)
     if options.action in ("preview", "up"):
         refuse_equal_names([each.stack for each in runs])
     LOGS.mkdir(mode=0o700, parents=True, exist_ok=True)  # the arguments may ask for secrets
@@ -134,48 +143,32 @@ def run(options: argparse.Namespace) -> Exit:
 
     def stop(*_: object) -> None:
         stopped.set()
-        for each in runs:
-            each.interrupt()
+        for process in [each.process for each in runs if each.process]:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: the engine finishes the resource at hand
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for future in [pool.submit(each.work, words, stopped) for each in runs]:
+        for future in [pool.submit(each.work, options, stopped) for each in runs]:
             future.result()
     say("", *table(runs, datetime.now(UTC)))
     for each in runs:
-        if each.process and each.code is not Exit.DONE:
-            last = [f"  {printable(line.expandtabs())}" for line in each.output.splitlines() if line.strip()][
-                -LAST_LINES:
-            ]
-            complain(f"\n{printable(each.stack)}: the last of .local/fleet/{printable(each.log.name)}", *last)
+        each.explain()
     if stopped.is_set():
         raise KeyboardInterrupt
     return next(code for code in STATES if code in {each.code for each in runs})
 
 
-def command_of(options: argparse.Namespace) -> list[str]:
-    """Return the command for each stack, and its arguments."""
-    try:
-        arguments = shlex.split(options.args)
-    except ValueError as error:
-        raise ToolError(f"--args cannot be split into arguments: {error}. Close each quote.") from None
-    return [options.action, *(["--yes"] if options.yes and options.action in ASKING else []), *arguments]
-
-
-def refuse_to_ask(runs: Sequence[Run], options: argparse.Namespace) -> None:
+def refuse_to_ask(names: Sequence[str], options: argparse.Namespace) -> None:
     """Raise ToolError where the command asks its user: many processes at once cannot."""
-    asking = {"rotate": [each.stack for each in runs], "up": [each.stack for each in runs if not each.emulated]}
-    if options.yes or not (names := asking.get(options.action)):
-        return
-    advice = {
-        "rotate": "ARGS=--until-hand-over then stops while both keys work.",
-        "up": f"See first what it would change: make fleet COMMAND=preview STACKS='{options.stacks}'.",
-    }
-    raise ToolError(
-        f"`{options.action}` asks before it changes {printable(', '.join(names))}, and many at once cannot ask. "
-        f"Nothing was done. Answer for all of them with YES=1 (--yes). {advice[options.action]}"
-    )
+    asking = [name for name in names if options.action == "rotate" or not is_emulated(name)]
+    if options.action in ASKING and asking and not options.yes:
+        raise ToolError(
+            f"`{options.action}` asks before it changes {', '.join(asking)}, and many at once cannot ask. "
+            f"Nothing was done. Answer for all of them with YES=1 (--yes). {ASKING[options.action]}"
+        )
 
 
 def refuse_equal_names(names: Sequence[str]) -> None:
@@ -186,40 +179,40 @@ def refuse_equal_names(names: Sequence[str]) -> None:
     """
     first: dict[tuple[str, ...], str] = {}
     for stack in names:
-        for setting, endpoint, account, kind, name in names_in_accounts(stack):
+        for endpoint, account, kind, name in names_in_accounts(stack):
             other = first.setdefault((endpoint, account, kind, name.casefold()), stack)
             if other != stack:
                 raise ToolError(
-                    f"Stacks {printable(f'{other} and {stack}')} would both create the {kind} {name} in account "
-                    f"{account}. Nothing was done. Set another `{setting}` in Pulumi.{printable(stack)}.yaml"
-                    + (f", as in: `{NAMESPACE}:name: {printable(stack)}`" if setting == "name" else "")
-                    + ". Choose the stack that is not deployed yet: a new name replaces the role and the user."
+                    f"Stacks {other} and {stack} would both create the {kind} {name} in account {account}. Nothing was "
+                    f"done. Give one of them another name, as in Pulumi.{stack}.yaml: `{NAMESPACE}:name: {stack}`. "
+                    "Choose the stack that is not deployed yet: a new name replaces the role and the user."
                 )
 
 
-def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield the setting, emulator, account, kind and name of each named resource that a stack creates."""
+def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the emulator, account, kind and name of each named resource that a stack creates."""
     try:
         config = CHECKOUT.config(stack)
     except LocalError:
         return  # the stack's own process reports it
-    defaults, endpoint = default_names(config.get("name")), str(config.get("endpoint") or "").rstrip("/")
-    role, user = section(config, "role"), section(config, "user")
-    policy = section(role, "policy")
-    for side, kind, setting, given, default in (
-        ("trusting", "role", "role.name", role.get("name"), defaults.role),
-        ("trusting", "policy", "role.policy.name", policy.get("name"), defaults.role_policy),
-        ("trusted", "user", "user.name", user.get("name"), defaults.user),
-        ("trusted", "policy", "user.policyName", user.get("policyName"), defaults.user_policy),
-    ):
-        if side not in managed_sides(config):
-            continue
-        account = str(section(config, side).get("accountId", ""))
-        yield (setting if given else "name"), endpoint, account, kind, str(given or default)
-    trusted, store = section(config, "trusted"), section(config, "secretStore")
-    if store.get("name"):  # a service has a name once in each region
-        kind = f"{store.get('kind')} entry in {trusted.get('region') or DEFAULT_REGION}"
-        yield "secretStore.name", endpoint, str(trusted.get("accountId", "")), kind, str(store["name"])
+
+    def setting(path: str) -> str:
+        value: Any = config
+        for key in path.split("."):
+            value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+        return str(value or "")
+
+    defaults, endpoint = default_names(config.get("name")), setting("endpoint").rstrip("/")
+    trusting, trusted = setting("trusting.accountId"), setting("trusted.accountId")
+    if "trusting" in managed_sides(config):
+        yield endpoint, trusting, "role", setting("role.name") or defaults.role
+        yield endpoint, trusting, "policy", setting("role.policy.name") or defaults.role_policy
+    if "trusted" in managed_sides(config):
+        yield endpoint, trusted, "user", setting("user.name") or defaults.user
+        yield endpoint, trusted, "policy", setting("user.policyName") or defaults.user_policy
+    if name := setting("secretStore.name"):  # a service has a name once in each region
+        region = setting("trusted.region") or DEFAULT_REGION
+        yield endpoint, trusted, f"{setting('secretStore.kind')} entry in {region}", name
 
 
 def table(runs: Sequence[Run], now: datetime) -> list[str]:
@@ -236,8 +229,8 @@ def row(run: Run, now: datetime) -> tuple[str, ...]:
     except StackError:
         proof = None
     return (
-        printable(run.stack),
-        "emulated" if run.emulated else "real",
+        run.stack,
+        "emulated" if is_emulated(run.stack) else "real",
         run.state,
         f"{proof.verdict}, {proof.when}" if proof else "none",
         key_age(proof, now),
