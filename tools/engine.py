@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
-from tools.aws.keys import AccessKey
+from pydantic import AwareDatetime, Field
+
+from tools.aws.keys import AccessKey, Printed
 from tools.cli import pulumi, read_json, show
 from tools.console import FailedError, StackError
 
@@ -42,20 +44,28 @@ class State:
     written: datetime | None = None  # when it was; None where that does not matter
 
 
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """One run of Pulumi's engine that came to its end."""
+class Update(Printed):
+    """One run of Pulumi's engine in the history: it came to its end."""
 
-    start: datetime
-    end: datetime
-    changed: bool
-    failed: bool = False
-    deployed: bool = True  # it ran the program: an update, and no refresh, import or destroy
-    resources: int = 0  # that it came to
+    kind: str  # "update" ran the program; a refresh, an import or a destroy did not
+    result: str
+    start_time: AwareDatetime
+    end_time: AwareDatetime
+    resource_changes: dict[str, int] = Field(default_factory=dict[str, int])  # how many resources by Pulumi's word
 
-    def explains(self, moment: datetime) -> bool:
-        """Return whether the state was written at that moment by this run."""
-        return self.start - ROUNDING <= moment <= self.end + ROUNDING
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, and may have changed anything before."""
+        return self.result != "succeeded"
+
+    @property
+    def changed(self) -> bool:
+        """Whether it changed something in AWS or in the state."""
+        return self.failed or not NO_CHANGE.issuperset(self.resource_changes)
+
+    def covers(self, time: datetime) -> bool:
+        """Return whether it ran at that time."""
+        return self.start_time - ROUNDING <= time <= self.end_time + ROUNDING
 
 
 def preview(stack: str, *flags: str) -> list[PulumiStep]:
@@ -98,7 +108,7 @@ def read_state(stack: str) -> State:
         StackError: it cannot be read, or a deployment has to be finished first.
     """
     export = read_export(stack)
-    return replace(state_of(export), written=max(state_times(export)))
+    return replace(state_of(export), written=written(export))
 
 
 def state_of(export: Mapping[str, Any]) -> State:
@@ -148,10 +158,26 @@ def last_change(stack: str, *, since: datetime) -> datetime | None:
     Raises:
         StackError: the state or the history cannot be read.
     """
-    written = state_times(read_export(stack))
-    if max(written) < since:
-        return None  # and nobody has to wait for the history
-    return change_time(written, read_updates(stack))
+    export = read_export(stack)
+    return change_time(export, read_updates(stack)) if written(export) >= since else None
+
+
+def change_time(export: Mapping[str, Any], runs: Sequence[Update]) -> datetime | None:
+    """Return the time of the last change.
+
+    Args:
+        export: the state. A killed run is not in the history, but the state and its resources are dated.
+        runs: the last runs, the newest first.
+    """
+    resources: list[Mapping[str, str]] = export["deployment"].get("resources") or []
+    times = [written(export), *(datetime.fromisoformat(each["modified"]) for each in resources if "modified" in each)]
+    of_killed_runs = [time for time in times if not any(run.covers(time) for run in runs)]
+    return max([*of_killed_runs, *(run.end_time for run in runs if run.changed)], default=None)
+
+
+def written(export: Mapping[str, Any]) -> datetime:
+    """Return when a state was written."""
+    return datetime.fromisoformat(export["deployment"]["manifest"]["time"])
 
 
 def read_export(stack: str) -> Mapping[str, Any]:
@@ -164,48 +190,13 @@ def read_export(stack: str) -> Mapping[str, Any]:
 
 
 def read_updates(stack: str) -> list[Update]:
-    """Return the last runs that came to their end, the newest first.
+    """Return the last runs, the newest first.
 
     Raises:
         StackError: the history cannot be read.
     """
-    return updates(read_json(stack, "stack", "history", "--json", "--page-size", str(UPDATES)))
-
-
-def change_time(written: Sequence[datetime], runs: Sequence[Update]) -> datetime | None:
-    """Return the time of the last change.
-
-    Whatever was written to the state by no run that came to its end was written by one that was killed.
-
-    Args:
-        written: when the state and each of its resources were written.
-        runs: the last runs.
-    """
-    killed = [moment for moment in written if not any(run.explains(moment) for run in runs)]
-    return max([*killed, *(run.end for run in runs if run.changed)], default=None)
-
-
-def state_times(export: Mapping[str, Any]) -> list[datetime]:
-    """Return when a state, as ``pulumi stack export`` prints it, was written, and each of its resources."""
-    deployment: Mapping[str, Any] = export["deployment"]
-    resources: list[Mapping[str, str]] = deployment.get("resources") or []
-    texts = [str(deployment["manifest"]["time"]), *(each["modified"] for each in resources if "modified" in each)]
-    return [datetime.fromisoformat(text) for text in texts]
-
-
-def updates(history: list[Mapping[str, Any]]) -> list[Update]:
-    """Return the runs that ``pulumi stack history --json`` prints; one that failed may have changed anything."""
-    return [
-        Update(
-            start=datetime.fromisoformat(entry["startTime"]),
-            end=datetime.fromisoformat(entry.get("endTime") or entry["startTime"]),
-            failed=entry["result"] != "succeeded",
-            deployed=entry.get("kind") == "update",
-            resources=sum(cast("dict[str, int]", entry.get("resourceChanges") or {}).values()),
-            changed=entry["result"] != "succeeded" or not NO_CHANGE.issuperset(entry.get("resourceChanges") or ()),
-        )
-        for entry in history
-    ]
+    history = read_json(stack, "stack", "history", "--json", "--page-size", str(UPDATES))
+    return [Update.model_validate(entry) for entry in history if "endTime" in entry]
 
 
 def failed_at_resources(stack: str, *, since: datetime) -> bool:
@@ -216,8 +207,10 @@ def failed_at_resources(stack: str, *, since: datetime) -> bool:
     Raises:
         StackError: the history cannot be read.
     """
-    last = next(iter(read_updates(stack)), None)
-    return last is not None and last.failed and last.resources > 1 and last.start + ROUNDING >= since
+    return any(
+        last.failed and sum(last.resource_changes.values()) > 1 and last.start_time + ROUNDING >= since
+        for last in read_updates(stack)[:1]
+    )
 
 
 def refresh(stack: str, *flags: str) -> None:

@@ -4,7 +4,6 @@ import functools
 import math
 import re
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -16,7 +15,7 @@ from tools import cli
 from tools.aws.propagation import Delay
 from tools.commands import verify
 from tools.console import FailedError, StackError
-from tools.engine import Update, change_time, last_change, state_times, updates
+from tools.engine import Update, change_time, last_change
 from tools.proof.case import Check, Mfa, Row, Verdict, overall, proven, unknown
 from tools.proof.run import SETTLED, prove
 from tools.proof.works import positive_checks
@@ -229,45 +228,31 @@ def at(second: float) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-def update(start: float, end: float, *, changed: bool, failed: bool = False, deployed: bool = True) -> Update:
-    return Update(start=at(start), end=at(end), changed=changed, failed=failed, deployed=deployed)
+def update(start: float, end: float, *, result: str = "succeeded", **changes: int) -> Update:
+    entry = {"kind": "update", "startTime": at(start), "endTime": at(end), "result": result}
+    return Update.model_validate({**entry, "resourceChanges": changes})
 
 
-QUIET, BUSY, FAILED = update(500, 502, changed=False), update(100, 105, changed=True), update(300, 301, changed=True)
+QUIET, BUSY = update(500, 502, same=13), update(100, 105, same=12, delete=1)
+FAILED = update(300, 301, result="failed", same=3)
 
 
 @pytest.mark.parametrize(
-    ("written", "runs", "last"),
+    ("written", "modified", "runs", "last"),
     [
-        ([105.2], [BUSY], 105),
-        ([502.2, 104], [QUIET, BUSY], 105),  # nothing changed at last
-        ([502.2, 104], [QUIET, FAILED, BUSY], 301),
-        ([502.2], [QUIET], None),
-        ([502.2, 403], [QUIET, BUSY], 403),  # by an update that was killed before one that changed nothing
-        ([600], [QUIET, BUSY], 600),  # by one that was killed just now, or goes on
-        ([600], [], 600),
+        (105.2, [], [BUSY], 105),
+        (502.2, [104], [QUIET, BUSY], 105),  # nothing changed at last
+        (502.2, [104], [QUIET, FAILED, BUSY], 301),
+        (502.2, [], [QUIET], None),
+        (502.2, [403], [QUIET, BUSY], 403),  # by an update that was killed before a quiet one
+        (600, [], [QUIET, BUSY], 600),  # by one that was killed just now, or goes on
+        (600, [], [], 600),
     ],
 )
-def test_the_last_change_is_told_by_the_updates_and_by_what_killed_ones_have_written(written, runs, last):
-    assert change_time([at(second) for second in written], runs) == (None if last is None else at(last))
-
-
-def test_updates_and_state_are_read_as_the_cli_prints_them():
-    entry = {"kind": "update", "startTime": "2026-01-01T00:00:05.000Z", "endTime": "2026-01-01T00:00:07.000Z"}
-    results = [({"same": 13}, "succeeded"), ({"same": 12, "delete": 1}, "succeeded"), ({"same": 3}, "failed")]
-    printed = [entry | {"resourceChanges": changes, "result": result} for changes, result in results]
-    assert [replace(each, resources=0) for each in updates(printed)] == [
-        update(5, 7, changed=changed, failed=failed)
-        for changed, failed in ((False, False), (True, False), (True, True))
-    ]
-    refresh = {"kind": "refresh", "startTime": entry["startTime"], "result": "in-progress"}
-    assert updates([{**entry, "result": "failed"}, refresh]) == [
-        update(5, 7, changed=True, failed=True),
-        update(5, 5, changed=True, failed=True, deployed=False),
-    ]
-    resources = [{"urn": "a", "modified": "2026-01-01T00:00:06.123456789Z"}, {"urn": "made by an old CLI"}]
-    state = {"deployment": {"manifest": {"time": "2026-01-01T00:00:07Z"}, "resources": resources}}
-    assert state_times(state) == [at(7), at(6.123456)]
+def test_the_last_change_is_told_by_the_updates_and_by_what_killed_ones_have_written(written, modified, runs, last):
+    resources = [{"modified": at(second).isoformat()} for second in modified] + [{"urn": "made by an old CLI"}]
+    export = {"deployment": {"manifest": {"time": at(written).isoformat()}, "resources": resources}}
+    assert change_time(export, runs) == (None if last is None else at(last))
 
 
 def test_a_cli_that_prints_no_json_is_a_sentence(monkeypatch):
