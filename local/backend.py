@@ -1,20 +1,23 @@
 """The files of the stacks on an emulator, as Pulumi's file backend keeps them, and what a killed run leaves there."""
 
+import fcntl
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from components.iam import NAMESPACE
 from local import LocalError
-from local.backend_locks import drop_dead_locks, find_locks, is_at_work
 from local.checkout import Checkout
 from local.console import say
 
 # The layout in which stacks belong to a project. The CLI takes a folder without this file for an older layout.
 META = "version: 1\n"
+ANY_RUN = 0  # no process of a user has this id
+RUN_MARK = b"x"
 
 
 def state_file(checkout: Checkout, stack: str) -> Path:
@@ -30,13 +33,9 @@ def recover(checkout: Checkout, stack: str) -> None:
         stack: whose locks are reported and whose state and history are read.
     """
     backend = checkout.stacks / ".pulumi"
-    drop_dead_locks(checkout)
-    for lock in find_locks(checkout, stack):
-        say(str(lock))
-    # Earlier versions of this project let the CLI write them. They hold a checksum that nothing reads.
-    for file in backend.rglob("*.attrs"):
-        file.unlink(missing_ok=True)
-    if not is_at_work(checkout):
+    for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json"):
+        _check_lock(checkout, stack, lock)
+    if _has_ended(checkout, ANY_RUN):
         for file in backend.rglob("*.tmp"):
             file.unlink(missing_ok=True)
     meta = backend / "meta.yaml"
@@ -73,8 +72,8 @@ def make_stack(checkout: Checkout, stack: str, environment: Mapping[str, str]) -
 
 def deployment(checkout: Checkout, stack: str) -> dict[str, Any]:
     """Return the deployment in a stack's state, as ``pulumi stack export`` does; empty without one."""
-    state = _content(state_file(checkout, stack)) or {}
-    return state.get("checkpoint", {}).get("latest") or {}
+    state: Any = _content(state_file(checkout, stack))
+    return (state and state.get("checkpoint", {}).get("latest")) or {}
 
 
 def was_elsewhere(checkout: Checkout, stack: str, endpoint: str) -> bool:
@@ -82,18 +81,54 @@ def was_elsewhere(checkout: Checkout, stack: str, endpoint: str) -> bool:
 
     A refresh and a destroy use what the state says, and wait for what does not answer, unless they run the program.
     """
-    resources = cast("list[dict[str, Any]]", deployment(checkout, stack).get("resources") or [])
-    providers = [item for item in resources if item["type"] == "pulumi:providers:aws"]
+    resources: list[Any] = deployment(checkout, stack).get("resources") or []
     return any(
-        json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "") for item in providers
+        json.dumps(endpoint.rstrip("/")) not in item.get("inputs", {}).get("endpoints", "")
+        for item in resources
+        if item["type"] == "pulumi:providers:aws"
     )
+
+
+def _check_lock(checkout: Checkout, stack: str, lock: Path) -> None:
+    """Remove a lock whose holder has provably ended; report any other on the stack. The CLI keeps both.
+
+    A lock that was not written to its end names no holder: then no run may be at work.
+    """
+    content, holder, pid = _content(lock), "an unknown process", ANY_RUN
+    if content:
+        pid = content["pid"]
+        holder = f"{content['username']}@{content['hostname']}, process {pid}, since {content['timestamp']}"
+    locked = lock.parent.name
+    if (not content or content["hostname"] == socket.gethostname()) and _has_ended(checkout, pid):
+        lock.unlink(missing_ok=True)
+        say(f"The last command on stack {locked} ({holder}) was killed: its lock was removed.")
+    elif locked == stack:
+        say(
+            f"Stack {stack} is locked by {holder}. Wait until that command ends. If you know that it no "
+            f"longer runs: make shell STACK={stack}, and there: pulumi cancel --yes --stack {stack}"
+        )
+
+
+def _has_ended(checkout: Checkout, pid: int) -> bool:
+    """Return whether a run of the CLI, or with ANY_RUN each run, has provably ended.
+
+    A process id proves nothing in containers or after a reboot. So each run marks and locks the byte of its process id
+    in a file (see `recorded_cli`), and the kernel gives the lock back with the process, whatever namespace that ran in.
+    """
+    try:
+        with checkout.runs.open("a+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, int(pid != ANY_RUN), pid)  # a length of 0 is the whole file
+            file.seek(pid)
+            return pid == ANY_RUN or file.read(1) == RUN_MARK
+    except OSError:  # locked, or a file system that cannot tell
+        return False
 
 
 def _history(checkout: Checkout, stack: str) -> Path:
     return checkout.stacks / ".pulumi/history" / NAMESPACE / stack
 
 
-def _content(file: Path) -> dict[str, Any] | None:
+def _content(file: Path) -> Any:  # noqa: ANN401 - the CLI's own shapes
     """Return what a JSON file of the backend holds; None where it is cut off, empty or missing."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))

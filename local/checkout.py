@@ -41,6 +41,11 @@ class Checkout:
         return self.state / "pulumi"
 
     @property
+    def runs(self) -> Path:
+        """The file in which each run of the CLI marks and locks the byte of its process id."""
+        return self.state / "running"
+
+    @property
     def pulumi_home(self) -> Path:
         """The Pulumi home of the stacks on an emulator, so that the user's own is never changed."""
         return self.state / "pulumi-home"

@@ -25,8 +25,8 @@ LANGUAGE_HOST_VERSION = "0.0.0"  # the engine wants one in the name of the folde
 def place_cli(checkout: Checkout, cli: Path) -> None:
     """Put `pulumi` first on PATH: the CLI, with a record of each run (see `recorded_cli`)."""
     link(checkout.cli, cli)
-    program, runs = Path(__file__).with_name("recorded_cli.py"), checkout.state / "runs"
-    command = shlex.join(map(str, [checkout.python, "-I", "-S", program, runs, checkout.cli]))
+    program = Path(__file__).with_name("recorded_cli.py")
+    command = shlex.join(map(str, [checkout.python, "-I", "-S", program, checkout.runs, checkout.cli]))
     _write_program(checkout.bin / "pulumi", f'exec {command} "$@"')
 
 

@@ -1,23 +1,20 @@
-"""`pulumi` of the stacks on an emulator: the CLI, which holds the lock of a file of its own as long as it runs.
+"""`pulumi` of the stacks on an emulator: the CLI, which holds a lock as long as it runs (see `backend`).
 
-The kernel gives a POSIX lock back when its process ends, whatever namespace that ran in; no child inherits it.
-Usage: python recorded_cli.py FOLDER CLI [ARGUMENT ...]
+A POSIX lock stays over the exec, and no child inherits it.
+Usage: python recorded_cli.py FILE CLI [ARGUMENT ...]
 """
 
 import fcntl
 import os
 import sys
-import time
 
 if __name__ == "__main__":
-    _, folder, cli, *arguments = sys.argv
-    record = f"{folder}/{os.getpid()}.{time.time_ns()}"
+    _, file, cli, *arguments = sys.argv
     try:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - pathlib would double the time that this takes
-        handle = os.open(f"{record}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.lockf(handle, fcntl.LOCK_SH, 1, os.getpid())  # shared: a run in another namespace can have the same id
+        os.pwrite(handle, b"x", os.getpid())
         os.set_inheritable(handle, True)  # noqa: FBT003 - over the exec
-        os.rename(f"{record}.new", record)  # noqa: PTH104 - as above
     except OSError:  # a full or read-only disk: the CLI reports it, and nothing shows when this run ends
         pass
     os.execv(cli, ["pulumi", *arguments])  # noqa: S606 - without a shell, on purpose
