@@ -117,7 +117,9 @@ def _has_ended(checkout: Checkout, pid: int) -> bool:
     """
     try:
         with checkout.runs.open("a+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, int(pid != ANY_RUN), pid)  # a length of 0 is the whole file
+            fcntl.lockf(
+                file, fcntl.LOCK_EX | fcntl.LOCK_NB, int(pid != ANY_RUN), pid
+            )  # a length of 0 is the whole file
             file.seek(pid)
             return pid == ANY_RUN or file.read(1) == RUN_MARK
     except OSError:  # locked, or a file system that cannot tell

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from local.plugins.aws.service import AwsPlugin
 from local.plugins.aws.wire import decode, encode
+from local.plugins.protocol import provider_pb2 as proto
 from tests.shared_plugin import VARIABLE, shared_plugin
 
 SERVICES = ("iam", "sts", "secretsmanager", "ssm")
@@ -21,26 +22,15 @@ class RealLikePlugin(AwsPlugin):
 
     emulator = ""
 
-    def CheckConfig(self, request, context):  # noqa: N802 - the protocol's name
-        response = super().CheckConfig(self._filled(request, "news"), context)
-        response.inputs.CopyFrom(request.news)
-        return response
-
-    def Configure(self, request, context):  # noqa: N802 - as above
-        return super().Configure(self._filled(request, "args"), context)
-
-    def _filled(self, request, field):
-        given = decode(getattr(request, field))
+    def Configure(self, request, context):  # noqa: N802 - the protocol's name
+        given = decode(request.args)
         account = json.loads(given["allowedAccountIds"])[0]
         given = {key: value for key, value in given.items() if key != "profile"} | {
             "accessKey": account,
             "secretKey": "any",
             "endpoints": json.dumps([dict.fromkeys(SERVICES, self.emulator)]),
         }
-        filled = type(request)()
-        filled.CopyFrom(request)
-        getattr(filled, field).CopyFrom(encode(given))
-        return filled
+        return super().Configure(proto.ConfigureRequest(args=encode(given)), context)
 
 
 @contextmanager

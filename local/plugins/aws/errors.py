@@ -7,14 +7,10 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from local.plugins.aws.resource import MissingError, Resource
-from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, ConfigurationError, reason
+from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, PluginError, reason
 
 # How AWS says that an object does not exist.
 ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
-
-
-class OperationError(Exception):
-    """A call to AWS failed; the text names the resource, the call and AWS's reason."""
 
 
 @contextmanager
@@ -29,7 +25,7 @@ def gone_is_fine() -> Generator[None]:
 
 @contextmanager
 def explained(verb: str, resource: Resource, name: str) -> Generator[None]:
-    """Turn a failure into an OperationError.
+    """Turn a failure into a PluginError, whose text names the resource, the call and AWS's reason.
 
     Args:
         verb: what is being done, as "deleting".
@@ -40,13 +36,13 @@ def explained(verb: str, resource: Resource, name: str) -> Generator[None]:
     try:
         yield
     except MissingError as error:
-        raise OperationError(f"{subject}: not found") from error
+        raise PluginError(f"{subject}: not found") from error
     except ClientError as error:
         details = error.response.get("Error", {})
         code, text = details.get("Code", ""), details.get("Message", "")
         limit = " (a limit of the AWS emulator: on real AWS this call exists)" if code in UNKNOWN_CALL else ""
-        raise OperationError(
+        raise PluginError(
             f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}{limit}"
         ) from error
-    except (*CALL_ERRORS, ConfigurationError, ValueError) as error:
-        raise OperationError(f"{subject}: {reason(error)}") from error
+    except (*CALL_ERRORS, PluginError, ValueError) as error:
+        raise PluginError(f"{subject}: {reason(error)}") from error

@@ -1,9 +1,11 @@
 """The resource type of access keys. AWS returns a secret once; it may be encrypted to a PGP key."""
 
+# ruff: noqa: ARG002 - the methods have the parameters of `Resource`
+
 import base64
 from typing import Final
 
-from local.plugins.aws.resource import Input, MissingError, Resource, UnfinishedError
+from local.plugins.aws.resource import Input, MissingError, Resource
 from local.plugins.aws.session import Account
 from local.plugins.aws.wire import Properties
 
@@ -12,32 +14,26 @@ class AccessKey(Resource):
     """Access keys. The id is the key's."""
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
-        """CreateAccessKey, which alone returns the secret.
-
-        As with the official plugin, the access key exists before the PGP key is parsed.
-        """
+        """CreateAccessKey, which alone returns the secret."""
         key = account.iam.create_access_key(UserName=inputs["user"])["AccessKey"]
-        identifier, outputs = key["AccessKeyId"], Properties()
-        try:
-            if pgp_key := inputs.get("pgpKey"):
-                outputs |= encrypted(pgp_key, key["SecretAccessKey"])
-            else:
-                outputs["secret"] = key["SecretAccessKey"]
-            if inputs["status"] != "Active":
-                self.update(account, identifier, {}, inputs)
-        except Exception as error:
-            raise UnfinishedError(identifier, outputs) from error
-        return identifier, outputs
+        return key["AccessKeyId"], {"secret": key["SecretAccessKey"]}
+
+    def finish(self, account: Account, identifier: str, known: Properties) -> None:
+        """Encrypt the secret; set the status. As with the official plugin, a bad PGP key is noticed only now."""
+        if pgp_key := known.get("pgpKey"):
+            known |= encrypted(pgp_key, known.pop("secret"))
+        if known["status"] != "Active":
+            self.update(account, identifier, {}, known)
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """ListAccessKeys; on import GetAccessKeyLastUsed first, which returns the user."""
         user = known.get("user") or account.iam.get_access_key_last_used(AccessKeyId=identifier).get("UserName", "")
         for key in account.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
-            if key.get("AccessKeyId") == identifier:
-                return self.outputs_from({**key, "UserName": user}, account, known)
+            if key["AccessKeyId"] == identifier:
+                return self.outputs_from(key | {"UserName": user}, account, known)
         raise MissingError
 
-    def update(self, account: Account, identifier: str, _old: Properties, new: Properties) -> None:
+    def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """UpdateAccessKey: active or inactive. As with the official plugin, a secret lost at creation stays lost."""
         account.iam.update_access_key(UserName=new["user"], AccessKeyId=identifier, Status=new["status"])
 
@@ -68,7 +64,7 @@ TYPES: Final = {
         label="IAM Access Key",
         id_form="access key id",
         inputs={
-            "user": Input("UserName", required=True, replaces=True),
+            "user": Input("UserName", replaces=True),
             "pgpKey": Input(replaces=True),
             "status": Input("Status", default="Active"),
         },

@@ -1,30 +1,18 @@
 """Resource types, and how their inputs are checked, planned and compared with the recorded outputs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from local.plugins.aws.session import Account, uncovered
+from local.plugins.aws.session import Account
 from local.plugins.aws.shapes import plain, policy_text, same_document, tag_list, tag_outputs
 from local.plugins.aws.wire import UNKNOWN, Properties
 from local.plugins.protocol import provider_pb2 as proto
 
-# Lists, among the inputs of a resource, those that the plugin filled in, as the official plugin does.
-DEFAULTS: Final = "__defaults"
-
 
 class MissingError(Exception):
     """The object does not exist in AWS."""
-
-
-class UnfinishedError(Exception):
-    """The object was created, but a later step failed: it must be recorded with its id and what is known of it."""
-
-    def __init__(self, identifier: str, outputs: Properties) -> None:
-        super().__init__(identifier)
-        self.identifier = identifier
-        self.outputs = outputs
 
 
 @dataclass(frozen=True)
@@ -32,10 +20,8 @@ class Input:
     """An input property of a resource type. Its values are checked by the program beforehand, and by AWS."""
 
     aws: str = ""  # its name in AWS's calls and answers; empty: AWS does not get it
-    required: bool = False
     default: object = None
     replaces: bool = False  # a change needs a new object
-    computed: bool = False  # AWS chooses a value where none is given
     document: bool = False  # a JSON policy document, compared by meaning
 
 
@@ -46,26 +32,28 @@ class Resource(ABC):
     service: str = "IAM"  # as AWS's SDKs name it in errors
     label: str
     id_form: str  # what its id is, as messages name it
-    inputs: dict[str, Input]
+    inputs: dict[str, Input]  # the first names an object
     # Known only after creation, with their names in AWS's answers; empty where only the creation returns it.
     outputs: dict[str, str] = field(default_factory=dict[str, str])
     secrets: frozenset[str] = frozenset()
 
     @abstractmethod
-    def create(self, account: Account, inputs: Properties, /) -> tuple[str, Properties]:
+    def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         """Create an object; return its id and the outputs that only its creation returns."""
 
     @abstractmethod
-    def read(self, account: Account, identifier: str, known: Properties, /) -> Properties:
+    def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """Return all outputs; `known` is empty on import. MissingError: there is no such object."""
 
     @abstractmethod
-    def update(self, account: Account, identifier: str, old: Properties, new: Properties, /) -> None:
-        """Make the calls for what changed between old outputs and new inputs, and no others."""
-
-    @abstractmethod
-    def delete(self, account: Account, identifier: str, old: Properties, /) -> None:
+    def delete(self, account: Account, identifier: str, old: Properties) -> None:
         """Delete the object whose outputs were `old`; MissingError, or AWS's own error: it does not exist."""
+
+    def finish(self, account: Account, identifier: str, known: Properties) -> None:  # noqa: B027 - most need none
+        """Make the further calls that a new object needs. `known` has its inputs and outputs, and is changed."""
+
+    def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:  # noqa: B027
+        """Make the calls for what changed between old outputs and new inputs. Without any, every change replaces."""
 
     def sent(self, inputs: Properties) -> Properties:
         """Return the inputs as AWS's calls name them, tags included."""
@@ -91,52 +79,22 @@ class Resource(ABC):
         changes: dict[str, tuple[Any, Any]] = {}
         for key, item in (self.inputs | ({"tagsAll": Input()} if "tags" in self.inputs else {})).items():
             before, after = old.get(key, item.default), new.get(key, item.default)
-            kept = (not before and not after) or (after is None and item.computed)
-            if not kept and not (same_document(before, after) if item.document else before == after):
+            if (before or after) and not (same_document(before, after) if item.document else before == after):
                 changes[key] = (before, after)
         return changes
-
-    def name_of(self, values: Properties) -> str:
-        """Return what messages call an object with these properties."""
-        names = (values.get(key) for key in ("name", "user", "role", "secretId"))
-        return next((str(name) for name in names if name), "")
 
 
 def filled_in(resource: Resource, given: Properties, default_tags: Mapping[str, str]) -> Properties:
     """Return the inputs with AWS's defaults and all tags."""
-    inputs = {key: value for key, value in given.items() if key != DEFAULTS}
-    defaults = {
-        key: item.default for key, item in resource.inputs.items() if item.default is not None and key not in inputs
-    }
-    inputs |= defaults
-    if defaults:
-        inputs[DEFAULTS] = sorted(defaults)
-    if "tags" in resource.inputs:
-        own = inputs.get("tags", {})
-        merged = UNKNOWN if own == UNKNOWN else dict(default_tags) | own
-        if merged:
-            inputs["tagsAll"] = merged
-    return inputs
-
-
-def input_errors(token: str, resource: Resource, inputs: Properties) -> Iterator[tuple[str, str]]:
-    """Yield name and error of each input that this plugin does not cover, and of each that is missing."""
-    for key in sorted(inputs.keys() - resource.inputs.keys() - {DEFAULTS, "tagsAll"}):
-        yield key, uncovered(f"{key} of {token}")
-    for key, item in resource.inputs.items():
-        if item.required and key not in inputs:
-            yield key, f"{key} is required"
+    defaults = {key: item.default for key, item in resource.inputs.items() if item.default is not None}
+    own = given.get("tags", {})
+    every = UNKNOWN if own == UNKNOWN else {**default_tags, **own}
+    return defaults | given | ({"tagsAll": every} if every and "tags" in resource.inputs else {})
 
 
 def planned(resource: Resource, inputs: Properties, old: Properties) -> Properties:
     """Return the outputs that a preview shows: the inputs, and computed values from the old outputs or unknown."""
-    computed = [*resource.outputs, *(key for key, item in resource.inputs.items() if item.computed)]
-    return {key: old.get(key, UNKNOWN) for key in computed if not old or key in old} | without_marks(inputs)
-
-
-def without_marks(inputs: Properties) -> Properties:
-    """Return the inputs without the plugin's own mark on them."""
-    return {key: value for key, value in inputs.items() if key != DEFAULTS}
+    return {key: old.get(key, UNKNOWN) for key in resource.outputs if not old or key in old} | inputs
 
 
 def difference(resource: Resource, old: Properties, new: Properties) -> proto.DiffResponse:
@@ -148,10 +106,9 @@ def difference(resource: Resource, old: Properties, new: Properties) -> proto.Di
     replaces = [key for key in changes if key in resource.inputs and resource.inputs[key].replaces]
     detail: dict[str, proto.PropertyDiff] = {}
     for key, (before, after) in changes.items():
-        for path, one, other in _paths(key, before, after):
-            name = "DELETE" if other is None else "ADD" if one is None else "UPDATE"
-            kind = proto.PropertyDiff.Kind.Value(f"{name}_REPLACE" if key in replaces else name)
-            detail[path] = proto.PropertyDiff(kind=kind)
+        name = "DELETE" if after is None else "ADD" if before is None else "UPDATE"
+        kind = proto.PropertyDiff.Kind.Value(f"{name}_REPLACE" if key in replaces else name)
+        detail[key] = proto.PropertyDiff(kind=kind)
     return proto.DiffResponse(
         changes=proto.DiffResponse.DIFF_SOME if changes else proto.DiffResponse.DIFF_NONE,
         diffs=changes,
@@ -160,15 +117,3 @@ def difference(resource: Resource, old: Properties, new: Properties) -> proto.Di
         detailedDiff=detail,
         hasDetailedDiff=True,
     )
-
-
-def _paths(key: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - any property's values
-    """Yield path, old and new value of each changed part: of a map its items, of anything else the whole."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        one, other = Properties(before), Properties(after)  # pyright: ignore[reportUnknownArgumentType]
-        for name in sorted(one.keys() | other.keys()):
-            if one.get(name) != other.get(name):
-                path = f"{key}.{name}" if name.isidentifier() else f'{key}["{name}"]'
-                yield path, one.get(name), other.get(name)
-    else:
-        yield key, before, after

@@ -14,25 +14,15 @@ from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from local.plugins.aws import keys, policies, principals, stores
-from local.plugins.aws.errors import OperationError, explained, gone_is_fine
-from local.plugins.aws.resource import (
-    DEFAULTS,
-    MissingError,
-    Resource,
-    UnfinishedError,
-    difference,
-    filled_in,
-    input_errors,
-    planned,
-    without_marks,
-)
-from local.plugins.aws.session import Account, ConfigurationError, connect, uncovered
+from local.plugins.aws import iam, keys, stores
+from local.plugins.aws.errors import explained, gone_is_fine
+from local.plugins.aws.resource import MissingError, Resource, difference, filled_in, planned
+from local.plugins.aws.session import Account, PluginError, connect, uncovered
 from local.plugins.aws.wire import Properties, decode, encode
 from local.plugins.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
 from local.plugins.protocol import provider_pb2 as proto
 
-TYPES: Final[Mapping[str, Resource]] = principals.TYPES | policies.TYPES | keys.TYPES | stores.TYPES
+TYPES: Final[Mapping[str, Resource]] = iam.TYPES | keys.TYPES | stores.TYPES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +35,7 @@ def _reported(method: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except (OperationError, ConfigurationError) as error:
+        except PluginError as error:
             context: Any = args[2]
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
             raise
@@ -56,8 +46,7 @@ def _reported(method: Callable[P, R]) -> Callable[P, R]:
 class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     """One configured provider: the engine starts a process for each."""
 
-    def __init__(self) -> None:
-        self._account: Account | None = None
+    _account: Account
 
     # The plugin and its configuration
 
@@ -65,26 +54,11 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Return the version of the installed SDK package, which asks for this plugin."""
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
 
-    def CheckConfig(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
-        """Return the provider's configuration unchanged: Configure judges it."""
-        return proto.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
-        """Report changed configuration as an update: the resources stay what they are."""
-        old, new = decode(request.old_inputs), decode(request.news)
-        changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-        some, none = proto.DiffResponse.DIFF_SOME, proto.DiffResponse.DIFF_NONE
-        return proto.DiffResponse(changes=some if changed else none, diffs=changed)
-
     @_reported
     def Configure(self, request: proto.ConfigureRequest, context: grpc.ServicerContext) -> proto.ConfigureResponse:
         """Connect; the engine reports a failure on the first resource that uses the provider."""
         self._account = connect(decode(request.args))
         return proto.ConfigureResponse(supportsPreview=True)
-
-    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """Let running calls end: they are short, and an object whose creation was cut off would be lost."""
-        return Empty()
 
     # Resources
 
@@ -92,10 +66,12 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: proto.CheckRequest, context: grpc.ServicerContext) -> proto.CheckResponse:
         """Fill in the inputs, and refuse what this plugin cannot carry out."""
         resource = _resource(request.type)
-        inputs = filled_in(resource, decode(request.news), self._connected().default_tags)
+        given = decode(request.news)
         failures = [
-            proto.CheckFailure(property=key, reason=text) for key, text in input_errors(request.type, resource, inputs)
+            proto.CheckFailure(property=key, reason=uncovered(f"{key} of {request.type}"))
+            for key in sorted(given.keys() - resource.inputs.keys() - {"tagsAll"})
         ]
+        inputs = filled_in(resource, given, self._account.default_tags)
         return proto.CheckResponse(inputs=encode(inputs), failures=failures)
 
     @_reported
@@ -110,18 +86,14 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.properties)
         if request.preview:
             return proto.CreateResponse(properties=encode(planned(resource, inputs, {}), resource.secrets))
-        account = self._connected()
-        identifier, known = "", without_marks(inputs)
+        identifier, known = "", inputs
         try:
-            with explained("creating", resource, resource.name_of(inputs)):
-                try:
-                    identifier, created = resource.create(account, inputs)
-                    known |= created
-                except UnfinishedError as unfinished:
-                    identifier, known = unfinished.identifier, known | unfinished.outputs
-                    raise unfinished.__cause__ or unfinished from None
-                outputs = resource.read(account, identifier, known)
-        except OperationError as error:
+            with explained("creating", resource, inputs.get(next(iter(resource.inputs)), "")):
+                identifier, created = resource.create(self._account, inputs)
+                known = inputs | created
+                resource.finish(self._account, identifier, known)
+                outputs = resource.read(self._account, identifier, known)
+        except PluginError as error:
             if not identifier:
                 raise
             _abort_unfinished(context, resource, identifier, outputs=known, inputs=inputs, why=str(error))
@@ -131,21 +103,17 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     def Read(self, request: proto.ReadRequest, context: grpc.ServicerContext) -> proto.ReadResponse:
         """Read an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
         resource = _resource(request.type)
-        known, marked = decode(request.properties), decode(request.inputs)
+        known = decode(request.properties)
         with explained("reading", resource, request.id):
-            outputs = _unless_absent(lambda: resource.read(self._connected(), request.id, known))
+            outputs = _unless_absent(lambda: resource.read(self._account, request.id, known))
         if outputs is None and known:
             return proto.ReadResponse()
         if outputs is None:
-            raise OperationError(
+            raise PluginError(
                 f"importing {resource.label} ({request.id}): not found in this account. It is imported by its "
                 f"{resource.id_form}"
             )
-        inputs = {key: outputs[key] for key in resource.inputs if key in outputs}
-        if DEFAULTS in marked:
-            inputs[DEFAULTS] = marked[DEFAULTS]
-        if "tagsAll" in marked and "tagsAll" in outputs:
-            inputs["tagsAll"] = outputs["tagsAll"]
+        inputs = {key: outputs[key] for key in (*resource.inputs, "tagsAll") if key in outputs}
         return proto.ReadResponse(
             id=request.id,
             properties=encode(outputs, resource.secrets),
@@ -163,13 +131,12 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         old, new = decode(request.olds), decode(request.news)
         if request.preview:
             return proto.UpdateResponse(properties=encode(planned(resource, new, old), resource.secrets))
-        account = self._connected()
-        known = {key: old[key] for key in resource.outputs if key in old} | without_marks(new)
+        known = {key: old[key] for key in resource.outputs if key in old} | new
         try:
             with explained("updating", resource, request.id):
-                resource.update(account, request.id, old, new)
-                outputs = resource.read(account, request.id, known)
-        except OperationError as error:
+                resource.update(self._account, request.id, old, new)
+                outputs = resource.read(self._account, request.id, known)
+        except PluginError as error:
             _abort_unfinished(context, resource, request.id, outputs=known, inputs=new, why=str(error))
         return proto.UpdateResponse(properties=encode(outputs, resource.secrets))
 
@@ -179,7 +146,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         resource = _resource(request.type)
         old = decode(request.properties)
         with explained("deleting", resource, request.id):
-            _unless_absent(lambda: resource.delete(self._connected(), request.id, old))
+            _unless_absent(lambda: resource.delete(self._account, request.id, old))
         return Empty()
 
     # What this plugin does not do
@@ -187,7 +154,7 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     @_reported
     def GetSchema(self, request: proto.GetSchemaRequest, context: grpc.ServicerContext) -> proto.GetSchemaResponse:
         """Say why no code can be generated: the official plugin's schema has a hundred megabytes."""
-        raise ConfigurationError(
+        raise PluginError(
             "the stand-in AWS plugin has no schema to generate code from: use `pulumi import` with "
             "--generate-code=false (what an import listed as imported before this message is in the stack)"
         )
@@ -195,17 +162,12 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
     @_reported
     def Invoke(self, request: proto.InvokeRequest, context: grpc.ServicerContext) -> proto.InvokeResponse:
         """Refuse every function, by name."""
-        raise ConfigurationError(uncovered(f"the function {request.tok}"))
-
-    def _connected(self) -> Account:
-        if self._account is None:
-            raise ConfigurationError("the engine used the AWS provider before it configured it")
-        return self._account
+        raise PluginError(uncovered(f"the function {request.tok}"))
 
 
 def _resource(token: str) -> Resource:
     if token not in TYPES:
-        raise ConfigurationError(uncovered(f"the resource type {token}"))
+        raise PluginError(uncovered(f"the resource type {token}"))
     return TYPES[token]
 
 

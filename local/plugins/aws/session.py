@@ -5,8 +5,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.config import Config
@@ -17,11 +16,6 @@ from botocore.session import Session
 from components.iam.arns import DEFAULT_REGION
 from components.iam.endpoints import is_loopback
 from local.plugins.aws.wire import UNKNOWN, Properties
-
-if TYPE_CHECKING:
-    from types_boto3_iam import IAMClient
-    from types_boto3_secretsmanager import SecretsManagerClient
-    from types_boto3_ssm import SSMClient
 
 OFFICIAL: Final = (
     "use the official plugin for it: `pulumi plugin install --reinstall resource aws <pulumi-aws in requirements.txt>`"
@@ -60,8 +54,8 @@ def uncovered(what: str) -> str:
     return f"the stand-in AWS plugin does not cover {what}; {OFFICIAL}"
 
 
-class ConfigurationError(Exception):
-    """The provider cannot be used as it is configured; the text says why and what to do."""
+class PluginError(Exception):
+    """The text tells the user why a request failed, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -73,30 +67,27 @@ class Account:
     endpoints: dict[str, str]
     attempts: int
     default_tags: dict[str, str]
+    clients: dict[str, Any] = field(default_factory=dict[str, Any])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @cached_property
-    def iam(self) -> "IAMClient":
+    @property
+    def iam(self) -> Any:  # noqa: ANN401 - as `client`
         """The client of AWS IAM."""
         return self.client("iam")
 
-    @cached_property
-    def secretsmanager(self) -> "SecretsManagerClient":
-        """The client of AWS Secrets Manager."""
-        return self.client("secretsmanager")
-
-    @cached_property
-    def ssm(self) -> "SSMClient":
-        """The client of AWS Systems Manager."""
-        return self.client("ssm")
-
     def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
-        """Return a new client of `service`; raise ConfigurationError where its endpoint is not configured."""
+        """Return the client of `service`; raise PluginError where its endpoint is not configured."""
         if service not in self.endpoints:
-            raise ConfigurationError(
+            raise PluginError(
                 f"the provider has no endpoint for {service}, and the stand-in AWS plugin talks to emulators only: "
                 f"add {service} to the provider's endpoints, or {OFFICIAL}"
             )
+        with self.lock:  # making a client is not thread-safe; using one is
+            if service not in self.clients:
+                self.clients[service] = self._made(service)
+            return self.clients[service]
+
+    def _made(self, service: str) -> Any:  # noqa: ANN401 - as `client`
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self.attempts},
             connect_timeout=CONNECT_SECONDS,
@@ -104,10 +95,9 @@ class Account:
             proxies={},  # a proxy of the environment must not carry loopback traffic elsewhere
             max_pool_connections=32,
         )
-        with self.lock:  # making a client is not thread-safe; using one is
-            client = self.session.create_client(
-                service, region_name=self.region, endpoint_url=self.endpoints[service], config=config
-            )
+        client: Any = self.session.create_client(
+            service, region_name=self.region, endpoint_url=self.endpoints[service], config=config
+        )
         client.meta.events.register("needs-retry", _give_up_connecting)
         return client
 
@@ -129,7 +119,7 @@ def connect(raw: Properties) -> Account:
     """Return the account that the configuration stands for, after asking AWS whether it is the right one.
 
     Raises:
-        ConfigurationError: the configuration cannot be used, or the account is another one.
+        PluginError: the configuration cannot be used, or the account is another one.
     """
     config = _parsed(raw)
     endpoints: dict[str, str] = {
@@ -148,13 +138,13 @@ def connect(raw: Properties) -> Account:
     try:
         identity = account.client("sts").get_caller_identity()["Account"]
     except CALL_ERRORS as error:
-        raise ConfigurationError(
+        raise PluginError(
             "validating the provider's credentials: operation error STS: GetCallerIdentity at "
             f"{endpoints['sts']}: {reason(error)}"
         ) from error
     allowed: list[object] = config.get("allowedAccountIds", [])
     if allowed and identity not in map(str, allowed):
-        raise ConfigurationError(
+        raise PluginError(
             f"AWS account ID not allowed: {identity}. The provider's allowedAccountIds are "
             f"{', '.join(map(str, allowed))}: use credentials of that account, or correct the account id"
         )
@@ -163,7 +153,7 @@ def connect(raw: Properties) -> Account:
 
 def _parsed(raw: Properties) -> Properties:
     for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
-        raise ConfigurationError(uncovered(f"{key} of aws:Provider"))
+        raise PluginError(uncovered(f"{key} of aws:Provider"))
     return {
         key: json.loads(value) if key in JSON_KEYS and isinstance(value, str) else value
         for key, value in raw.items()
@@ -172,10 +162,10 @@ def _parsed(raw: Properties) -> Properties:
 
 
 def _require_emulator(config: Properties, endpoints: dict[str, str]) -> None:
-    """Raise ConfigurationError unless every call goes to an emulator that listens on this machine."""
+    """Raise PluginError unless every call goes to an emulator that listens on this machine."""
     for service, url in endpoints.items():
         if not is_loopback(url):
-            raise ConfigurationError(
+            raise PluginError(
                 f"endpoints.{service}: {url!r} is not on a loopback address: the stand-in AWS plugin talks to an "
                 f"emulator on this machine only. Give an http URL on 127.0.0.1, with no user info, or for real AWS "
                 f"{OFFICIAL}"
@@ -183,7 +173,7 @@ def _require_emulator(config: Properties, endpoints: dict[str, str]) -> None:
     missing = [service for service in REQUIRED_ENDPOINTS if service not in endpoints]
     missing += [key for key in ("accessKey", "secretKey") if not config.get(key)]
     if missing:
-        raise ConfigurationError(
+        raise PluginError(
             f"the provider lacks {' and '.join(missing)}: the stand-in AWS plugin takes endpoints and credentials from "
             f"nowhere else. Set them, or for real AWS {OFFICIAL}"
         )
@@ -192,7 +182,7 @@ def _require_emulator(config: Properties, endpoints: dict[str, str]) -> None:
         try:  # otherwise botocore would try nine times
             socket.create_connection((parts.hostname or "", parts.port or 80), timeout=CONNECT_SECONDS).close()
         except OSError as error:
-            raise ConfigurationError(
+            raise PluginError(
                 f"the AWS emulator does not answer at {url}, the provider's endpoint: {error}. Start the emulator "
                 "there, or correct the endpoint"
             ) from error
@@ -209,15 +199,15 @@ def _assume(account: Account, role: Properties) -> Account:
     """Return the account as the holder of the role reaches it."""
     arguments = {"RoleArn": role.get("roleArn", ""), "RoleSessionName": role.get("sessionName", SESSION_NAME)}
     if unknown := role.keys() - {"roleArn", "sessionName", "externalId"}:
-        raise ConfigurationError(uncovered(f"{', '.join(sorted(unknown))} of assumeRoles"))
+        raise PluginError(uncovered(f"{', '.join(sorted(unknown))} of assumeRoles"))
     if role.get("externalId"):
         arguments["ExternalId"] = role["externalId"]
     try:
         keys = account.client("sts").assume_role(**arguments)["Credentials"]
     except CALL_ERRORS as error:
-        raise ConfigurationError(
+        raise PluginError(
             f"cannot assume the IAM Role {arguments['RoleArn']} that the provider's assumeRoles name: operation error "
             f"STS: AssumeRole at {account.endpoints['sts']}: {reason(error)}"
         ) from error
     session = _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-    return replace(account, session=session, lock=threading.Lock())
+    return replace(account, session=session, clients={}, lock=threading.Lock())

@@ -1,5 +1,7 @@
 """The resource types of AWS Secrets Manager and Systems Manager's parameter store."""
 
+# ruff: noqa: ARG002 - the methods have the parameters of `Resource`
+
 from typing import Final
 
 from local.plugins.aws.resource import Input, MissingError, Resource
@@ -16,18 +18,18 @@ class Secret(Resource):
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         """CreateSecret."""
-        return account.secretsmanager.create_secret(**self.sent(inputs))["ARN"], {}
+        return account.client("secretsmanager").create_secret(**self.sent(inputs))["ARN"], {}
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """DescribeSecret; one that is waiting for its deletion is missing."""
-        secret = account.secretsmanager.describe_secret(SecretId=identifier)
+        secret = account.client("secretsmanager").describe_secret(SecretId=identifier)
         if secret.get("DeletedDate"):
             raise MissingError
         return self.outputs_from(secret, account, known)
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others."""
-        manager = account.secretsmanager
+        manager = account.client("secretsmanager")
         if self.changed(old, new).keys() & {"description", "kmsKeyId"}:
             key = {"KmsKeyId": new["kmsKeyId"]} if new.get("kmsKeyId") else {}
             manager.update_secret(SecretId=identifier, Description=new.get("description", ""), **key)
@@ -35,10 +37,9 @@ class Secret(Resource):
 
     def delete(self, account: Account, identifier: str, old: Properties) -> None:
         """DeleteSecret, after the recovery window; a window of 0 days deletes at once."""
-        if days := old.get("recoveryWindowInDays", RECOVERY_WINDOW):
-            account.secretsmanager.delete_secret(SecretId=identifier, RecoveryWindowInDays=days)
-        else:
-            account.secretsmanager.delete_secret(SecretId=identifier, ForceDeleteWithoutRecovery=True)
+        days = old.get("recoveryWindowInDays", RECOVERY_WINDOW)
+        how = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+        account.client("secretsmanager").delete_secret(SecretId=identifier, **how)
 
 
 class SecretVersion(Resource):
@@ -46,7 +47,7 @@ class SecretVersion(Resource):
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         """PutSecretValue."""
-        version = account.secretsmanager.put_secret_value(**self.sent(inputs))
+        version = account.client("secretsmanager").put_secret_value(**self.sent(inputs))
         return f"{inputs['secretId']}|{version['VersionId']}", {}
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
@@ -54,21 +55,16 @@ class SecretVersion(Resource):
         secret, separator, version = identifier.rpartition("|")
         if not separator:
             raise ValueError(f"{identifier!r} is not the id of a secret version: it must be SECRET-ARN|VERSION-ID")
-        value = account.secretsmanager.get_secret_value(SecretId=secret, VersionId=version)
-        return self.outputs_from({**value, "SecretId": secret}, account, known)
+        value = account.client("secretsmanager").get_secret_value(SecretId=secret, VersionId=version)
+        return self.outputs_from(value | {"SecretId": secret}, account, known)
 
-    def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
-        """Do nothing: every change replaces."""
-
-    def delete(self, account: Account, identifier: str, _old: Properties) -> None:
+    def delete(self, account: Account, identifier: str, old: Properties) -> None:
         """Take the version's labels away, so that AWS drops it; the current one stays until its secret is deleted."""
         secret, _, version = identifier.rpartition("|")
-        stages = account.secretsmanager.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
-        for stage in stages.get(version, []):
+        manager = account.client("secretsmanager")
+        for stage in manager.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, []):
             if stage != "AWSCURRENT":
-                account.secretsmanager.update_secret_version_stage(
-                    SecretId=secret, VersionStage=stage, RemoveFromVersionId=version
-                )
+                manager.update_secret_version_stage(SecretId=secret, VersionStage=stage, RemoveFromVersionId=version)
 
 
 class Parameter(Resource):
@@ -76,12 +72,12 @@ class Parameter(Resource):
 
     def create(self, account: Account, inputs: Properties) -> tuple[str, Properties]:
         """PutParameter."""
-        account.ssm.put_parameter(**self.sent(inputs))
+        account.client("ssm").put_parameter(**self.sent(inputs))
         return inputs["name"], {}
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """GetParameter, DescribeParameters (description and key) and ListTagsForResource."""
-        ssm = account.ssm
+        ssm = account.client("ssm")
         parameter = ssm.get_parameter(Name=identifier, WithDecryption=True)["Parameter"]
         named = ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [identifier]}])
         tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=identifier)["TagList"]
@@ -90,16 +86,17 @@ class Parameter(Resource):
 
     def update(self, account: Account, identifier: str, old: Properties, new: Properties) -> None:
         """Make the calls for what changed, and no others. AWS takes no tags in a put that overwrites."""
+        ssm = account.client("ssm")
         if self.changed(old, new).keys() - {"tags", "tagsAll"}:
             values = self.sent(new)
             del values["Tags"]
-            account.ssm.put_parameter(**values, Overwrite=True)
-        untag, tag = account.ssm.remove_tags_from_resource, account.ssm.add_tags_to_resource
+            ssm.put_parameter(**values, Overwrite=True)
+        untag, tag = ssm.remove_tags_from_resource, ssm.add_tags_to_resource
         change_tags(old, new, untag, tag, ResourceType="Parameter", ResourceId=identifier)
 
-    def delete(self, account: Account, identifier: str, _old: Properties) -> None:
+    def delete(self, account: Account, identifier: str, old: Properties) -> None:
         """DeleteParameter."""
-        account.ssm.delete_parameter(Name=identifier)
+        account.client("ssm").delete_parameter(Name=identifier)
 
 
 TYPES: Final = {
@@ -108,7 +105,7 @@ TYPES: Final = {
         label="Secrets Manager Secret",
         id_form="ARN",
         inputs={
-            "name": Input("Name", required=True, replaces=True),
+            "name": Input("Name", replaces=True),
             "description": Input("Description"),
             "kmsKeyId": Input("KmsKeyId"),
             "recoveryWindowInDays": Input(default=RECOVERY_WINDOW),
@@ -121,8 +118,8 @@ TYPES: Final = {
         label="Secrets Manager Secret Version",
         id_form="SECRET-ARN|VERSION-ID",
         inputs={
-            "secretId": Input("SecretId", required=True, replaces=True),
-            "secretString": Input("SecretString", required=True, replaces=True),
+            "secretId": Input("SecretId", replaces=True),
+            "secretString": Input("SecretString", replaces=True),
         },
         outputs={"arn": "ARN", "secretArn": "ARN", "versionId": "VersionId", "versionStages": "VersionStages"},
         secrets=frozenset({"secretString"}),
@@ -132,11 +129,11 @@ TYPES: Final = {
         label="SSM Parameter",
         id_form="name",
         inputs={
-            "name": Input("Name", required=True, replaces=True),
-            "type": Input("Type", required=True),
-            "value": Input("Value", required=True),
+            "name": Input("Name", replaces=True),
+            "type": Input("Type"),
+            "value": Input("Value"),
             "description": Input("Description"),
-            "keyId": Input("KeyId", computed=True),
+            "keyId": Input("KeyId", default="alias/aws/ssm"),
             "tags": Input(),
         },
         outputs={"arn": "ARN", "version": "Version"},
