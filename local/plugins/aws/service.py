@@ -54,6 +54,13 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Return the version of the installed SDK package, which asks for this plugin."""
         return plugin_pb2.PluginInfo(version=version("pulumi-aws"))
 
+    def DiffConfig(self, request: proto.DiffRequest, context: grpc.ServicerContext) -> proto.DiffResponse:
+        """Report changed configuration as an update: the resources stay what they are."""
+        old, new = decode(request.old_inputs), decode(request.news)
+        changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        some, none = proto.DiffResponse.DIFF_SOME, proto.DiffResponse.DIFF_NONE
+        return proto.DiffResponse(changes=some if changed else none, diffs=changed)
+
     @_reported
     def Configure(self, request: proto.ConfigureRequest, context: grpc.ServicerContext) -> proto.ConfigureResponse:
         """Connect; the engine reports a failure on the first resource that uses the provider."""
