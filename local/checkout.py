@@ -1,6 +1,5 @@
 """Where things are: the folders of this checkout, those of its user, and what a stack's file says."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from components.iam.endpoints import is_emulator
 from local import LocalError
 
 PREFIX = f"{NAMESPACE}:"  # of the keys of our settings
-MAX_BYTES = 1_000_000
 STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -113,7 +111,7 @@ class Checkout:
             )
         file = self.root / f"Pulumi.{stack}.yaml"
         try:
-            content: object = yaml.safe_load(_small_text(file))
+            content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise LocalError(
                 f"There is no {file.name}, so stack {stack} is not configured here. Configured are: "
@@ -126,25 +124,6 @@ class Checkout:
         return {str(key): value for key, value in entries.items()}
 
 
-def _small_text(file: Path) -> str:
-    """Return the text of a stack's file, of which PyYAML reads a megabyte in some ten seconds."""
-    with file.open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-    return content.decode("utf-8")
-
-
 def user_pulumi_home(environment: Mapping[str, str]) -> Path:
-    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept.
-
-    Raises:
-        LocalError: it depends on the folder that a command is started in.
-    """
-    home = environment.get("PULUMI_HOME")
-    if home and not Path(home).is_absolute():
-        raise LocalError(
-            f"PULUMI_HOME is {home!r}, which is another folder for each folder that a command is started in. "
-            "Set a whole path that begins with /, or unset it."
-        )
-    return Path(home) if home else Path(os.path.expanduser("~")) / ".pulumi"  # noqa: PTH111 - obeys HOME, as the CLI
+    """Return the Pulumi home of the user: where the CLI itself looks, and where builds and downloads are kept."""
+    return Path(environment.get("PULUMI_HOME") or "~/.pulumi").expanduser().absolute()

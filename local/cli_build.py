@@ -36,8 +36,8 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
     borrowed = folder / "go"
     target.parent.mkdir(parents=True, exist_ok=True)
     settings = {**environment, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "0"}
-    go = _own_go(environment)
-    if go is None:
+    go, oldest = shutil.which("go", path=environment.get("PATH")), _required(r"go (\S+)")
+    if go is None or program_version([go, "env", "GOVERSION"], environment)[1] < version_numbers(oldest):
         go = _borrow_go(borrowed, environment)
         # Who has no Go gets no caches of Go either: 3 GB.
         settings |= {"GOCACHE": str(borrowed / "cache"), "GOPATH": str(borrowed / "path"), "GOTOOLCHAIN": "local"}
@@ -63,19 +63,6 @@ def build(folder: Path, environment: Mapping[str, str]) -> Path:
 def _required(line: str) -> str:
     """Return what a line of go.mod says."""
     return re.findall(rf"^{line}", (CLI_MODULE / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)[0]
-
-
-def _own_go(environment: Mapping[str, str]) -> str | None:
-    """Return the user's Go if it is new enough; say so if it is not."""
-    go = shutil.which("go", path=environment.get("PATH"))
-    if go is None:
-        return None
-    oldest = _required(r"go (\S+)")
-    said, numbers = program_version([go, "env", "GOVERSION"], environment)
-    if numbers >= version_numbers(oldest):
-        return go
-    say(f"Not using {go}: it is {said or 'broken'}, and the Pulumi CLI needs Go {oldest}.")
-    return None
 
 
 def _borrow_go(folder: Path, environment: Mapping[str, str]) -> str:

@@ -8,17 +8,17 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from local import LocalError
 from local.checkout import Checkout
 from local.console import say
-from local.locks import exclusive
+from local.locks import setting_up
 
 START_SECONDS = 60.0  # it takes 0.3 to 2 s; a machine that is busy building takes longer
 STOP_SECONDS = 20.0  # it saves its state first
-ANSWER_SECONDS = 5.0  # for a whole answer
+ANSWER_SECONDS = 5.0  # without a byte
 ANSWER_BYTES = 1_000_000
 POLL_SECONDS = 0.05
 PROCESS = Path(__file__).with_name("emulator_process.py")
@@ -30,6 +30,10 @@ OWNER_ONLY = 0o077
 def ensure_running(checkout: Checkout, endpoint: str) -> None:
     """Make sure that an AWS emulator which enforces IAM answers at ``endpoint``; start one if nothing listens there.
 
+    Args:
+        checkout: whose emulator; no other command may prepare it at the same time.
+        endpoint: the emulator's URL.
+
     Raises:
         LocalError: something else listens there, the address is not of this machine, or it does not start.
     """
@@ -39,26 +43,22 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
             f"The AWS emulator listens on http://127.0.0.1 only, and endpoint is {endpoint!r}. "
             "Set it with: pulumi config set endpoint http://127.0.0.1:4599"
         )
-    # One that another command is starting does not listen yet.
-    if _is_ours(checkout, endpoint) and _listening(endpoint) == "ministack":
-        return
-    with exclusive(checkout.emulator / "lock", "the start of the AWS emulator", timeout=START_SECONDS):
-        match _listening(endpoint):
-            case "nothing":
-                _start(checkout, endpoint)
-            case "ministack":
-                if not _is_ours(checkout, endpoint):
-                    say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
-            case "open":
-                raise LocalError(
-                    f"The AWS emulator at {endpoint} lets everybody in: it was started without AUTH=true, so it proves "
-                    "nothing. Stop it, then try again."
-                )
-            case _:
-                raise LocalError(
-                    f"Something other than the AWS emulator listens at {endpoint}, or it hangs. Stop it, or choose a "
-                    "free port: pulumi config set endpoint http://127.0.0.1:PORT"
-                )
+    match _listening(endpoint):
+        case "nothing":
+            _start(checkout, endpoint)
+        case "ministack":
+            if not _is_ours(checkout, endpoint):
+                say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
+        case "open":
+            raise LocalError(
+                f"The AWS emulator at {endpoint} lets everybody in: it was started without AUTH=true, so it proves "
+                "nothing. Stop it, then try again."
+            )
+        case _:
+            raise LocalError(
+                f"Something other than the AWS emulator listens at {endpoint}, or it hangs. Stop it, or choose a "
+                "free port: pulumi config set endpoint http://127.0.0.1:PORT"
+            )
 
 
 def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
@@ -74,9 +74,8 @@ def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
 
 def stop(checkout: Checkout) -> bool:
     """Stop the emulators that this checkout started, letting them save their state; return whether any ran."""
-    with exclusive(checkout.emulator / "lock", "the start of the AWS emulator", timeout=START_SECONDS):
-        # Earlier versions of this project had one emulator, in the folder of all.
-        stopped = [_stop(folder) for folder in (checkout.emulator, *checkout.emulator.iterdir())]
+    with setting_up(checkout):
+        stopped = [_stop(folder) for folder in checkout.emulator.glob("*")]
     return any(stopped)
 
 
@@ -122,7 +121,7 @@ def _start(checkout: Checkout, endpoint: str) -> None:
 
 
 def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
-    """Start the process and record its id; the record is locked while it runs."""
+    """Start the process, which records its id; the record is locked while it runs."""
     folder = checkout.emulator_of(endpoint)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # its files hold the secrets of all access keys
@@ -140,7 +139,7 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
     record = _record_file(folder)
     with record.open("w", encoding="utf-8") as running, (folder / "log").open("w", encoding="utf-8") as log:
         fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock, which shows that it runs
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [checkout.python, "-P", PROCESS, str(running.fileno())],
             env=inherited | settings,
             stdin=subprocess.DEVNULL,
@@ -151,14 +150,6 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
             pass_fds=[running.fileno()],
             umask=OWNER_ONLY,
         )
-        try:
-            json.dump({"pid": process.pid}, running)
-            running.flush()
-        except OSError:  # the disk is full: nobody could find it again
-            process.kill()
-            process.wait()
-            raise
-    return process
 
 
 def _record_file(folder: Path) -> Path:
@@ -185,28 +176,16 @@ def _is_ours(checkout: Checkout, endpoint: str) -> bool:
 
 def _listening(endpoint: str) -> str:
     """Return what listens: "nothing", "ministack", "open" (ministack that enforces nothing) or "something else"."""
+    url = urlsplit(endpoint)
     try:
-        health: object = json.loads(_get(endpoint, "/_ministack/health"))
+        with socket.create_connection((url.hostname or "", url.port or 80), timeout=ANSWER_SECONDS) as connection:
+            connection.sendall(f"GET /_ministack/health HTTP/1.0\r\nHost: {url.netloc}\r\n\r\n".encode())
+            answer = connection.makefile("rb").read(ANSWER_BYTES)
+        health: Any = json.loads(answer.partition(b"\r\n\r\n")[2])
     except ConnectionRefusedError:
         return "nothing"
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return "something else"
     if not isinstance(health, dict) or "services" not in health:
         return "something else"
-    return "ministack" if cast("dict[str, object]", health).get("auth") == "enabled" else "open"
-
-
-def _get(endpoint: str, path: str) -> bytes:
-    """Return the body of an answer, within limits of time and size: anything may listen there.
-
-    Raises:
-        OSError: there was no answer.
-    """
-    url, end, answer = urlsplit(endpoint), time.monotonic() + ANSWER_SECONDS, b""
-    with socket.create_connection((url.hostname or "", url.port or 80), timeout=ANSWER_SECONDS) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {url.netloc}\r\n\r\n".encode())
-        while chunk := connection.recv(ANSWER_BYTES):
-            answer += chunk
-            if len(answer) > ANSWER_BYTES or time.monotonic() > end:
-                raise OSError(f"no end after {len(answer):,} bytes")
-    return answer.partition(b"\r\n\r\n")[2]
+    return "ministack" if health.get("auth") == "enabled" else "open"  # pyright: ignore[reportUnknownMemberType]

@@ -4,6 +4,7 @@ After `rm -rf .local` nobody could stop it any more, and it would still know wha
 Usage: python emulator_process.py DESCRIPTOR, the open file.
 """
 
+import json
 import os
 import sys
 import threading
@@ -35,5 +36,7 @@ def _end_without(record: int) -> None:
 
 if __name__ == "__main__":
     iam.parse_qs = sts.parse_qs = _escaped
-    threading.Thread(target=_end_without, args=(int(sys.argv.pop()),), daemon=True).start()
+    record = int(sys.argv.pop())
+    os.write(record, json.dumps({"pid": os.getpid()}).encode())  # nobody could find it again where the disk is full
+    threading.Thread(target=_end_without, args=(record,), daemon=True).start()
     main()

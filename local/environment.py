@@ -10,9 +10,8 @@ from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
 from local.emulator import ensure_running, started_after
 from local.launchers import CHOICE, IGNORE_PATH, STAND_IN, place_aws_plugin, place_cli, place_language_host
-from local.locks import exclusive
+from local.locks import setting_up
 
-SET_UP_SECONDS = 600.0
 NO_PROXY = ("no_proxy", "NO_PROXY")  # some programs read the one, some the other
 USERS = "USERS_"  # before the names of the user's own variables, for `make profile` and commands inside `make shell`
 # The emulator needs nothing of these files, and a fault in one stops every AWS client.
@@ -68,7 +67,7 @@ def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[st
     user |= {name: users_own(user, name) for name in AWS_FILES}
     if user_pulumi_home(user).resolve() == checkout.pulumi_home.resolve():  # in `make shell`
         user["PULUMI_HOME"] = user.get(f"{USERS}PULUMI_HOME", "")
-    with exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS):
+    with setting_up(checkout):
         cli = find_cli(checkout, user)
         place_cli(checkout, cli)
         place_language_host(checkout, cli, user)

@@ -3,13 +3,20 @@
 import fcntl
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from local import LocalError
+from local.checkout import Checkout
 from local.console import say
 
 POLL_SECONDS = 0.1
+SET_UP_SECONDS = 600.0
+
+
+def setting_up(checkout: Checkout) -> AbstractContextManager[None]:
+    """Hold the lock of what is made ready in a checkout: its files, and which emulators run."""
+    return exclusive(checkout.state / "lock", "the set-up of this checkout", timeout=SET_UP_SECONDS)
 
 
 @contextmanager

@@ -34,12 +34,6 @@ class PythonLanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Tell the version."""
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def GetRequiredPackages(
-        self, request: proto.GetRequiredPackagesRequest, context: grpc.ServicerContext
-    ) -> proto.GetRequiredPackagesResponse:
-        """Name no plugins to install beforehand: the engine finds the one it needs when a resource asks for it."""
-        return proto.GetRequiredPackagesResponse()
-
     def RunPlugin(
         self, request: proto.RunPluginRequest, context: grpc.ServicerContext
     ) -> Iterator[proto.RunPluginResponse]:
@@ -60,10 +54,6 @@ class PythonLanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         from local.plugins.program import run  # noqa: PLC0415 - the SDK: of two hosts a command, one runs a program
 
         return contextvars.copy_context().run(run, request)
-
-    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """Let the program end by itself: the engine stops answering it."""
-        return Empty()
 
 
 def _python(info: proto.ProgramInfo, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import grpc
 from pulumi import log
@@ -42,7 +42,6 @@ def run(request: proto.RunRequest) -> proto.RunResponse:
     sys.path.insert(0, str(folder))
     loop = asyncio.new_event_loop()
     loop.set_default_executor(ThreadPoolExecutor(max_workers=max(request.parallel, 1) * THREADS_PER_PARALLEL))
-    loop.set_exception_handler(_quiet_when_disconnected)
     try:
         loop.run_until_complete(run_in_stack(partial(_run_program, folder)))
     except RunError as error:
@@ -86,11 +85,3 @@ def _own_frames() -> str:
     own = (n for n, file in enumerate(files) if file.startswith(program) and not file.startswith(ours))
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[next(own, 0) :])]
     return "".join([*lines, *traceback.format_exception_only(kind, value)])
-
-
-def _quiet_when_disconnected(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
-    """Stop on a lost engine; report anything else."""
-    if isinstance(details.get("exception"), grpc.RpcError):
-        loop.stop()
-    else:
-        loop.default_exception_handler(details)

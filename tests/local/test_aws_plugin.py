@@ -587,9 +587,9 @@ def test_bad_pgp_key_leaves_a_recorded_key(engine, iam):
 
 
 def test_create_that_fails_half_way_is_recorded(plugin, account, proxy):
-    plugin.configure(account, proxy.url, maxRetries=0)
-    proxy.plan("GetRole", Fault.THROTTLE)
-    with refused("creating IAM Role (role-1)", "GetRole, Throttling") as errors:
+    plugin.configure(account, proxy.url)
+    proxy.plan("GetRole", Fault.DENY)
+    with refused("creating IAM Role (role-1)", "GetRole, AccessDenied") as errors:
         plugin.make(ROLE, name="role-1", assumeRolePolicy=TRUST)
     created = recorded(errors[0])
     assert created

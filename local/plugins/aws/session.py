@@ -24,7 +24,7 @@ OFFICIAL: Final = (
 PLAIN_KEYS: Final = frozenset({"region", "accessKey", "secretKey"})
 # The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
 JSON_KEYS: Final = frozenset(
-    {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "maxRetries", "s3UsePathStyle"}
+    {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints"}
     | {"skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
 )
 # The engine or the SDK adds these to every provider's inputs.
@@ -65,7 +65,6 @@ class Account:
     session: Session
     region: str
     endpoints: dict[str, str]
-    attempts: int
     default_tags: dict[str, str]
     clients: dict[str, Any] = field(default_factory=dict[str, Any])
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,7 +88,7 @@ class Account:
 
     def _made(self, service: str) -> Any:  # noqa: ANN401 - as `client`
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": self.attempts},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             proxies={},  # a proxy of the environment must not carry loopback traffic elsewhere
@@ -130,7 +129,6 @@ def connect(raw: Properties) -> Account:
         session=_session(config["accessKey"], config["secretKey"]),
         region=config.get("region", DEFAULT_REGION),
         endpoints=endpoints,
-        attempts=1 + config["maxRetries"] if "maxRetries" in config else ATTEMPTS,
         default_tags=config.get("defaultTags", {}).get("tags") or {},
     )
     for role in config.get("assumeRoles", []):
