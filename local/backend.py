@@ -33,7 +33,7 @@ def recover(checkout: Checkout, stack: str) -> None:
         stack: whose locks are reported and whose state and history are read.
     """
     backend = checkout.stacks / ".pulumi"
-    for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json"):
+    for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json*"):  # also one that was never renamed
         _check_lock(checkout, stack, lock)
     if _has_ended(checkout, ANY_RUN):
         for file in backend.rglob("*.tmp"):
