@@ -52,7 +52,9 @@ def parser_of(command: str | None) -> argparse.ArgumentParser:
         if name not in WITHOUT_STACK:
             own.add_argument("-s", "--stack", required=True, metavar="NAME", help="name of the stack")
         if name == command:
-            import_module(f"tools.commands.{name}").add_arguments(own)
+            module = import_module(f"tools.commands.{name}")
+            if hasattr(module, "add_arguments"):
+                module.add_arguments(own)
     return parser
 
 

@@ -1,7 +1,6 @@
 """The handover: the config text works as it is, and is written without touching what is not ours."""
 
 import os
-import re
 import stat
 from pathlib import Path
 
@@ -81,19 +80,18 @@ class TestHandover:
     @pytest.mark.parametrize(
         ("broken", "why"),
         [
-            ("[profile a]\n[profile a]\n", "line 2 repeats"),
-            ("[profile a]\nregion = x\nregion = y\n", "line 3 repeats"),
-            ("region = secret\n", "line 1 is neither"),
-            ("[profile a]\naws_secret_access_key secret\n", "line 2 is neither"),
-            ("[a]\ns3 =\n  secret\n", "s3 in .a. is no list"),
+            ("[profile a]\n[profile a]\n", "line 2"),
+            ("[profile a]\nregion = x\nregion = y\n", "line 3"),
+            ("region = secret\n", "line 1"),
+            ("[profile a]\naws_secret_access_key secret\n", "line 2"),
+            ("[a]\ns3 =\n  secret\n", "a value that is no list of name = value"),
         ],
     )
     def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken, why):
         (deployed.path / "broken").write_text(broken)
         done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)
         assert done.returncode == 1
-        why = rf"^error: AWS tools refuse all of broken: {why} .*\. Correct that, and"
-        assert re.search(why, done.stderr, re.MULTILINE)
+        assert f"error: AWS tools refuse all of broken, because of {why}. Correct that, and" in done.stderr
         assert "secret" not in done.stderr
         assert "[profile assume-role-test]" in (deployed.path / "broken").read_text()
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.factories import outputs
 from tools.__main__ import main
 from tools.commands import verify
 from tools.commands.up import how_to_use, table
@@ -49,7 +50,7 @@ def up(tmp_path, monkeypatch, capsys):
         def check_stack(stack, *, wait):
             step(f"prove, {'final' if wait else 'positive checks'}")
             rows = [row(Verdict(next(results)), needs_person=person)]
-            case = SimpleNamespace(outputs=SimpleNamespace(shown={"roleName": "R"}))
+            case = SimpleNamespace(outputs=outputs(shown={"roleName": "R"}, awsConfig=None))
             return verify.Proof(stack=stack, rows=rows, seconds=0, case=case, final_at=final_at)
 
         def recover(_, *, yes):
@@ -179,23 +180,21 @@ def test_after_an_update_that_failed_the_state_is_refreshed_first(up):
 
 
 def test_no_document_and_no_secret_is_among_the_outputs():
-    outputs = {"terms": {}, "readme": "# ...", "roleName": "R", "encryptedSecretAccessKey": "a" * 200}
-    assert list(table(outputs)) == [
-        f"    encryptedSecretAccessKey  {'a' * 100}...",
-        "    roleName                  R",
-    ]
+    shown = {"terms": {}, "readme": "# ...", "roleName": "R", "encryptedSecretAccessKey": "a" * 200}
+    assert list(table(shown)) == [f"    encryptedSecretAccessKey  {'a' * 100}...", "    roleName                  R"]
 
 
 @pytest.mark.parametrize(
-    ("outputs", "words"),
+    ("changes", "words"),
     [
-        ({"awsConfig": "[secret]"}, ["Use the key:", "make profile STACK=s", "aws s3 ls --profile assume-role-s"]),
-        ({"awsConfig": "[secret]", "encryptedSecretAccessKey": "a"}, ["ARGS=encryptedSecretAccessKey | base64 -d"]),
-        ({"awsConfig": "[secret]", "secretLocation": "arn"}, ["The key is kept in secretLocation."]),
-        ({}, ["No access key is active"]),
+        ({}, ["Use the key:", "make profile STACK=s", "aws s3 ls --profile assume-role-s"]),
+        ({"encryptedSecretAccessKey": "a"}, ["ARGS=encryptedSecretAccessKey | base64 -d"]),
+        ({"secretLocation": "arn"}, ["The key is kept in secretLocation."]),
+        ({"awsConfig": None}, ["No access key is active"]),
+        ({"terms": {"unmanaged": "trusted"}}, ["make -s handover STACK=s"]),
     ],
 )
-def test_how_to_use_the_key(outputs, words):
-    text = "\n".join(how_to_use("s", outputs))
+def test_how_to_use_the_key(changes, words):
+    text = "\n".join(how_to_use("s", outputs(**changes)))
     assert [word for word in words if word not in text] == []
-    assert "make profile\n" in "\n".join(how_to_use("dev", {"awsConfig": ""}))
+    assert "make profile\n" in "\n".join(how_to_use("dev", outputs()))

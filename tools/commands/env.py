@@ -9,10 +9,6 @@ from tools.cli import pulumi
 from tools.console import Exit, say
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing beside ``--stack``."""
-
-
 def run(options: argparse.Namespace) -> Exit:
     """Select the stack and print the lines; a stack for real AWS needs none."""
     pulumi(options.stack, "stack", "select")

@@ -13,10 +13,6 @@ from tools.stack import managed_sides, read_config, section
 ROLE_FOR_ITS_USER = ("name", "path", "maxSessionDuration")  # what the user's half needs to know of the role
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing beside ``--stack``."""
-
-
 def run(options: argparse.Namespace) -> Exit:
     """Print the file. It goes to the other party, so it holds no profile, key or tag of this one."""
     config = read_config(options.stack)

@@ -6,10 +6,6 @@ from tools.cli import show
 from tools.console import Exit
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing beside ``--stack``."""
-
-
 def run(options: argparse.Namespace) -> Exit:
     """Run ``pulumi preview`` in front of the user."""
     return Exit.DONE if show(options.stack, "preview", "--diff", *options.arguments, interactive=True) else Exit.FAILED

@@ -4,12 +4,12 @@ Only the lines between this stack's own two marks are written; the rest of the f
 """
 
 import argparse
-import configparser
 import os
 import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from components.iam.names import profile_name
 from local.environment import users_own
@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> Exit:
         say("The key pair is still missing: the stack does not hand it out. The file says how to add it.")
     elif warning := overridden(credentials_file(os.environ), text):
         complain(warning)
-    if why := unreadable(read(file)):
-        complain(f"error: AWS tools refuse all of {file}: {why}. Correct that, and the profiles work.")
+    if where := unreadable(file):
+        complain(f"error: AWS tools refuse all of {file}, because of {where}. Correct that, and the profiles work.")
         return Exit.FAILED
     return Exit.DONE
 
@@ -58,23 +58,18 @@ def credentials_file(environment: Mapping[str, str]) -> Path:
     return Path(users_own(environment, "AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
 
 
-def unreadable(text: str) -> str:
-    """Return why AWS tools cannot parse a config file, as a section that it has twice; empty where they can."""
-    parser = configparser.RawConfigParser(default_section="")
+def unreadable(file: Path) -> str | None:
+    """Return where AWS tools cannot parse a config file, as a section that it has twice; None where they can."""
+    from botocore.configloader import load_config  # noqa: PLC0415 - takes 0.2 s, and nothing else here needs it
+    from botocore.exceptions import ConfigParseError  # noqa: PLC0415 - as above
+
     try:
-        parser.read_string(text)
-    except configparser.ParsingError as error:  # its text quotes the line, which may be a secret
-        line = error.lineno if isinstance(error, configparser.MissingSectionHeaderError) else error.errors[0][0]
-        return f"line {line} is neither a section nor name = value"
-    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
-        return f"line {error.lineno} repeats what the file has already"
-    nested = [
-        f"{name} in [{section}] is no list of name = value"
-        for section in parser.sections()
-        for name, value in parser.items(section)
-        if value.startswith("\n") and not all("=" in line for line in value.split("\n")[1:])
-    ]
-    return "; ".join(nested)
+        load_config(str(file))
+    except ConfigParseError as error:
+        cause: Any = cast("dict[str, Any]", error.kwargs)["error"]  # its text quotes the line, which may be a secret
+        line = getattr(cause, "lineno", None) or next((number for number, _ in getattr(cause, "errors", ())), None)
+        return f"line {line}" if line else "a value that is no list of name = value"
+    return None
 
 
 def overridden(credentials: Path, text: str) -> str:

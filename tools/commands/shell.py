@@ -9,10 +9,6 @@ from tools.cli import pulumi
 from tools.console import Exit, complain
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Add nothing beside ``--stack``."""
-
-
 def run(options: argparse.Namespace) -> Exit:
     """Select the stack and start the user's shell."""
     pulumi(options.stack, "stack", "select")

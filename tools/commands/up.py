@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.iam.names import profile_name
 from local.backend import deployment
 from tools.cli import read_json, show
 from tools.console import Exit, complain, say, sentence
 from tools.environment import CHECKOUT, unattended
+
+if TYPE_CHECKING:
+    from tools.stack import Outputs
 
 DOCUMENTS = ("terms", "readme")  # long outputs: of stacks of earlier versions, and for Pulumi Cloud
 LONGEST = 100  # characters of an output that are shown
@@ -95,8 +98,8 @@ def prove(options: argparse.Namespace) -> Exit:
     # A proof that is not final is none for the diagram and the fleet.
     saved = bool(proof.final_at) or verify.save(proof, proof_file(options.stack))
     if proof.case:
-        outputs = proof.case.outputs.shown
-        say("", *table(outputs), "", *how_to_use(options.stack, outputs))
+        outputs = proof.case.outputs
+        say("", *table(outputs.shown), "", *how_to_use(options.stack, outputs))
     say("", proof.summary)
     code = Exit.DONE if proof.lacks_only_a_person else proof.code
     return code if saved else code or Exit.CANNOT_TELL
@@ -110,20 +113,20 @@ def table(outputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {name:<{width}}  {value[:LONGEST]}{'...' if len(value) > LONGEST else ''}"
 
 
-def how_to_use(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
+def how_to_use(stack: str, outputs: "Outputs") -> Iterator[str]:
     """Yield the commands with which a person uses the key."""
     suffix = "" if stack == "dev" else f" STACK={stack}"
-    if "userArn" not in outputs:
+    if "user" not in outputs.managed:
         yield "The other party makes the user. It deploys its half with the settings that this prints:"
         yield f"    make -s handover{suffix}"
         return
-    if "awsConfig" not in outputs:
+    if outputs.aws_config is None:
         yield "No access key is active, so nobody can use the role with the user's key."
         return
-    if "encryptedSecretAccessKey" in outputs:
+    if outputs.encrypted_secret_access_key:
         yield "The key's secret is encrypted. The owner of the PGP key reads it:"
         yield f"    make -s outputs{suffix} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
-    elif "secretLocation" in outputs:
+    elif outputs.secret_location:
         yield "The key is kept in secretLocation. A person who may read that adds it to the profile."
     yield "Use the key:"
     yield f"    make profile{suffix}"
