@@ -63,6 +63,7 @@ PYTEST_faults := -q tests/faults/matrix.py tests/faults/kills.py tests/faults/tr
 PYTEST_bench := -q -p tests.conftest $(if $(FLEET),bench/fleet.py,bench/bench.py)
 fuzz: override FUZZ := $(or $(FUZZ),2000)
 $(TESTS): export PYTEST_ADDOPTS := $(value ARGS)
+$(TESTS): export PYTHONDONTWRITEBYTECODE :=
 $(TESTS): .venv/developer
 	@$(RUN) local.cli
 	@$(RUN) pytest $(PYTEST_$@)

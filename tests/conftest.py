@@ -295,20 +295,29 @@ def secrets_provider():
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory, emulator, secrets_provider):
+def packages(tmp_path_factory):
+    """Return a folder with the packages of the project, compiled."""
+    folder = tmp_path_factory.mktemp("packages")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / name)
+    compileall.compile_dir(folder, quiet=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(packages, tmp_path_factory, emulator, secrets_provider):
     """Return the folder of a project whose stack is made and whose accounts are missing: every project is its copy."""
     folder = tmp_path_factory.mktemp("template")
     for name in PROGRAM:
         shutil.copy2(ROOT / name, folder / name)
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, folder / name)
-        compileall.compile_dir(folder / name, quiet=1)
-    make_environment(folder / ".venv")
+    shutil.copytree(packages, folder, dirs_exist_ok=True, copy_function=copy)
+    make_environment(environment := tmp_path_factory.mktemp("environment"))
+    (folder / ".venv").symlink_to(environment)
     config = {"pulumi:disable-default-providers": ["aws"], "assume-role:endpoint": emulator}
     (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}, sort_keys=False))
-    environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
+    prepared = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
     command = ("pulumi", "stack", "change-secrets-provider", secrets_provider, "--stack", STACK, "--non-interactive")
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, env=prepared, check=True, capture_output=True)
     return folder
 
 
@@ -342,12 +351,17 @@ def fast_python(tmp_path_factory):
         server.stdin.close()
 
 
+def copy(source: str, target: str) -> None:
+    """Copy a file with its dates; what Python has compiled is never written in place, and so need not be copied."""
+    (os.link if source.endswith(".pyc") else shutil.copy2)(source, target)
+
+
 @pytest.fixture(scope="session")
 def make_project(template, emulator, shared, fast_python):
     """Return a function that copies the project, with a stack that is not deployed, into a folder."""
 
     def make(folder, accounts):
-        shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(template, folder, symlinks=True, dirs_exist_ok=True, copy_function=copy)
         # Once more: the plugins are those of this folder, and the emulator loads its state.
         environment = prepare(Checkout(folder), STACK, emulator, os.environ | {"PLUGIN": AWS_PLUGIN})
         project = Project(folder, accounts, emulator, environment | shared | fast_python)

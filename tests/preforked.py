@@ -22,6 +22,7 @@ import sys
 
 OWN = ("components", "local", "tests", "tools")
 LOADED = ("components.package", "components.relationship", "local.plugins.language_host", "local.plugins.program")
+SERVICES = ("iam", "s3", "secretsmanager", "ssm", "sts")
 READY = b"ready\n"
 NONE_ENDED = (0, 0)
 STANDARD = (0, 1, 2)
@@ -58,8 +59,16 @@ def serve(address: str) -> dict | None:
     import gc
     import select
     from contextlib import suppress
+    from functools import cache
     from importlib import import_module
 
+    import botocore.session
+
+    # AWS's descriptions of its services are read once.
+    botocore.session.create_loader = cache(botocore.session.create_loader)
+    keys = {"aws_access_key_id": "-", "aws_secret_access_key": "-", "region_name": "us-east-1"}
+    for service in SERVICES:
+        botocore.session.get_session().create_client(service, **keys)
     for name in LOADED:
         import_module(name)
     tools = import_module("tools.__main__")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import FAST_PYTHON, ROOT, copy
 from tools.commands.fleet import key_age
 from tools.console import Exit
 from tools.proof.saved import Proof
@@ -24,10 +24,9 @@ def enter(stack):
 
 
 @pytest.fixture
-def fleet(tmp_path):
+def fleet(packages, fast_python, tmp_path):
     """Return a function that makes a folder of scripted stacks and starts a fleet on them."""
-    for name in ("components", "local", "tools"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(packages, tmp_path, dirs_exist_ok=True, copy_function=copy)
     with (tmp_path / "tools/environment.py").open("a") as environment:
         environment.write(SCRIPTED)
 
@@ -39,7 +38,8 @@ def fleet(tmp_path):
             content = {"config": {f"assume-role:{key}": value for key, value in config.items()}}
             (tmp_path / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
             (tmp_path / f"{stack}.sh").write_text(script)
-        command = [ROOT / ".venv/bin/python", "-m", "tools", "fleet", *words]
+        python = fast_python.get(FAST_PYTHON, ROOT / ".venv/bin/python")
+        command = [python, "-m", "tools", "fleet", *words]
         return subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     return start

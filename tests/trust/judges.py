@@ -143,19 +143,16 @@ class Emulator:
         )
 
 
-def second_opinion(
-    folder: Path, asked: Sequence[Case], change: Callable[[Any], Any] = lambda trust: trust
-) -> list[bool]:
-    """Return whether each case is let in, says the evaluator that is installed in a folder; one process judges all.
+def second_opinion(folder: Path, asked: Sequence[tuple[Case, Any]]) -> list[bool]:
+    """Return whether the evaluator that is installed in a folder lets each caller in; one process judges all.
 
     Args:
         folder: where it is installed.
-        asked: the cases.
-        change: what is done to each trust policy before.
+        asked: the cases, each with the trust policy that decides.
     """
     done = subprocess.run(
         ["node", Path(__file__).with_name("second_opinion.cjs"), folder],
-        input=json.dumps([_simulation(case, change(case.deployed.trusting_role.trust_policy)) for case in asked]),
+        input=json.dumps([_simulation(case, trust) for case, trust in asked]),
         capture_output=True,
         text=True,
         check=False,

@@ -38,7 +38,17 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.shows)
 
 @pytest.fixture(scope="module")
 def opinions(evaluator):
-    return dict(zip((case.shows for case in CASES), second_opinion(evaluator, CASES), strict=True))
+    """Return the second opinion on each case, by the fault in its trust policy; None: without one."""
+    asked = [(case, fault) for fault in (None, *FAULTS) for case in CASES]
+    answers = iter(second_opinion(evaluator, [(case, with_fault(case, fault)) for case, fault in asked]))
+    return {fault: [next(answers) for _ in CASES] for fault in (None, *FAULTS)}
+
+
+def with_fault(case, fault):
+    policy = copy.deepcopy(case.deployed.trusting_role.trust_policy)
+    if fault:
+        FAULTS[fault](policy["Statement"][0])
+    return policy
 
 
 @each_case
@@ -52,9 +62,8 @@ def test_the_emulator(case, emulated):
     assert emulated.lets_in(case) is answer("emulator", case)
 
 
-@each_case
-def test_the_second_opinion(case, opinions):
-    assert opinions[case.shows] is answer("second opinion", case)
+def test_the_second_opinion(opinions):
+    assert unexplained("second opinion", CASES, opinions[None]) == []
 
 
 def test_no_case_is_there_twice():
@@ -79,13 +88,8 @@ def test_every_setting_lets_in_and_keeps_out(setting):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_trust_policy_is_noticed(fault, evaluator):
-    def faulty(policy):
-        policy = copy.deepcopy(policy)
-        FAULTS[fault](policy["Statement"][0])
-        return policy
-
-    assert unexplained("second opinion", CASES, second_opinion(evaluator, CASES, faulty))
+def test_a_faulty_trust_policy_is_noticed(fault, opinions):
+    assert unexplained("second opinion", CASES, opinions[fault])
 
 
 def _change(statement, key, operator):
