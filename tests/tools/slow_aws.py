@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from components.iam.documents import assume_policy, trust_policy
 from components.iam.owner import OWNER_TAG
-from tools.aws.propagation import Delay, Retries
+from tools.aws.propagation import Delay
 from tools.proof.case import Case
 from tools.stack import Outputs
 
@@ -178,16 +178,8 @@ class SlowCase(Case):
 
 
 def case_of(aws: SlowAws, delay: Delay) -> SlowCase:
-    retries = Retries(seconds=120, report=aws.said.append, clock=lambda: aws.now, sleep=aws.sleep)
-    return SlowCase(
-        stack="test",
-        outputs=OUTPUTS,
-        config={},
-        retries=retries,
-        delay=delay,
-        secrets={"1": SecretStr("s")},
-        aws=aws,
-    )
+    secrets = {"1": SecretStr("s")}
+    return SlowCase(stack="test", outputs=OUTPUTS, config={}, delay=delay, secrets=secrets, aws=aws)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from tests.factories import KEY, OLD_KEY, SECRET, TRUSTED, TRUSTING, outputs, trust
 from tools.commands import diagram
 from tools.console import StackError
-from tools.proof.saved import Proof, read_proof
+from tools.proof.report import Proof, read_proof
 
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REPORT = {

@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import FAST_PYTHON, ROOT, copy
 from tools.commands.fleet import key_age
 from tools.console import Exit
-from tools.proof.saved import Proof
+from tools.proof.report import Proof
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 # Instead of preparing a stack and running its command, a process runs the script that has the stack's name.

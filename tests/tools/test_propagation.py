@@ -3,20 +3,20 @@
 import functools
 import math
 import re
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.tools.slow_aws import DATED, EPOCH, FACTS, KEY, RIGHT, Change, SlowAws, case_of, fails, in_text
+from tests.tools.slow_aws import DATED, EPOCH, FACTS, KEY, RIGHT, Change, SlowAws, case_of, in_text
 from tools import cli
 from tools.aws.propagation import Delay
-from tools.commands import verify
-from tools.console import FailedError, StackError
+from tools.console import StackError
 from tools.engine import Update, change_time, last_change
-from tools.proof.case import Check, Mfa, Row, Verdict, overall, proven, unknown
+from tools.proof.case import Check
+from tools.proof.checks import all_checks
+from tools.proof.report import Proof, Row, Verdict, proven, unknown
 from tools.proof.run import SETTLED, prove
 from tools.proof.works import positive_checks
 
@@ -45,7 +45,8 @@ def relationship(seed: int) -> tuple[SlowAws, datetime | None]:
 
 
 def delay_of(aws: SlowAws, **more: Any) -> Delay:
-    return Delay(**{"seconds": 120.0, "clock": lambda: aws.now, "sleep": aws.sleep, "today": aws.today, **more})
+    given = {"clock": lambda: aws.now, "sleep": aws.sleep, "today": aws.today, "report": aws.said.append, **more}
+    return Delay(**{"seconds": 120.0, "timeout": 120.0, **given})
 
 
 def proof_of(aws: SlowAws, changed: datetime | None, **more: Any) -> dict[str, Verdict]:
@@ -53,8 +54,12 @@ def proof_of(aws: SlowAws, changed: datetime | None, **more: Any) -> dict[str, V
     delay = delay_of(aws, **more)
     delay.changed(changed)
     case = case_of(aws, delay)
-    rows = prove(case, verify.all_checks(case))
-    return {"all": overall(rows), **{row.check: row.verdict for row in rows}}
+    rows = prove(case, all_checks(case))
+    return {"all": report_of(rows).verdict, **{row.check: row.verdict for row in rows}}
+
+
+def report_of(rows: list[Row]) -> Proof:
+    return Proof(stack="test", time=EPOCH, rows=tuple(rows))
 
 
 @functools.cache
@@ -65,15 +70,15 @@ def settled(truth: tuple[tuple[str, Any], ...]) -> dict[str, Verdict]:
     return said
 
 
-def falsehoods(seed: int, *, seconds: float = 120.0, longest: float = math.inf) -> list[str]:
+def falsehoods(seed: int, *, seconds: float = 120.0, timeout: float = 120.0) -> list[str]:
     """Return where a proof is wrong."""
     aws, changed = relationship(seed)
-    said = proof_of(aws, changed, seconds=seconds, longest=longest)
+    said = proof_of(aws, changed, seconds=seconds, timeout=timeout)
     so = settled(tuple(aws.truth().items()))
     return [
         f"seed {seed}: {check} is {said[check]}, and is to be {so[check]}: {in_text(aws.truth())}"
         for check in said
-        if said[check] is not so[check] and (said[check] in SETTLED or longest > seconds)
+        if said[check] is not so[check] and (said[check] in SETTLED or timeout >= seconds)
     ]
 
 
@@ -88,7 +93,7 @@ def test_the_same_relationships_fool_a_proof_that_does_not_wait():
 
 
 def test_a_proof_that_may_not_wait_says_nothing_false():
-    assert [error for seed in range(0, RUNS, 10) for error in falsehoods(seed, longest=20.0)] == []
+    assert [error for seed in range(0, RUNS, 10) for error in falsehoods(seed, timeout=20.0)] == []
 
 
 # One by one
@@ -108,7 +113,7 @@ def proof_at(aws: SlowAws, changed: float | None, **more: Any) -> dict[str, Row]
     if changed is not None:
         delay.changed(EPOCH + timedelta(seconds=changed))
     case = case_of(aws, delay)
-    return {row.check: row for row in prove(case, verify.all_checks(case))}
+    return {row.check: row for row in prove(case, all_checks(case))}
 
 
 HOLDS = {Verdict.PROVEN, Verdict.WARNING}
@@ -142,8 +147,8 @@ def test_a_quiet_stack_is_queried_once():
 
 def test_a_proof_that_may_not_wait_says_at_once_when_to_run_it_again():
     aws = slow(**{"role's policy": ("s3", "s3 and iam", 1050.0)})
-    rows = proof_at(aws, 995.0, longest=60.0)
-    assert overall(list(rows.values())) is Verdict.UNKNOWN
+    rows = proof_at(aws, 995.0, timeout=60.0)
+    assert report_of([*rows.values()]).verdict is Verdict.UNKNOWN
     assert rows["not allowed"].observed == "could not tell yet: iam:ListUsers refused 3 times"
     assert re.search(r"Run it again after 00:18:3\d UTC$", rows["not allowed"].advice)
     assert aws.now < 1020
@@ -159,7 +164,7 @@ def test_after_an_update_what_must_work_is_proven_at_once_and_the_proof_says_whe
     assert 1007 < aws.now < 1020
 
 
-@pytest.mark.parametrize("mfa", [Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456"), None])
+@pytest.mark.parametrize("mfa", [{"SerialNumber": "arn:aws:iam::444455556666:mfa/phone", "TokenCode": "123456"}, {}])
 @pytest.mark.parametrize("kind", ["reads", "writes"])
 def test_a_check_runs_again_after_the_delay_but_for_a_code_of_mfa_and_what_writes(kind, mfa):
     aws, moments = slow(), list[float]()
@@ -200,25 +205,6 @@ def test_dates_of_aws_are_compared_with_its_own_clock():
     delay.read_clock({"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 31 Dec 2025 23:57:00 GMT"}}})
     delay.changed(EPOCH - timedelta(seconds=190), by_aws=True)
     assert delay.until == 110.0
-
-
-@pytest.mark.parametrize(("fits_at", "moments"), [(0, [0]), (16, [0, 100.01]), (1e6, [0, 100.01])])
-@pytest.mark.parametrize("error", [fails("NoSuchEntity"), FailedError("gone")])
-def test_what_does_not_fit_is_final_only_after_the_delay(fits_at, moments, error):
-    aws, called = SlowAws(Random(0)), list[float]()  # noqa: S311 - no secret
-    delay = delay_of(aws, until=100.0)
-
-    def call():
-        called.append(aws.now)
-        if aws.now < fits_at:
-            raise error
-        return "fits"
-
-    with pytest.raises(type(error)) if fits_at > delay.until else nullcontext():
-        assert delay.ask_twice(call, aws.said.append) == "fits"
-    assert called == pytest.approx(moments)
-    assert all("until 00:01:41 UTC" in text for text in aws.said)
-    assert len(aws.said) == len(moments) - 1
 
 
 # What the stack's updates tell

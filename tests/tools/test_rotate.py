@@ -10,8 +10,10 @@ import select
 import signal
 import subprocess
 import threading
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,21 +31,20 @@ from tests.proxy import Fault
 from tools.__main__ import main
 from tools.aws.callers import Caller
 from tools.aws.keys import AccessKey
-from tools.aws.propagation import Retries
+from tools.aws.propagation import Delay
 from tools.commands import rotate
 from tools.commands.rotate import Stack, look
 from tools.console import FailedError, StackError, UnfinishedError
 from tools.engine import Change, State, state_of
 from tools.proof.case import Case
 from tools.rotation import trial
-from tools.rotation.steps import Options, Situation, Step, describe, next_label, next_step, others
+from tools.rotation.steps import Situation, Step, describe, next_label, next_step, others
 from tools.rotation.trial import prove, try_new_key
 from tools.stack import Outputs, declared_keys
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 LONG_AGO = NOON - 30 * DAY
-OPTIONS = Options(stack="x")
 PROMPT = "[y/N] "
 BOUND_SECONDS = 300.0
 
@@ -71,7 +72,7 @@ def unknown(last_used: datetime | None = None) -> AccessKey:
 
 def situation(*keys: AccessKey, undeployed: str = "", **more: Any) -> Situation:
     declared = {key.label: key.declared for key in keys if key.declared} | dict.fromkeys(undeployed, "Active")
-    return Situation(declared=declared, keys=keys, **more)  # type: ignore[arg-type]
+    return Situation(stack="x", declared=declared, keys=keys, **more)  # type: ignore[arg-type]
 
 
 def said(step: Step) -> str:
@@ -105,7 +106,7 @@ STEPS = {
 
 @pytest.mark.parametrize(("stands", "title", "declared"), STEPS.values(), ids=STEPS)
 def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
-    step = next_step(stands, OPTIONS, now=NOON)
+    step = next_step(stands, now=NOON)
     assert step.title.startswith(title)
     assert said(step) == declared
     assert step.needs_hand_over == title.startswith("Make")
@@ -132,24 +133,22 @@ def test_the_next_step(stands: Situation, title: str, declared: str) -> None:
 )
 def test_what_only_a_person_can_decide(stands, words):
     with pytest.raises(FailedError, match=words):
-        next_step(stands, OPTIONS, now=NOON)
+        next_step(stands, now=NOON)
 
 
 def test_a_key_that_the_state_does_not_know_is_recovered_by_make_up_or_deleted_by_a_person():
     with pytest.raises(FailedError) as stopped:
-        next_step(situation(key("1"), unknown=(unknown(),)), OPTIONS, now=NOON)
+        next_step(situation(key("1"), unknown=(unknown(),)), now=NOON)
     assert "\n  make up STACK=x\n" in str(stopped.value)
     assert "\n  aws iam delete-access-key --access-key-id AKIAX1 " in str(stopped.value)
 
 
 def test_what_the_outputs_do_not_know_yet_is_deployed_to_its_end_first():
     """The state has key 2, made by a deployment that failed elsewhere: it is nobody else's, and the outputs are old."""
-    made = next_step(situation(key("1"), key("2"), recorded=frozenset({"AKIA1"})), OPTIONS, now=NOON)
+    made = next_step(situation(key("1"), key("2"), unrecorded=True), now=NOON)
     assert (made.title, said(made), made.last) == ("Finish the last deployment", "1 Active, 2 Active", False)
-    deleted = next_step(situation(key("2"), recorded=frozenset({"AKIA1", "AKIA2"})), OPTIONS, now=NOON)
+    deleted = next_step(situation(key("2"), unrecorded=True), now=NOON)
     assert (said(deleted), deleted.last) == ("2 Active", True)
-    same = frozenset({"AKIA1", "AKIA2"})
-    assert next_step(situation(key("1"), key("2"), recorded=same), OPTIONS, now=NOON).title.startswith("Make key 1")
 
 
 # Its own change and nothing else
@@ -185,7 +184,7 @@ PARAMETER, VERSION = "ssm/parameter:Parameter", "secretsmanager/secretVersion:Se
     ],
 )
 def test_its_own_change_and_what_hangs_on_it_is_deployed(stands, own):
-    assert others(own, next_step(stands, OPTIONS, now=NOON), stands) == []
+    assert others(own, next_step(stands, now=NOON), stands) == []
 
 
 @pytest.mark.parametrize(
@@ -210,7 +209,7 @@ def test_its_own_change_and_what_hangs_on_it_is_deployed(stands, own):
     ],
 )
 def test_any_other_change_is_named(stands, other):
-    assert others([other], next_step(stands, OPTIONS, now=NOON), stands) == [other]
+    assert others([other], next_step(stands, now=NOON), stands) == [other]
 
 
 def test_the_state_tells_its_keys_and_what_was_begun():
@@ -253,12 +252,12 @@ def test_a_key_that_was_used_lately_is_not_deleted(declared, last_used, created,
         created=created,
         last_used=last_used,
     )
-    options = Options(stack="x", quiet=timedelta(hours=hours))
+    step = partial(next_step, situation(old, key("2")), now=NOON, quiet=timedelta(hours=hours))
     if again_after is None:
-        assert next_step(situation(old, key("2")), options, now=NOON).title == "Delete key 1 (AKIA1)"
+        assert step().title == "Delete key 1 (AKIA1)"
     else:
         with pytest.raises(UnfinishedError, match=f"run this again after {again_after}"):
-            next_step(situation(old, key("2")), options, now=NOON)
+            step()
 
 
 def test_no_situation_at_all_loses_the_last_working_key():
@@ -272,7 +271,7 @@ def test_no_situation_at_all_loses_the_last_working_key():
         if not stand.declared:
             continue  # the program refuses an empty list
         try:
-            step = next_step(stand, OPTIONS, now=NOON)
+            step = next_step(stand, now=NOON)
         except (FailedError, UnfinishedError):
             continue
         steps += 1
@@ -290,9 +289,9 @@ def test_the_label_of_the_new_key():
     assert next_label(["1"]) == "2"
     assert next_label(["7", "10"]) == "11"
     assert next_label(["blue"]) == "1"
-    assert next_step(situation(key("1")), Options(stack="x", label="green"), now=NOON).title == "Add key green"
+    assert next_step(situation(key("1")), now=NOON, label="green").title == "Add key green"
     with pytest.raises(FailedError, match="Choose another label"):
-        next_step(situation(key("1")), Options(stack="x", label="1"), now=NOON)
+        next_step(situation(key("1")), now=NOON, label="1")
 
 
 def test_labels_may_be_numbers_and_the_status_may_be_left_out():
@@ -325,6 +324,11 @@ def outputs(**changes: Any) -> Outputs:
     return factories.outputs(**{**secrets, **changes})
 
 
+def stack_of(outputs: Outputs, config: dict[str, Any], state: State, **options: Any) -> Stack:
+    asked = Namespace(**{"stack": "x", "yes": True, "quiet_hours": timedelta(), "label": None, **options})
+    return Stack(options=asked, outputs=outputs, config=config, state=state)
+
+
 def test_what_aws_tells_of_the_keys_is_taken_in():
     deployed = {
         "10": {"id": "AKIA1EXAMPLE00000001", "status": "Active"},
@@ -332,7 +336,7 @@ def test_what_aws_tells_of_the_keys_is_taken_in():
     }
     held = tuple(AccessKey(label=label, id=one["id"], deployed=one["status"]) for label, one in deployed.items())  # type: ignore[arg-type]
     config = {"accessKeys": [{"label": 9, "status": "Inactive"}]}
-    stack = Stack(outputs(accessKeys=deployed), config, State(keys=held, interrupted=frozenset({"11"})))
+    stack = stack_of(outputs(accessKeys=deployed), config, State(keys=held, interrupted=frozenset({"11"})))
     iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(iam) as stub:
         ids = ("AKIA2EXAMPLE00000002", "AKIA3EXAMPLE00000003")
@@ -359,9 +363,6 @@ def test_what_aws_tells_of_the_keys_is_taken_in():
     assert (stands.interrupted, stands.unrecorded) == ({"11"}, False)
 
 
-STACK = Stack(outputs(), {}, State(keys=()))
-
-
 def test_no_is_nothing_written(monkeypatch):
     written: list[object] = []
     monkeypatch.setattr(rotate, "declare_keys", lambda _, *given: written.append(given))
@@ -369,7 +370,7 @@ def test_no_is_nothing_written(monkeypatch):
     monkeypatch.setattr(rotate, "agreed", lambda *_, **__: False)
     stands = situation(key("1"))
     with pytest.raises(UnfinishedError, match="Nothing was changed"):
-        rotate.take(next_step(stands, OPTIONS, now=NOON), stands, STACK, OPTIONS, iam=None)
+        rotate.take(next_step(stands, now=NOON), stands, stack_of(outputs(), {}, State(keys=())), iam=None)
     ((declared, flag, file),) = written
     assert (declared, flag) == ({"1": "Active", "2": "Active"}, "--config-file")
     assert not Path(file).exists()  # a copy, for the preview
@@ -386,7 +387,7 @@ def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(deployed, 
     )
     config = {"accessKeys": [{"label": "1", "status": "Inactive"}, {"label": "2"}]}
     known = {key.label: {"id": key.id, "status": key.deployed} for key in held}
-    stack = Stack(outputs(userName="user-2", accessKeys=known), config, State(keys=held))
+    stack = stack_of(outputs(userName="user-2", accessKeys=known), config, State(keys=held))
     written: list[object] = []
 
     def declare(_, declared, *flags):
@@ -397,11 +398,9 @@ def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(deployed, 
     monkeypatch.setattr(rotate, "declare_keys", declare)
     monkeypatch.setattr(rotate, "preview", lambda *_: [])
     monkeypatch.setattr(rotate, "run_visibly", lambda *_: pytest.fail("deployed"))
-    options = Options(stack="x", yes=True, quiet=timedelta())
     stands = look(stack, iam)
-    step = next_step(stands, options, now=datetime.now(UTC))
     with pytest.raises(FailedError, match="it is active again"):
-        rotate.take(step, stands, stack, options, iam)
+        rotate.take(stack.next_step(stands), stands, stack, iam)
     keys = {key["AccessKeyId"]: key["Status"] for key in iam.list_access_keys(**user)["AccessKeyMetadata"]}
     assert keys == {old: "Active", new: "Active"}
     assert written == [{"2": "Active"}, {"1": "Inactive", "2": "Active"}]  # and taken back
@@ -423,15 +422,15 @@ def test_with_a_store_the_secret_is_read_there(monkeypatch, stored):
     found = outputs(accessKeys=BOTH, secretLocation="arn:aws:ssm:us-east-1:444455556666:parameter/key")
     stands = situation(key("1"), new_key())
     if stored == "AKIA2":
-        try_new_key(stands, found, OPTIONS, NOBODY)
+        try_new_key(stands, found, None, NOBODY)
         assert proven == ["from the store"]
     else:
         with pytest.raises(FailedError, match="holds the key AKIA1"):
-            try_new_key(stands, found, OPTIONS, NOBODY)
+            try_new_key(stands, found, None, NOBODY)
 
 
 def test_a_key_that_aws_has_seen_at_work_needs_no_secret_to_let_the_inactive_one_go():
-    try_new_key(situation(key("1", *INACTIVE), key("2")), outputs(accessKeys=BOTH), OPTIONS, NOBODY)
+    try_new_key(situation(key("1", *INACTIVE), key("2")), outputs(accessKeys=BOTH), None, NOBODY)
 
 
 def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(emulator, accounts, aws_client):
@@ -444,8 +443,7 @@ def test_a_key_is_proven_only_if_it_is_the_users_and_can_assume_the_role(emulato
     def tried(secret=made["SecretAccessKey"], user=user_arn, **terms):
         keys = {"2": {"id": new.id, "status": "Active"}}
         found = outputs(userArn=user, roleArn=role_arn, accessKeys=keys, terms={"endpoint": emulator, **terms})
-        retries = Retries(seconds=0, report=lambda _: None)
-        prove(new, Case(stack="x", outputs=found, config={}, retries=retries, secrets={"2": SecretStr(secret)}))
+        prove(new, Case(stack="x", outputs=found, config={}, delay=Delay(), secrets={"2": SecretStr(secret)}))
 
     with pytest.raises(FailedError, match=r"(?s)AssumeRole.*make verify"):
         tried()

@@ -2,8 +2,6 @@
 
 import json
 
-from tools.proof.case import Check, proven
-
 IDS = [
     "key-1",
     "trust-policy",
@@ -33,8 +31,3 @@ IDS = [
 def test_the_ids_of_a_default_stacks_rows(deployed):
     report = json.loads(deployed.python("-m", "tools", "verify", "--stack", "test", "--json").stdout)
     assert [row["id"] for row in report["rows"]] == IDS
-
-
-def test_a_check_that_gets_another_name_keeps_its_id():
-    check = Check("limits of the role", "as deployed", lambda _: proven("as deployed"), known_as="roles-limits")
-    assert check.id == "roles-limits"

@@ -19,7 +19,7 @@ from tests.tools.slow_rotation import (
     UsedAws,
 )
 from tools.__main__ import main
-from tools.aws.propagation import Delay, Retries
+from tools.aws.propagation import Delay
 
 COUNT = int(os.environ.get("ROTATIONS") or 100)
 SEED = int(os.environ.get("ROTATION_SEED") or 1)
@@ -49,7 +49,6 @@ class Rotations:
             "tools.commands.rotate.administrator": lambda *_: ModelCaller(KeyAdministrator(self.aws)),
             "tools.commands.rotate.datetime": SimpleNamespace(now=lambda _: self.aws.today()),
             "tools.rotation.trial.Case": functools.partial(SlowCase, aws=self.aws),
-            "tools.rotation.trial.Retries": functools.partial(Retries, **time),
             "tools.rotation.trial.Delay": delay,
             "tools.commands.rotate.Delay": delay,
             "tools.__main__.complain": self.said.append,

@@ -3,17 +3,16 @@
 import json
 import os
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
 from tests.factories import outputs
 from tools.__main__ import main
-from tools.commands import verify
 from tools.commands.up import how_to_use, table
 from tools.console import StackError
 from tools.environment import Accounts
-from tools.proof.case import Row, Verdict
+from tools.proof import report, stack
+from tools.proof.report import Proof, Row, Verdict
 from tools.recovery import recover as recovery
 
 CLI = """#!/bin/sh
@@ -47,11 +46,11 @@ def up(tmp_path, monkeypatch, capsys):
     ):
         results = iter(proofs)
 
-        def check_stack(stack, *, wait):
+        def prove_stack(name, *, wait):
             step(f"prove, {'final' if wait else 'positive checks'}")
-            rows = [row(Verdict(next(results)), needs_person=person)]
-            case = SimpleNamespace(outputs=outputs(shown={"roleName": "R"}, awsConfig=None))
-            return verify.Proof(stack=stack, rows=rows, seconds=0, case=case, final_at=final_at)
+            row = Row(Verdict(next(results)), needs_person=person)
+            shown = outputs(shown={"roleName": "R"}, awsConfig=None)
+            return Proof(stack=name, time=datetime.now(UTC), rows=(row,), final_at=final_at, outputs=shown)
 
         def recover(_, *, yes):
             step(f"recover{' --yes' * yes}")
@@ -67,8 +66,8 @@ def up(tmp_path, monkeypatch, capsys):
             step("save")
             return saves
 
-        monkeypatch.setattr(verify, "save", save)
-        monkeypatch.setattr(verify, "check_stack", check_stack)
+        monkeypatch.setattr(report, "save", save)
+        monkeypatch.setattr(stack, "prove_stack", prove_stack)
         monkeypatch.setattr(recovery, "recover", recover)
         monkeypatch.setattr("tools.environment.enter", lambda _: Accounts(emulated=emulated))
         (tmp_path / "done").write_text("")
@@ -82,10 +81,6 @@ def up(tmp_path, monkeypatch, capsys):
         return code, (tmp_path / "done").read_text().splitlines(), printed.out + printed.err
 
     return run
-
-
-def row(verdict, *, needs_person=False):
-    return Row(id="c", check="c", expected="e", observed="o", seconds=0, verdict=verdict, needs_person=needs_person)
 
 
 def update(resources, *, minutes=0):

@@ -21,11 +21,14 @@ from components.iam.owner import OWNER_TAG
 from tests.proxy import Fault
 from tools.__main__ import main
 from tools.aws.callers import Caller, key_caller
-from tools.aws.propagation import Retries
+from tools.aws.propagation import Delay
 from tools.commands import verify
 from tools.engine import last_change
-from tools.proof.case import REFUSALS, Case, Granted, Mfa, Row, Verdict, overall, refused
+from tools.proof import stack
+from tools.proof.case import REFUSALS, Case, refused
+from tools.proof.checks import all_checks
 from tools.proof.refused import refusal_checks
+from tools.proof.report import Proof, Row, Verdict
 from tools.proof.run import prove, run_check
 from tools.proof.works import ASSUME, key_checks, session_checks
 from tools.stack import Outputs, read_stack
@@ -98,7 +101,7 @@ def verify_here(relation_as_read, monkeypatch, capsys):
     as_read, config = relation_as_read
 
     def run(*options, outputs=as_read, **configured):
-        monkeypatch.setattr(verify, "read_stack", lambda _: (outputs, {**config, **configured}))
+        monkeypatch.setattr(stack, "read_stack", lambda _: (outputs, {**config, **configured}))
         return main(["verify", "--stack", "test", *options]), capsys.readouterr()
 
     return run
@@ -468,19 +471,17 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
 
 def test_a_report_that_cannot_be_saved_hides_no_failure(monkeypatch):
     for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
-        proof = verify.Proof(stack="test", rows=[a_row(Verdict(verdict))], seconds=0.0)
-        monkeypatch.setattr(verify, "check", lambda _, proof=proof: proof)
+        proof = report_of(Verdict(verdict))
+        monkeypatch.setattr(verify, "prove_stack", lambda _, proof=proof, **__: proof)
         assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
 
 
-def test_a_proof_without_refusals_says_when_they_are_final_and_is_not_saved_as_proven():
-    rows = [a_row(Verdict.PROVEN)]
-    early = verify.Proof(stack="x", rows=rows, seconds=1.0, final_at="14:03:10 UTC")
-    assert early.code == 0
-    assert early.summary == "Stack x works. Refusals are final at 14:03:10 UTC: make verify STACK=x"
-    assert json.loads(early.as_json())["verdict"] == "could not tell"
-    failed = replace(early, rows=[a_row(Verdict.DISPROVEN)])
-    assert (failed.code, json.loads(failed.as_json())["verdict"]) == (1, "disproven")
+def test_a_proof_without_refusals_says_when_they_are_final():
+    early = report_of(Verdict.PROVEN).model_copy(update={"final_at": "14:03:10 UTC"})
+    assert (early.code, early.summary) == (
+        0,
+        "Stack test works. Refusals are final at 14:03:10 UTC: make verify STACK=test",
+    )
 
 
 def test_half_of_an_mfa_sign_in_is_refused(capsys):
@@ -490,10 +491,10 @@ def test_half_of_an_mfa_sign_in_is_refused(capsys):
 
 
 def test_an_interrupt_advises_to_run_it_again(monkeypatch, capsys):
-    def interrupted(_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "check", interrupted)
+    monkeypatch.setattr(verify, "prove_stack", interrupted)
     assert main(["verify", "--stack", "test"]) == 3
     assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
 
@@ -638,8 +639,8 @@ class Time:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def retries(self, seconds: float = 90.0) -> Retries:
-        return Retries(seconds=seconds, report=self.said.append, clock=lambda: self.now, sleep=self.sleep)
+    def delay(self) -> Delay:
+        return Delay(timeout=90.0, report=self.said.append, clock=lambda: self.now, sleep=self.sleep)
 
 
 def clients(aws: Aws) -> dict[tuple[str, str | None], Any]:
@@ -676,21 +677,23 @@ def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **te
             },
         }
     )
-    case = Case(stack="test", outputs=outputs, config={}, retries=time.retries(), secrets={"1": SecretStr("s")})
+    case = Case(stack="test", outputs=outputs, config={}, delay=time.delay(), secrets={"1": SecretStr("s")})
     session: Any = None
     if key:
-        case._holders["1"] = Caller(session=session, endpoint=None, clients=clients(key))  # noqa: SLF001
+        case.callers["1"] = Caller(session=session, endpoint=None, clients=clients(key))
     if role:
-        case.granted = Granted(caller=Caller(session=session, endpoint=None, clients=clients(role)), seconds=3600)
+        case.session = Caller(session=session, endpoint=None, clients=clients(role))
+        case.session_seconds = 3600.0
     return case
 
 
-def a_row(verdict: Verdict) -> Row:
-    return Row(id="c", check="c", expected="e", observed="o", seconds=0, verdict=verdict)
+def report_of(*verdicts: Verdict) -> Proof:
+    rows = tuple(Row(verdict, "o", id="c", check="c", expected="e") for verdict in verdicts)
+    return Proof(stack="test", time=NEVER, rows=rows)
 
 
 def row(case: Case, name: str) -> Row:
-    return run_check(next(check for check in verify.all_checks(case) if check.name == name), case)
+    return run_check(next(check for check in all_checks(case) if check.name == name), case)
 
 
 def administered(case: Case, **answers: list[Any]) -> Case:
@@ -698,7 +701,7 @@ def administered(case: Case, **answers: list[Any]) -> Case:
     session: Any = None
     iam = Aws(**answers)
     for side in ("trusting", "trusted"):
-        case._administrators[side] = Caller(session=session, endpoint=None, clients=clients(iam))  # noqa: SLF001
+        case.callers[f"{side} account"] = Caller(session=session, endpoint=None, clients=clients(iam))
     return case
 
 
@@ -789,10 +792,10 @@ def test_a_session_is_asked_for_with_the_code_of_mfa():
     case = made_up(Time(), key=sts, requireMfa=True, externalId="x-1")
     assert "--mfa-serial arn:aws:iam::444455556666:mfa/NAME --mfa-code CODE" in row(case, ASSUME).advice
     assert sts.calls == []
-    case.mfa = Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456")
+    case.mfa = {"SerialNumber": "arn:aws:iam::444455556666:mfa/phone", "TokenCode": "123456"}
     assert row(case, ASSUME).verdict is Verdict.PROVEN
     ((_, sent),) = sts.calls
-    assert (sent["SerialNumber"], sent["TokenCode"], sent["ExternalId"]) == (case.mfa.serial, "123456", "x-1")
+    assert (sent["SerialNumber"], sent["TokenCode"], sent["ExternalId"]) == (case.mfa["SerialNumber"], "123456", "x-1")
     assert row(case, "session length").observed == "3600 s"  # by AWS's clock, not by this machine's
 
     sts.answers["assume_role"] = [fails("AccessDenied")]
@@ -804,7 +807,7 @@ def test_a_used_up_code_of_mfa_is_neither_waited_for_nor_blamed_on_the_role():
     time = Time()
     message = "MultiFactorAuthentication failed with invalid MFA one time pass code."
     case = made_up(time, key=Aws(assume_role=[fails("AccessDenied", message)]), requireMfa=True)
-    case.mfa = Mfa(serial="arn:aws:iam::444455556666:mfa/phone", code="123456")
+    case.mfa = {"SerialNumber": "arn:aws:iam::444455556666:mfa/phone", "TokenCode": "123456"}
     found = row(case, ASSUME)
     assert (found.verdict, time.now) == (Verdict.UNKNOWN, 0)
     assert "next code" in found.advice
@@ -882,13 +885,13 @@ another-account another-user another-role age-of-key-1"""
 def test_the_ids_of_rows_stay_as_scripts_know_them():
     case = made_up(Time(), externalId="x-1", requireMfa=True, endpoint="http://127.0.0.1:1")
     case.write = True
-    assert [check.id for check in verify.all_checks(case)] == IDS.split()
+    assert [check.id for check in all_checks(case)] == IDS.split()
     closed = case.outputs.access_keys["1"].model_copy(update={"deployed": "Inactive", "label": "old one"})
     outputs = case.outputs.model_copy(update={"access_keys": {"old one": closed}, "access_key_id": None})
-    ids = [check.id for check in verify.all_checks(replace(case, outputs=outputs))]
+    ids = [check.id for check in all_checks(replace(case, outputs=outputs))]
     assert ids[:2] == ["inactive-key-old-one", "active-key"]
     declared = {"accessKeys": [{"label": "old one", "status": "Inactive"}]}
-    assert next(check.id for check in verify.all_checks(replace(case, outputs=outputs, config=declared))) == "state"
+    assert next(check.id for check in all_checks(replace(case, outputs=outputs, config=declared))) == "state"
 
 
 def test_another_call_is_tried_where_the_policy_allows_to_list_users():
@@ -1019,7 +1022,7 @@ def test_an_old_key_is_a_warning_which_does_not_fail(days, verdict):
     found = row(case, "age of key 1")
     assert found.verdict is verdict
     assert found.observed == f"{days} days, last used: 2026-01-02"
-    assert overall([found]) is Verdict.PROVEN
+    assert report_of(found.verdict).verdict is Verdict.PROVEN
     (key,) = case.stack_keys
     assert (key.created, key.last_used) == (created, used)
 
@@ -1045,9 +1048,6 @@ def test_a_key_that_is_gone_has_no_age():
 
 
 def test_disproven_outweighs_what_could_not_be_told():
-    def of(*verdicts):
-        return overall([a_row(verdict) for verdict in verdicts])
-
-    assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.DISPROVEN) is Verdict.DISPROVEN
-    assert of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.WARNING) is Verdict.UNKNOWN
-    assert of(Verdict.PROVEN, Verdict.WARNING, Verdict.NOT_CHECKED) is Verdict.PROVEN
+    assert report_of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.DISPROVEN).verdict is Verdict.DISPROVEN
+    assert report_of(Verdict.PROVEN, Verdict.UNKNOWN, Verdict.WARNING).verdict is Verdict.UNKNOWN
+    assert report_of(Verdict.PROVEN, Verdict.WARNING, Verdict.NOT_CHECKED).verdict is Verdict.PROVEN

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tools.aws.callers import aws_time
 from tools.aws.errors import MAY_PROPAGATE, MFA_FAILED, error_code
-from tools.console import FailedError
+from tools.console import say
 
 Result = TypeVar("Result")
 
@@ -32,51 +32,42 @@ def propagation_seconds(endpoint: str | None) -> float:
     return 0.0 if endpoint else PROPAGATION_SECONDS
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retries:
-    """Repeats calls that must succeed, for a time that they share."""
-
-    seconds: float
-    report: Callable[[str], None]  # tells the person who waits
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    started: list[float] = field(default_factory=list[float])
-
-    def call(self, what: str, call: Callable[[], Result], *, codes: frozenset[str] = MAY_PROPAGATE) -> Result:
-        """Return what ``call`` returns, with growing pauses while AWS refuses it with one of the codes.
-
-        Raises:
-            ClientError: AWS still refused it at the end of the time, or it failed for another reason.
-        """
-        if not self.started:
-            self.started.append(self.clock())
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return call()
-            except ClientError as error:
-                left = self.started[0] + self.seconds - self.clock()
-                if error_code(error) not in codes or MFA_FAILED in str(error) or left <= 0:
-                    raise
-                self.report(f"{what}: {error_code(error)}. It may not have propagated; trying for {left:.0f} s more")
-            self.sleep(min(pause, left))
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-
 @dataclass(kw_only=True)
 class Delay:
     """The propagation delay after the last known change; over where no change is known.
 
-    ``until`` is in seconds of ``clock``. AWS's clock may be ahead of this machine's.
+    ``until`` and ``retries_end`` are in seconds of ``clock``. AWS's clock may be ahead of this machine's.
     """
 
     seconds: float = 0.0
-    longest: float = math.inf  # how many seconds to wait for its end
+    timeout: float = 0.0  # how many seconds to retry calls in all, or to wait for the end of the delay
+    report: Callable[[str], None] = say
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     today: Callable[[], datetime] = lambda: datetime.now(UTC)
     until: float = -math.inf
     ahead: timedelta = timedelta()
+    retries_end: float | None = None  # None: nothing was called yet
+
+    def retry(self, what: str, call: Callable[[], Result], *, codes: frozenset[str] = MAY_PROPAGATE) -> Result:
+        """Return what ``call`` returns, with growing pauses while AWS refuses it with one of the codes.
+
+        Raises:
+            ClientError: AWS still refused it at the end of the timeout, or it failed for another reason.
+        """
+        if self.retries_end is None:
+            self.retries_end = self.clock() + self.timeout
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                left = self.retries_end - self.clock()
+                if error_code(error) not in codes or MFA_FAILED in str(error) or left <= 0:
+                    raise
+                self.report(f"{what}: {error_code(error)}. It may not have propagated; trying for {left:.0f} s more")
+            self.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def read_clock(self, answer: Mapping[str, Any]) -> None:
         """Learn from a response by how much AWS's clock is ahead of this machine's."""
@@ -105,14 +96,3 @@ class Delay:
         """Sleep until it is over."""
         if self.left:
             self.sleep(self.left + ROUNDING_SECONDS)
-
-    def ask_twice(self, call: Callable[[], Result], report: Callable[[str], None]) -> Result:
-        """Return what ``call`` returns. If it raises before the delay is over, call once more afterwards."""
-        try:
-            return call()
-        except (ClientError, FailedError):
-            if not self.left:
-                raise
-        report(f"The account does not fit the last deployment, which may propagate until {self.end}: waiting for that")
-        self.wait()
-        return call()

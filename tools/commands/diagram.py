@@ -12,8 +12,7 @@ from components.iam.documents import Document, listed, statements
 from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from tools.console import Exit, say
 from tools.files import write_privately
-from tools.proof.case import Verdict
-from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.proof.report import LOCAL_FOLDER, Proof, Verdict, proof_file, read_proof
 from tools.stack import Outputs, read_outputs
 
 

@@ -27,7 +27,7 @@ from components.iam.names import default_names
 from local import LocalError
 from tools.console import Exit, StackError, ToolError, complain, say
 from tools.environment import CHECKOUT, is_emulated, stacks
-from tools.proof.saved import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.proof.report import LOCAL_FOLDER, Proof, proof_file, read_proof
 from tools.stack import managed_sides
 
 LOGS: Final = LOCAL_FOLDER / "fleet"

@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
@@ -26,7 +26,7 @@ from tools.aws.keys import read_keys
 from tools.aws.propagation import Delay, propagation_seconds
 from tools.console import Exit, FailedError, StackError, ToolError, UnfinishedError, agreed, say
 from tools.engine import State, changes, preview, read_state, run_visibly
-from tools.rotation.steps import QUIET_HOURS, Options, Situation, Step, describe, history, next_step, others
+from tools.rotation.steps import QUIET_HOURS, Situation, Step, describe, history, next_step, others
 from tools.rotation.trial import try_new_key
 from tools.stack import Declared, Outputs, declare_keys, declared_keys, read_stack
 
@@ -70,32 +70,9 @@ def run(options: argparse.Namespace) -> Exit:
     secret = sys.stdin.readline().strip() if options.secret_stdin else None
     if secret == "":
         raise ToolError("--secret-stdin: standard input was empty. Pipe the new key's secret into this command.")
-    _rotate(
-        Options(
-            stack=options.stack,
-            yes=options.yes,
-            until_hand_over=options.until_hand_over,
-            label=options.label,
-            secret=SecretStr(secret) if secret else None,
-        ),
-        options.quiet_hours,
-    )
-    return Exit.DONE
-
-
-class Stack(NamedTuple):
-    """What Pulumi knows of where a rotation stands."""
-
-    outputs: Outputs
-    config: Mapping[str, Any]
-    state: State
-
-
-def _rotate(options: Options, quiet: timedelta | None) -> None:
-    """Take one step after the other, up to the last."""
     trusted: Caller | None = None
     while True:
-        stack = _read(options.stack)
+        stack = _read(options)
         if "user" not in stack.outputs.managed:
             raise StackError(f"The other party makes the user of stack {options.stack}, so it rotates the key.")
         if not declared_keys(stack.config):
@@ -104,26 +81,42 @@ def _rotate(options: Options, quiet: timedelta | None) -> None:
                 f"pulumi config set --path 'assume-role:accessKeys[0].label' 1 --stack {options.stack}"
             )
         trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
-        if quiet is not None or stack.outputs.terms.endpoint:
-            options = replace(options, quiet=quiet or timedelta())
-        situation = settled(stack, options, trusted.client("iam"))
+        iam = trusted.client("iam")
+        situation = settled(stack, iam)
         say(*describe(situation))
-        try_new_key(situation, stack.outputs, options, trusted)
-        step = next_step(situation, options, now=datetime.now(UTC))
+        try_new_key(situation, stack.outputs, SecretStr(secret) if secret else None, trusted)
+        step = stack.next_step(situation)
         if step.needs_hand_over:
             _hand_over(situation, options)
-        take(step, situation, stack, options, trusted.client("iam"))
+        take(step, situation, stack, iam)
         if step.last:
             say(f"\nRotated: {situation.staying} is the only key now.")
-            return
+            return Exit.DONE
 
 
-def _read(name: str) -> Stack:
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """What Pulumi knows of where a rotation stands, and what the user asked for."""
+
+    options: argparse.Namespace
+    outputs: Outputs
+    config: Mapping[str, Any]
+    state: State
+
+    def next_step(self, situation: Situation) -> Step:
+        """Return the next step of the rotation now; see ``steps.next_step``."""
+        quiet: timedelta | None = self.options.quiet_hours
+        if quiet is None:
+            quiet = timedelta(hours=0 if self.outputs.terms.endpoint else QUIET_HOURS)
+        return next_step(situation, now=datetime.now(UTC), quiet=quiet, label=self.options.label)
+
+
+def _read(options: argparse.Namespace) -> Stack:
     """Return what Pulumi knows of a stack: three calls of its CLI, side by side."""
     with ThreadPoolExecutor() as side_by_side:
-        state = side_by_side.submit(read_state, name)
-        outputs, config = read_stack(name)
-        return Stack(outputs, config, state.result())
+        state = side_by_side.submit(read_state, options.stack)
+        outputs, config = read_stack(options.stack)
+        return Stack(options=options, outputs=outputs, config=config, state=state.result())
 
 
 def look(stack: Stack, iam: "IAMClient") -> Situation:
@@ -134,33 +127,34 @@ def look(stack: Stack, iam: "IAMClient") -> Situation:
     known.sort(key=lambda key: order.index(str(key.label)) if key.declared else -1)
     keys = read_keys(iam, stack.outputs.user_name, known, with_use=True)
     return Situation(
+        stack=stack.options.stack,
         declared=declared,
         keys=tuple(key for key in keys if key.label is not None),
         unknown=tuple(key for key in keys if key.label is None),
         interrupted=stack.state.interrupted,
-        recorded=frozenset(key.id for key in stack.outputs.access_keys.values()),
+        unrecorded={key.id for key in known} != {key.id for key in stack.outputs.access_keys.values()},
     )
 
 
-def settled(stack: Stack, options: Options, iam: "IAMClient") -> Situation:
+def settled(stack: Stack, iam: "IAMClient") -> Situation:
     """Return where the rotation stands; what stops its next step counts once the last deployment has propagated.
 
     For some seconds after a deployment AWS may answer as before it: it lists a deleted key, or an inactive one works.
     """
     delay = Delay(seconds=propagation_seconds(stack.outputs.terms.endpoint))
     delay.changed(stack.state.written)
-
-    def once() -> Situation:
-        situation = look(stack, iam)
-        if delay.left:
+    if delay.left:
+        with suppress(ClientError, FailedError):
+            situation = look(stack, iam)
             with suppress(UnfinishedError):
-                next_step(situation, options, now=datetime.now(UTC))
-        return situation
+                stack.next_step(situation)
+            return situation
+        say(f"The account does not fit the last deployment, which may propagate until {delay.end}: waiting for that")
+        delay.wait()
+    return look(stack, iam)
 
-    return delay.ask_twice(once, say)
 
-
-def _hand_over(situation: Situation, options: Options) -> None:
+def _hand_over(situation: Situation, options: argparse.Namespace) -> None:
     """Make sure that nobody needs the old key any more."""
     if options.until_hand_over:
         raise UnfinishedError("Run this again without --until-hand-over when the new key is handed over.")
@@ -170,7 +164,7 @@ def _hand_over(situation: Situation, options: Options) -> None:
         raise UnfinishedError("Both keys work until then. Run this again when the new one is handed over.")
 
 
-def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: "IAMClient") -> None:
+def take(step: Step, situation: Situation, stack: Stack, iam: "IAMClient") -> None:
     """Do one step: show what it changes, ask, look again, write the configuration, and deploy just that.
 
     Raises:
@@ -179,26 +173,26 @@ def take(step: Step, situation: Situation, stack: Stack, options: Options, iam: 
         UnfinishedError: the user said no, and the configuration is unchanged.
     """
     say(f"\n{step.title}")
-    changed = step.declared != situation.declared
+    name, changed = situation.stack, step.declared != situation.declared
     with tempfile.TemporaryDirectory() as folder:
         plan = str(Path(folder) / "plan.json")
-        flags = _proposal(options.stack, step.declared, Path(folder)) if changed else ()
-        _preview(step, situation, options.stack, "--save-plan", plan, *flags)
-        if not agreed(f"{step.title}: deploy this?", yes=options.yes):
+        flags = _proposal(name, step.declared, Path(folder)) if changed else ()
+        _preview(step, situation, "--save-plan", plan, *flags)
+        if not agreed(f"{step.title}: deploy this?", yes=stack.options.yes):
             raise UnfinishedError("Nothing was changed. Run this again to go on.")
         if changed:
-            declare_keys(options.stack, step.declared)
+            declare_keys(name, step.declared)
         try:
             # The engine takes seconds to start and does not look. The plan holds it to what was shown.
-            if next_step(settled(stack, options, iam), options, now=datetime.now(UTC)) != step:
+            if stack.next_step(settled(stack, iam)) != step:
                 raise FailedError("The keys changed while waiting for your answer. Run this again.")  # noqa: TRY301
         except BaseException:  # an interruption, too
             if changed:
-                declare_keys(options.stack, situation.declared)
+                declare_keys(name, situation.declared)
             raise
         if step.deletes:
             _delete(step.deletes, stack.outputs.user_name, iam)
-        run_visibly(options.stack, "up", "--yes", "--skip-preview", "--plan", plan)
+        run_visibly(name, "up", "--yes", "--skip-preview", "--plan", plan)
 
 
 def _proposal(stack: str, declared: Declared, folder: Path) -> tuple[str, str]:
@@ -211,17 +205,17 @@ def _proposal(stack: str, declared: Declared, folder: Path) -> tuple[str, str]:
     return flags
 
 
-def _preview(step: Step, situation: Situation, stack: str, *flags: str) -> None:
+def _preview(step: Step, situation: Situation, *flags: str) -> None:
     """Show what a step changes, and write the plan that holds its deployment to that."""
     try:
-        planned = changes(preview(stack, *flags))
+        planned = changes(preview(situation.stack, *flags))
     except StackError as error:
         raise FailedError(str(error)) from None
     if pending := others(planned, step, situation):
         raise StackError(
-            f"Other changes of stack {stack} are pending: {'; '.join(map(str, pending))}. Nothing was done: this "
-            f"deploys its own change and no other. Deploy them first, or take them back: make up STACK={stack}. "
-            "Then run this again."
+            f"Other changes of stack {situation.stack} are pending: {'; '.join(map(str, pending))}. Nothing was done: "
+            "this deploys its own change and no other. Deploy them first, or take them back: make up "
+            f"STACK={situation.stack}. Then run this again."
         )
     say(*[f"  {change}" for change in planned] or ["  no resource changes, only the outputs"])
 

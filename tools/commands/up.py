@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Exit:
     """Deploy, recover, prove, print, and return the exit code."""
-    ThreadPoolExecutor().submit(import_module, "tools.commands.verify")  # takes 0.5 s; the engine runs meanwhile
+    ThreadPoolExecutor().submit(import_module, "tools.proof.stack")  # takes 0.5 s; the engine runs meanwhile
     state = read_state(options)
     if state.get("pending_operations"):
         say(f"The last deployment of stack {options.stack} was killed. Recovering ...")
@@ -85,21 +85,19 @@ def recovered(options: argparse.Namespace) -> bool | None:
 
 def prove(options: argparse.Namespace) -> Exit:
     """Prove the stack, once more where recovery helped; print what its user needs, and the verdict last."""
-    from tools.commands import verify  # noqa: PLC0415 - it was loaded while the engine ran
-    from tools.proof.saved import proof_file  # noqa: PLC0415 - as above
+    from tools.proof import report, stack  # noqa: PLC0415 - they were loaded while the engine ran
 
-    proof = verify.check_stack(options.stack, wait=options.wait)
-    verify.show(proof)
+    proof = stack.prove_stack(options.stack, wait=options.wait)
+    say(*proof.lines())
     if proof.code is Exit.FAILED:
         say(proof.summary, "Recovering ...")
         if recovered(options) and deployed(options, read_state(options)):
-            proof = verify.check_stack(options.stack, wait=options.wait)
-            verify.show(proof)
+            proof = stack.prove_stack(options.stack, wait=options.wait)
+            say(*proof.lines())
     # A proof that is not final is none for the diagram and the fleet.
-    saved = bool(proof.final_at) or verify.save(proof, proof_file(options.stack))
-    if proof.case:
-        outputs = proof.case.outputs
-        say("", *table(outputs.shown), "", *how_to_use(options.stack, outputs))
+    saved = bool(proof.final_at) or report.save(proof, report.proof_file(options.stack))
+    if proof.outputs:
+        say("", *table(proof.outputs.shown), "", *how_to_use(options.stack, proof.outputs))
     say("", proof.summary)
     code = Exit.DONE if proof.lacks_only_a_person else proof.code
     return code if saved else code or Exit.CANNOT_TELL

@@ -18,23 +18,15 @@ from tools.aws.callers import MAX_SKEW_SECONDS, all_pages
 from tools.aws.errors import error_code
 from tools.aws.keys import AccessKey, last_used, moment, read_keys
 from tools.aws.policies import attached_policies, has_password, holder, inline_document, inline_policies
-from tools.proof.case import (
-    Case,
-    Check,
-    Finding,
-    as_administrator,
-    as_deployed,
-    disproven,
-    no_partition,
-    not_checked,
-    proven,
-    warning,
-)
+from tools.proof.case import Case, Check, as_deployed
+from tools.proof.report import Row, disproven, not_checked, proven, warning
 from tools.stack import Kind
 
 TRUST_POLICY = "trust policy"
+ROLE_POLICIES = "role's policies"
 USER_POLICIES = "user's policies"
 USER_KEYS = "user's keys"
+OWNER = "owner"
 SERVICE_CREDENTIAL = "ServiceSpecificCredentialId"
 # What else a user can show to AWS: the call that lists it, where the list is in the answer, and what names each.
 CREDENTIALS = (
@@ -53,34 +45,31 @@ def deployed_checks(case: Case) -> list[Check]:
         f"it:\n  aws iam delete-login-profile --user-name {case.outputs.user_name}"
     )
     owned = f"Another stack owns it. Set another `name` in this stack's file, then:\n  make up STACK={case.stack}"
-    table: tuple[tuple[str, str, Callable[[Case], Finding], str], ...] = (
+    table: tuple[tuple[str, str, Callable[[Case], Row], str], ...] = (
         (TRUST_POLICY, "as deployed", _trust_policy, repair),
-        ("role's policies", "those of the stack and no other, as deployed", _role_policies, by_hand),
+        (ROLE_POLICIES, "those of the stack and no other, as deployed", _role_policies, by_hand),
         ("role's limits", "session duration and boundary as deployed", _role_limits, repair),
         (USER_POLICIES, "the one that allows to assume the role, as deployed", _user_policies, by_hand),
         ("user's limits", "no group, boundary as deployed", _user_limits, by_hand),
         (USER_KEYS, "those of the stack and no other, with their status", _user_keys, by_hand),
         ("user's password", "none: the user has no console login", _user_password, remove_password),
         ("user's other credentials", "none", _user_credentials, "The stack creates none. Remove them by hand."),
-        ("owner", "this stack, by the tags of role, user and policies", _owner, owned),
+        (OWNER, "this stack, by the tags of role, user and policies", _owner, owned),
         ("tags", "those of the stack and no other, on role and user", _tags, by_hand),
     )
-    return [
-        Check(name, expected, partial(as_administrator, read=read), advice=advice)
-        for name, expected, read, advice in table
-    ]
+    return [Check(name, expected, run, advice=advice, administers=True) for name, expected, run, advice in table]
 
 
 def age_checks(case: Case) -> list[Check]:
     """Return a check of each key's age, which can warn but not fail."""
     expected = f"at most {MAX_ACCESS_KEY_DAYS} days"
     return [
-        Check(f"age of key {label}", expected, partial(as_administrator, read=partial(_age, label=label)))
+        Check(f"age of key {label}", expected, partial(_age, label=label), administers=True)
         for label in case.outputs.access_keys
     ]
 
 
-def _trust_policy(case: Case) -> Finding:
+def _trust_policy(case: Case) -> Row:
     actual, expected = _described(case, "role")["AssumeRolePolicyDocument"], case.outputs.terms.trust_policy
     partition = case.outputs.terms.partition
     if same_document(actual, expected, partition=partition):
@@ -90,19 +79,17 @@ def _trust_policy(case: Case) -> Finding:
     return disproven("the trust policy differs from the deployed one")
 
 
-def _role_policies(case: Case) -> Finding:
+def _role_policies(case: Case) -> Row:
     terms = case.outputs.terms
     return _policies(case, "role", document=terms.permission_policy, managed=frozenset(terms.managed_policies.values()))
 
 
-def _user_policies(case: Case) -> Finding:
+def _user_policies(case: Case) -> Row:
     return _policies(case, "user", document=case.outputs.terms.assume_policy)
 
 
-def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[str] = frozenset()) -> Finding:
+def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[str] = frozenset()) -> Row:
     """Judge all policies: the stack's own one, by its document as deployed, and the ARNs that it attaches."""
-    if case.other_partition:
-        return no_partition(case)
     iam, name, own = case.iam(kind), case.outputs.name_of(kind), _own_policy(case, kind)
     attached, notes = frozenset(attached_policies(iam, kind, name)), list[str]()
     differences = [f"{arn} is not attached" for arn in sorted({own, *managed} - attached)]
@@ -156,12 +143,12 @@ def _remembered(case: Case, name: str, call: Callable[[], Any], what: str, date:
     return case.answers[name]
 
 
-def _owner(case: Case) -> Finding:
+def _owner(case: Case) -> Row:
     """Look for the owner tag of another stack; a tag that is missing is the row on tags."""
     if (own := case.outputs.terms.tags.get(OWNER_TAG)) is None:
         return not_checked("not recorded", f"Deploy again:\n  make up STACK={case.stack}")
     tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in case.outputs.managed]
-    for kind in () if case.other_partition else case.outputs.managed:
+    for kind in case.outputs.managed:
         iam, arn = case.iam(kind), _own_policy(case, kind)
         if arn in attached_policies(iam, kind, case.outputs.name_of(kind)):
             tagged.append((f"policy {arn}", _policy(case, iam, arn)))
@@ -170,7 +157,7 @@ def _owner(case: Case) -> Finding:
     return disproven("; ".join(others)) if others else proven(own)
 
 
-def _tags(case: Case) -> Finding:
+def _tags(case: Case) -> Row:
     """Compare tags, which can decide who gets in (``aws:PrincipalTag``) but mostly do not: a warning at most."""
     different = [
         f"{kind}'s tag {key}"
@@ -186,14 +173,14 @@ def _tags_of(described: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(key, value) for key, value in tags if not key.lower().startswith("aws:")}
 
 
-def _role_limits(case: Case) -> Finding:
+def _role_limits(case: Case) -> Row:
     role, allowed = _described(case, "role"), case.outputs.terms.max_session_duration
     longest = int(role["MaxSessionDuration"])
     differences = [f"sessions may last {longest} s, and the stack says {allowed} s"] if longest != allowed else []
     return as_deployed([*differences, *_boundary_differences(case, "role")])
 
 
-def _user_limits(case: Case) -> Finding:
+def _user_limits(case: Case) -> Row:
     answer = all_pages(case.iam("user"), "list_groups_for_user", "Groups", UserName=case.outputs.user_name)
     groups = [group["GroupName"] for group in answer]
     differences = [f"the user is in the groups {', '.join(groups)} and has their policies"] if groups else []
@@ -217,7 +204,7 @@ def read_user_keys(case: Case) -> list[AccessKey]:
     return case.keys
 
 
-def _user_keys(case: Case) -> Finding:
+def _user_keys(case: Case) -> Row:
     return as_deployed([text for key in read_user_keys(case) if (text := _difference(key))])
 
 
@@ -230,7 +217,7 @@ def _difference(key: AccessKey) -> str:
     return f"{key.id} is {key.actual}, and the stack says {key.deployed}" if key.actual != key.deployed else ""
 
 
-def _age(case: Case, *, label: str) -> Finding:
+def _age(case: Case, *, label: str) -> Row:
     key = next(key for key in read_user_keys(case) if key.label == label)
     if key.created is None:
         return not_checked(f"{key.id} is gone", f"See the row on the {USER_KEYS}.")
@@ -245,12 +232,12 @@ def _age(case: Case, *, label: str) -> Finding:
     return warning(observed, advice)
 
 
-def _user_password(case: Case) -> Finding:
+def _user_password(case: Case) -> Row:
     found = has_password(case.iam("user"), case.outputs.user_name)
     return disproven("the user has a console password") if found else proven("none")
 
 
-def _user_credentials(case: Case) -> Finding:
+def _user_credentials(case: Case) -> Row:
     iam, credentials, unlisted = case.iam("user"), list[str](), list[str]()
     for what, operation, key, identifier in CREDENTIALS:
         try:

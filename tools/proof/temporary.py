@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from components.iam.permissions import surely_allowed
 from tools.aws.callers import text_of
 from tools.aws.errors import NO_SUCH_ENTITY, REFUSED, error_code
-from tools.proof.case import Case, Finding, Verdict, disproven, not_checked, proven, refused
+from tools.proof.case import Case, refused
+from tools.proof.report import Row, Verdict, disproven, not_checked, proven
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -90,12 +91,12 @@ def temporary_role(iam: "IAMClient", trust_policy: Mapping[str, Any]) -> Generat
         yield _create(removal, create)["Role"]["Arn"]
 
 
-def write_to_s3(case: Case) -> Finding:
+def write_to_s3(case: Case) -> Row:
     """Create, write, read and remove a bucket as the role, and try to read it as the key alone."""
     bucket = temporary_name("assume-role-verify")
     if lacking := _not_surely_allowed(case, bucket):
         return not_checked(f"the policy does not surely allow {', '.join(lacking)}", "So there is nothing to write.")
-    s3, content, retry = case.role().client("s3"), secrets.token_bytes(16), case.retries.call
+    s3, content, retry = case.role().client("s3"), secrets.token_bytes(16), case.delay.retry
     with ExitStack() as removal:
         removal.callback(_remove, f"bucket {bucket}", partial(s3.delete_bucket, Bucket=bucket))
         retry("making a bucket", partial(s3.create_bucket, Bucket=bucket, **_place(case)))

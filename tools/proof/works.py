@@ -12,30 +12,16 @@ from components.iam.limits import MAX_SESSION_SECONDS
 from components.iam.permissions import ANYTHING, allowed_services, possibly_allowed, surely_allowed
 from tools.aws.callers import aws_time, stored_key
 from tools.aws.errors import MFA_FAILED, REFUSED, UNKNOWN_KEY, error_code, error_text
-from tools.proof.case import (
-    EMULATED_PARTITION,
-    SESSION_NAME,
-    Case,
-    Check,
-    Finding,
-    Granted,
-    Verdict,
-    as_administrator,
-    disproven,
-    no_partition,
-    not_checked,
-    proven,
-    refused,
-    unknown,
-)
+from tools.proof.case import SESSION_NAME, Case, Check, refused
 from tools.proof.reads import READS, USERS_FIRST, Read
+from tools.proof.report import Row, Verdict, disproven, not_checked, proven, unknown
 from tools.proof.temporary import write_to_s3
 
 NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
 ASSUME = "assume role"
 
 
-def key_check_name(label: str | None) -> str:
+def key_check_name(label: str) -> str:
     """Return the name of the check of a key; without a label, of the row that no key is active."""
     return f"key {label}" if label else "active key"
 
@@ -46,8 +32,8 @@ def key_checks(case: Case) -> list[Check]:
     advice = f"The key is inactive in account {outputs.trusted_account_id}, or its secret is wrong. {case.put_back}"
     checks: list[Check] = []
     if outputs.secret_location and outputs.access_key_id:
-        stored = partial(as_administrator, read=_stored_key)
-        checks.append(Check("stored key", f"{outputs.access_key_id}, which is handed over", stored))
+        expected = f"{outputs.access_key_id}, which is handed over"
+        checks.append(Check("stored key", expected, _stored_key, administers=True))
     for label, key in outputs.access_keys.items():
         if key.deployed == "Active":
             works, expected = partial(_own_key, label=label), f"belongs to {outputs.user_arn}"
@@ -56,11 +42,11 @@ def key_checks(case: Case) -> list[Check]:
             inactive = partial(_inactive_key, label=label)
             checks.append(Check(f"inactive key {label}", "refused", inactive, refuses=True))
     if outputs.access_key_id is None:
-        checks.append(Check(key_check_name(None), "one key is active", _no_key))
+        checks.append(Check(key_check_name(""), "one key is active", _no_key))
     return checks
 
 
-def _own_key(case: Case, *, label: str) -> Finding:
+def _own_key(case: Case, *, label: str) -> Row:
     key = case.outputs.access_keys[label]
     if label not in case.secrets:
         if not key.encrypted_secret and not case.outputs.secret_location:
@@ -69,13 +55,15 @@ def _own_key(case: Case, *, label: str) -> Finding:
             return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
         lacking = f"the secret of {key.id} is not at hand"
         return unknown(lacking, _where_is_the_secret(case), needs_person=bool(key.encrypted_secret))
-    identity = case.retries.call(f"key {label}", case.holder(label).client("sts").get_caller_identity)
-    expected = case.outputs.user_arn
-    if case.other_partition:
-        expected = expected.replace(case.other_partition, EMULATED_PARTITION, 1)
-    if (identity["Arn"], identity["Account"]) != (expected, case.outputs.trusted_account_id):
+    identity = case.delay.retry(f"key {label}", case.holder(label).client("sts").get_caller_identity)
+    # An account is in one partition. An emulator has no other than its own.
+    if _without_partition(identity["Arn"]) != _without_partition(case.outputs.user_arn):
         return disproven(f"{key.id} belongs to {identity['Arn']}")
     return proven(f"{key.id} belongs to {identity['Arn']}")
+
+
+def _without_partition(arn: str) -> str:
+    return arn.partition(":iam:")[2]
 
 
 def _lost_secret(case: Case) -> str:
@@ -93,7 +81,7 @@ def _where_is_the_secret(case: Case) -> str:
     return f"The stack has it encrypted only. Decrypt it and hand it over:\n  {decrypt} | {verify}"
 
 
-def _stored_key(case: Case) -> Finding:
+def _stored_key(case: Case) -> Row:
     """Read the key pair from its store in the trusted account, and keep its secret for the checks that follow."""
     location = case.outputs.secret_location or ""
     try:
@@ -104,11 +92,11 @@ def _stored_key(case: Case) -> Finding:
         return disproven(error_text(error), f"{location} does not exist. {case.put_back}")
     if key_id != case.outputs.access_key_id:
         return disproven(key_id, f"{location} holds another key than the one that is handed over. {case.put_back}")
-    case.secrets.setdefault(case.current_label or "", secret)
+    case.secrets.setdefault(case.current_label, secret)
     return proven(f"{key_id}, in {location}")
 
 
-def _inactive_key(case: Case, *, label: str) -> Finding:
+def _inactive_key(case: Case, *, label: str) -> Row:
     key_id = case.outputs.access_keys[label].id
     if label not in case.secrets:
         return not_checked(f"the secret of {key_id} is not at hand", "See the row on the user's keys instead.")
@@ -116,11 +104,11 @@ def _inactive_key(case: Case, *, label: str) -> Finding:
     return refused(case, case.holder(label).client("sts").get_caller_identity, advice=advice, codes=UNKNOWN_KEY)
 
 
-def _no_key(case: Case) -> Finding:
+def _no_key(case: Case) -> Row:
     if "user" not in case.outputs.managed:
-        return not_checked("the other party's user", "Whoever has its key proves it: make verify, in their stack.")
+        return not_checked("the other party's user", "The owner of its key proves it: make verify, in their stack.")
     if not case.outputs.access_keys:
-        return not_checked("the user has no key (accessKeys is [])", "Whoever may assume the role tries it.")
+        return not_checked("the user has no key (accessKeys is [])", "A principal that may assume the role tries it.")
     go_back = f"To go back, set a key's status to Active in accessKeys, then:\n  make up STACK={case.stack}"
     return unknown("every key is inactive", f"Nobody can get in, so nothing else can be proven. {go_back}")
 
@@ -164,21 +152,19 @@ def _permission_checks(case: Case) -> list[Check]:
     return [*checks, Check("not allowed", left_out, _not_allowed, needs=(ASSUME,), refuses=True)]
 
 
-def _assume(case: Case) -> Finding:
+def _assume(case: Case) -> Row:
     """Assume the role, and keep the session for the checks that follow."""
     terms = case.outputs.terms
-    if case.other_partition:  # an attachment there names a policy that the emulator has under another ARN
-        return no_partition(case)
     if terms.require_mfa and not case.mfa:
         return unknown("not tried: the role asks for MFA", _how_to_give_mfa(case), needs_person=True)
     try:
-        answer = case.retries.call("assuming the role", partial(case.assume_role, case.current_holder()))
+        answer = case.delay.retry("assuming the role", partial(case.assume_role, case.current_holder()))
     except ClientError as error:
         if advice := _why_refused(case, error):
             return unknown(error_text(error), advice)
         raise
     lasts = answer["Credentials"]["Expiration"] - (aws_time(answer) or datetime.now(UTC))
-    case.granted = Granted(caller=case.in_session(answer), seconds=lasts.total_seconds())
+    case.session, case.session_seconds = case.in_session(answer), lasts.total_seconds()
     return proven("assumed")
 
 
@@ -208,9 +194,9 @@ def _why_refused(case: Case, error: ClientError) -> str:
     return ""
 
 
-def _whose_session(case: Case) -> Finding:
+def _whose_session(case: Case) -> Row:
     outputs = case.outputs
-    identity = case.retries.call("session", case.role().client("sts").get_caller_identity)
+    identity = case.delay.retry("session", case.role().client("sts").get_caller_identity)
     account = f"arn:{outputs.terms.partition}:sts::{outputs.trusting_account_id}"
     expected = f"{account}:assumed-role/{outputs.role_name}/{SESSION_NAME}"
     if (identity["Arn"], identity["Account"]) != (expected, outputs.trusting_account_id):
@@ -219,9 +205,9 @@ def _whose_session(case: Case) -> Finding:
     return proven(str(identity["Arn"]))
 
 
-def _session_length(case: Case) -> Finding:
+def _session_length(case: Case) -> Row:
     """Compare the length of the session, and on AWS ask for a longer one than allowed."""
-    terms, lasts = case.outputs.terms, round(case.granted.seconds if case.granted else 0)
+    terms, lasts = case.outputs.terms, round(case.session_seconds)
     longest = terms.max_session_duration
     if lasts > longest:
         return disproven(f"{lasts} s")
@@ -229,15 +215,13 @@ def _session_length(case: Case) -> Finding:
     if terms.endpoint or terms.require_mfa or longest >= MAX_SESSION_SECONDS:
         return proven(f"{lasts} s")
     longer = partial(case.assume_role, case.current_holder(), DurationSeconds=longest + 1)
-    finding = refused(case, longer, codes=frozenset({"ValidationError"}))
-    if finding.verdict is not Verdict.PROVEN:
-        return finding
-    return proven(f"{lasts} s; {longest + 1} s {finding.observed}")
+    row = refused(case, longer, codes=frozenset({"ValidationError"}))
+    return replace(row, observed=f"{lasts} s; {longest + 1} s {row.observed}") if row.verdict is Verdict.PROVEN else row
 
 
-def _read_as_role(case: Case, *, read: Read) -> Finding:
+def _read_as_role(case: Case, *, read: Read) -> Row:
     try:
-        case.retries.call(read.action, read.of(case.role()))
+        case.delay.retry(read.action, read.of(case.role()))
     except ClientError as error:
         boundary = case.outputs.terms.permissions_boundaries.get("role")
         if error_code(error) in REFUSED and boundary:
@@ -246,11 +230,11 @@ def _read_as_role(case: Case, *, read: Read) -> Finding:
     return proven("allowed")
 
 
-def _untried(_case: Case, *, services: list[str]) -> Finding:
+def _untried(_case: Case, *, services: list[str]) -> Row:
     return not_checked(f"not tried: {', '.join(services)}", "No safe read-only call is known for these services.")
 
 
-def _not_allowed(case: Case) -> Finding:
+def _not_allowed(case: Case) -> Row:
     """Try what the policy does not say: listing users where it can be, else the first read that it leaves out."""
     policy = case.outputs.terms.permission_policy
     read = next((read for read in USERS_FIRST if not possibly_allowed(policy, read.action)), None)
@@ -258,7 +242,7 @@ def _not_allowed(case: Case) -> Finding:
         return not_checked("the policy allows everything", "Narrow the policy to what the role is for.")
     allowed = f"the policy allows {USERS_FIRST[0].action}; " if read is not USERS_FIRST[0] else ""
     advice = f"The role may do more than its policy says: see the row on the role's policies. {case.put_back}"
-    finding = refused(case, read.of(case.role()), advice=advice)
-    if finding.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
+    row = refused(case, read.of(case.role()), advice=advice)
+    if row.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
         return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
-    return replace(finding, observed=f"{allowed}{read.action} {finding.observed}")
+    return replace(row, observed=f"{allowed}{read.action} {row.observed}")

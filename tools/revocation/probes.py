@@ -2,32 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from components.iam.permissions import surely_allowed
 from tools.aws.callers import stored_key, text_of
 from tools.aws.errors import REFUSED, UNKNOWN_KEY, error_code
-from tools.aws.propagation import Delay, Retries
-from tools.console import StackError
+from tools.aws.propagation import Delay
+from tools.console import FailedError, StackError
 from tools.proof.case import REFUSAL_PAUSE_SECONDS, REFUSALS, Case
 from tools.proof.reads import READS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One thing that was tried."""
-
-    what: str
-    failure: str = ""  # why not; empty when it was done
-    unproven: bool = False  # there was nothing to show it with
-
-    def __str__(self) -> str:
-        word = "UNPROVEN" if self.unproven else "FAILED" if self.failure else "done"
-        return f"{word:8} {self.what}" + (f": {self.failure}" if self.failure else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,40 +21,34 @@ class Probe:
     """A call that AWS must refuse after the revocation."""
 
     what: str
-    call: Callable[[], Any]
+    call: Callable[[], object]  # where it cannot be tried, it raises a StackError that says why
     codes: frozenset[str]  # with which AWS refuses it
 
 
-@dataclass
-class Probes:
-    """What there is to try, and what cannot be shown."""
-
-    ready: list[Probe] = field(default_factory=list[Probe])
-    unproven: list[Part] = field(default_factory=list[Part])
-
-    def add(self, what: str, begin: Callable[[], Callable[[], object]], codes: frozenset[str]) -> bool:
-        """Add the probe whose call ``begin`` returns, and return whether there is one."""
-        try:
-            self.ready.append(Probe(what=what, call=begin(), codes=codes))
-        except Exception as error:  # noqa: BLE001 - what cannot be tried must not stop a revocation
-            self.unproven.append(Part(what=f"{what} is refused", failure=text_of(error), unproven=True))
-            return False
-        return True
-
-
-def probes(case: Case) -> Probes:
-    """Return a probe for each active key whose secret is at hand, and one for a session begun with the first."""
-    found = Probes()
-    active = [label for label, key in case.outputs.access_keys.items() if key.deployed == "Active"]
-    held = [
-        label
-        for label in active
-        if found.add(f"key {case.outputs.access_keys[label].id}", partial(_key, case, label), UNKNOWN_KEY)
+def probes(case: Case) -> list[Probe]:
+    """Return a probe for each active key, and one for a session begun with the first whose secret is at hand."""
+    active = {label: key.id for label, key in case.outputs.access_keys.items() if key.deployed == "Active"}
+    found = [
+        Probe(what=f"key {key_id}", call=_begun(partial(_key, case, label)), codes=UNKNOWN_KEY)
+        for label, key_id in active.items()
     ]
     if case.outputs.terms.unmanaged is None:  # else only the other party can refuse a session, or begin one
         what = f"a session of role {case.outputs.role_name} begun before"
-        found.add(what, partial(_session, case, held), REFUSED | UNKNOWN_KEY)
+        found.append(Probe(what=what, call=_begun(partial(_session, case)), codes=REFUSED | UNKNOWN_KEY))
     return found
+
+
+def _begun(begin: Callable[[], Callable[[], object]]) -> Callable[[], object]:
+    """Return the call that ``begin`` returns, or one that raises why there is none: that must not stop a revocation."""
+    try:
+        return begin()
+    except Exception as error:  # noqa: BLE001 - as above
+        reason = text_of(error)
+
+        def cannot_be_tried() -> None:
+            raise StackError(reason)
+
+        return cannot_be_tried
 
 
 def _key(case: Case, label: str) -> Callable[[], object]:
@@ -84,14 +64,14 @@ def _key(case: Case, label: str) -> Callable[[], object]:
     return case.holder(label).client("sts").get_caller_identity
 
 
-def _session(case: Case, held: list[str]) -> Callable[[], object]:
-    """Begin a session of the role with the first of the keys, and return a call that it may make."""
+def _session(case: Case) -> Callable[[], object]:
+    """Begin a session of the role with a key that is at hand, and return a call that it may make."""
     terms = case.outputs.terms
-    if not held:
+    if not case.secrets:
         raise StackError("no key is at hand to begin one with")
     if terms.require_mfa:
         raise StackError("the role asks for MFA")
-    session = case.in_session(case.assume_role(case.holder(held[0])))
+    session = case.in_session(case.assume_role(case.holder(next(iter(case.secrets)))))
     for read in READS:
         if surely_allowed(terms.permission_policy, read.action):
             with suppress(ClientError):
@@ -101,27 +81,28 @@ def _session(case: Case, held: list[str]) -> Callable[[], object]:
     raise StackError("the role's policy surely allows no read-only call to try it with")
 
 
-def refused_now(probe: Probe, retries: Retries, delay: Delay) -> Part:
-    """Return whether AWS refuses a probe, after how long, and still after the propagation delay.
+def refused_now(probe: Probe, delay: Delay) -> str:
+    """Return after how long AWS refused a probe, and still did after the propagation delay.
 
     Args:
         probe: what AWS must refuse.
-        retries: how long the call may go on working: AWS takes some seconds.
-        delay: until when one server may refuse what another still allows.
+        delay: its timeout is how long the call may go on working: AWS takes some seconds. Until its end one server may
+            refuse what another still allows.
+
+    Raises:
+        FailedError: the call works.
+        BotoCoreError, ClientError, StackError: it was not refused, and nothing shows that it works.
     """
-    what, began = f"{probe.what} is refused", delay.clock()
-    try:
-        while _works(probe):
-            if delay.clock() - began > retries.seconds:
-                return Part(what=what, failure=f"it still works after {delay.clock() - began:.0f} s")
-            retries.sleep(REFUSAL_PAUSE_SECONDS)
-        seconds = delay.clock() - began
-        delay.wait()
-        if any(_works(probe) for _ in range(REFUSALS)):
-            return Part(what=what, failure="it works again")
-    except (BotoCoreError, ClientError) as error:
-        return Part(what=what, failure=text_of(error), unproven=True)
-    return Part(what=f"{what} after {seconds:.1f} s")
+    began = delay.clock()
+    while _works(probe):
+        if delay.clock() - began > delay.timeout:
+            raise FailedError(f"it still works after {delay.clock() - began:.0f} s")
+        delay.sleep(REFUSAL_PAUSE_SECONDS)
+    seconds = delay.clock() - began
+    delay.wait()
+    if any(_works(probe) for _ in range(REFUSALS)):
+        raise FailedError("it works again")
+    return f"{probe.what} is refused after {seconds:.1f} s"
 
 
 def _works(probe: Probe) -> bool:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import SecretStr
-
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.aws.keys import AccessKey, moment
 from tools.console import FailedError, UnfinishedError
@@ -27,16 +25,12 @@ STORES: Mapping[str, frozenset[str]] = {
 class Situation:
     """All that decides where a rotation stands."""
 
+    stack: str
     declared: Declared
     keys: tuple[AccessKey, ...]  # that the stack has, oldest first
     unknown: tuple[AccessKey, ...] = ()  # that the user has and the state does not know
     interrupted: frozenset[str] = frozenset()  # labels of keys whose creation a killed deployment began
-    recorded: frozenset[str] | None = None  # ids of the keys in the stack's outputs; None: those of the state
-
-    @property
-    def unrecorded(self) -> bool:
-        """Whether the outputs are older than the state: a deployment failed or was killed before its end."""
-        return self.recorded is not None and self.recorded != frozenset(key.id for key in self.keys)
+    unrecorded: bool = False  # the outputs are older than the state: a deployment failed or was killed before its end
 
     @property
     def undeployed(self) -> list[str]:
@@ -68,34 +62,30 @@ class Step:
     last: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the user asked for."""
+def next_step(
+    situation: Situation, *, now: datetime, quiet: timedelta = timedelta(hours=QUIET_HOURS), label: str | None = None
+) -> Step:
+    """Return the next step of the rotation.
 
-    stack: str
-    yes: bool = False
-    until_hand_over: bool = False
-    quiet: timedelta = timedelta(hours=QUIET_HOURS)
-    label: str | None = None
-    secret: SecretStr | None = None  # of the new key, where the stack has none in plain text
-
-
-def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
-    """Return the next step of the rotation, at a time with its zone.
+    Args:
+        situation: where it stands.
+        now: the time, with its zone.
+        quiet: how long nothing must have used the old key before it is deleted.
+        label: of the new key; by default the next number.
 
     Raises:
         FailedError: every next step could leave a user of the key without a working one; a person has to decide.
         UnfinishedError: the old key was used too recently.
     """
-    _refuse_unknown_keys(situation, options.stack)
+    _refuse_unknown_keys(situation)
     if situation.unrecorded:
         # Where nothing is left to do, the last step was done and only its confirmation was lost.
         done = [key.declared for key in situation.keys] == ["Active"] and not situation.undeployed
         return Step(title="Finish the last deployment", declared=situation.declared, last=done)
-    _refuse_to_close_all(situation, options.stack)
+    _refuse_to_close_all(situation)
     if len(situation.keys) < MAX_ACCESS_KEYS:
-        return _add(situation, options.label)
-    _refuse_what_is_unclear(situation, options.stack)
+        return _add(situation, label)
+    _refuse_what_is_unclear(situation)
     leaving, staying = situation.leaving, situation.staying
     kept = staying.declared or "Active"
     if leaving.actual and leaving.deployed == "Active" and kept == "Active":
@@ -105,15 +95,15 @@ def next_step(situation: Situation, options: Options, *, now: datetime) -> Step:
             declared={str(key.label): "Inactive" if key is leaving else kept for key in situation.keys},
             needs_hand_over=True,
         )
-    _refuse_early_delete(leaving, now=now, quiet=options.quiet)
+    _refuse_early_delete(leaving, now=now, quiet=quiet)
     declared: Declared = {str(staying.label): kept}
     is_last = kept == "Active"
     return Step(title=f"Delete {leaving}", label=leaving.label, declared=declared, deletes=leaving.id, last=is_last)
 
 
-def _refuse_unknown_keys(situation: Situation, stack: str) -> None:
+def _refuse_unknown_keys(situation: Situation) -> None:
     """Raise FailedError where the user has, or may have, a key that the state does not know."""
-    recover = f"If a deployment failed or was killed, this recovers it:\n  make up STACK={stack}"
+    recover = f"If a deployment failed or was killed, this recovers it:\n  make up STACK={situation.stack}"
     if situation.unknown:
         key = situation.unknown[0]
         raise FailedError(
@@ -125,20 +115,21 @@ def _refuse_unknown_keys(situation: Situation, stack: str) -> None:
         raise FailedError(f"A deployment did not end while it created key {min(situation.interrupted)}. {recover}")
 
 
-def _refuse_to_close_all(situation: Situation, stack: str) -> None:
+def _refuse_to_close_all(situation: Situation) -> None:
     """Raise FailedError where all that is declared of the stack's keys is inactive, and one still works."""
     at_work = [key for key in situation.keys if key.actual == "Active"]
     if at_work and {key.declared for key in situation.keys} - {None} == {"Inactive"}:
         raise FailedError(
             f"The configuration wants {at_work[-1]} inactive, and no other key is active. Set its status to Active in "
-            f"accessKeys, then run this again. To stop every key:\n  make revoke STACK={stack}"
+            f"accessKeys, then run this again. To stop every key:\n  make revoke STACK={situation.stack}"
         )
 
 
-def _refuse_what_is_unclear(situation: Situation, stack: str) -> None:
+def _refuse_what_is_unclear(situation: Situation) -> None:
     """Raise FailedError where two keys are not what a rotation makes of them."""
     leaving, staying = situation.leaving, situation.staying
-    repair = f"Bring the account in line with the stack, then run this again:\n  make up STACK={stack} ARGS=--refresh"
+    up = f"make up STACK={situation.stack} ARGS=--refresh"
+    repair = f"Bring the account in line with the stack, then run this again:\n  {up}"
     if situation.undeployed:
         raise FailedError(
             f"The configuration declares key {' and '.join(situation.undeployed)}, but the user has two keys, the most "

@@ -8,15 +8,21 @@ from pydantic import SecretStr
 from components.iam.limits import MAX_ACCESS_KEYS, SHORTEST_SESSION_SECONDS
 from tools.aws.callers import Caller, stored_key, text_of
 from tools.aws.keys import AccessKey
-from tools.aws.propagation import Delay, Retries, propagation_seconds
+from tools.aws.propagation import Delay, propagation_seconds
 from tools.console import FailedError, UnfinishedError, say
 from tools.proof.case import Case
-from tools.rotation.steps import Options, Situation
+from tools.rotation.steps import Situation
 from tools.stack import Outputs
 
 
-def try_new_key(situation: Situation, outputs: Outputs, options: Options, administrator: Caller) -> None:
+def try_new_key(situation: Situation, outputs: Outputs, given: SecretStr | None, administrator: Caller) -> None:
     """Prove the key that stays, where there are two, and say how to hand it over.
+
+    Args:
+        situation: where the rotation stands.
+        outputs: of the stack.
+        given: the new key's secret, where the user gave it.
+        administrator: of the trusted account, who may read the key's store.
 
     Raises:
         StackError, ClientError: the key's store cannot be read.
@@ -28,11 +34,11 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
     staying, leaving = situation.staying, situation.leaving
     if staying.last_used and leaving.actual != "Active":
         return  # AWS has seen it work
-    label = str(staying.label)
-    secret = options.secret or outputs.access_keys[label].secret or _stored_secret(staying, outputs, administrator)
+    label, stack = str(staying.label), situation.stack
+    secret = given or outputs.access_keys[label].secret or _stored_secret(staying, outputs, administrator)
     if secret is None:
-        decrypt = f"make -s outputs STACK={options.stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
-        go_on = f'make rotate STACK={options.stack} YES=1 ARGS="--secret-stdin --until-hand-over"'
+        decrypt = f"make -s outputs STACK={stack} ARGS=encryptedSecretAccessKey | base64 -d | gpg --decrypt"
+        go_on = f'make rotate STACK={stack} YES=1 ARGS="--secret-stdin --until-hand-over"'
         raise UnfinishedError(
             f"The new {staying} is to be tried before {leaving} is touched, and the stack has its secret encrypted "
             f"only. Give it on standard input:\n  {decrypt} | {go_on}\n"
@@ -40,16 +46,12 @@ def try_new_key(situation: Situation, outputs: Outputs, options: Options, admini
         )
     say(f"\nTrying {staying}")
     seconds = propagation_seconds(outputs.terms.endpoint)
-    retries, delay = Retries(seconds=seconds, report=say), Delay(seconds=seconds)
-    secrets = {label: secret}
-    prove(
-        staying,
-        Case(stack=options.stack, outputs=outputs, config={}, retries=retries, delay=delay, secrets=secrets),
-    )
+    delay = Delay(seconds=seconds, timeout=seconds)
+    prove(staying, Case(stack=stack, outputs=outputs, config={}, delay=delay, secrets={label: secret}))
     if delay.left:
         say(f"It works already. It has propagated at {delay.end}: waiting for that")
         delay.wait()
-    say(f"It works. Whoever uses {leaving} can change to it now:", *_hand_over_advice(options.stack, outputs))
+    say(f"It works. Users of {leaving} can change to it now:", *_hand_over_advice(stack, outputs))
 
 
 def _stored_secret(key: AccessKey, outputs: Outputs, administrator: Caller) -> SecretStr | None:
@@ -75,11 +77,11 @@ def prove(key: AccessKey, case: Case) -> None:
 
     assume = partial(case.assume_role, holder, DurationSeconds=SHORTEST_SESSION_SECONDS)
     try:
-        identity = case.retries.call(str(key), holder.client("sts").get_caller_identity)
+        identity = case.delay.retry(str(key), holder.client("sts").get_caller_identity)
         case.delay.read_clock(identity)
         case.delay.changed(key.created, by_aws=True)
         if not case.outputs.terms.require_mfa:
-            case.retries.call(f"{key}, assuming the role", assume)
+            case.delay.retry(f"{key}, assuming the role", assume)
     except (BotoCoreError, ClientError) as error:
         raise FailedError(
             f"The new {key} does not work, so the other one is left alone: {text_of(error)}. Look closer with:\n"
@@ -90,12 +92,12 @@ def prove(key: AccessKey, case: Case) -> None:
 
 
 def _hand_over_advice(stack: str, outputs: Outputs) -> list[str]:
-    """Return how whoever uses the old key gets the new one."""
+    """Return how the users of the old key get the new one."""
     if outputs.secret_location:
         return [f"  where programs read it:  {outputs.secret_location}"]
     if outputs.encrypted_secret_access_key:
         return [f"  its secret, encrypted:   make -s outputs STACK={stack} ARGS=encryptedSecretAccessKey"]
     return [
         f"  on this machine:   make profile STACK={stack}",
-        f'  for somebody else: make -s outputs STACK={stack} ARGS="awsConfig --show-secrets"',
+        f'  for other users:   make -s outputs STACK={stack} ARGS="awsConfig --show-secrets"',
     ]

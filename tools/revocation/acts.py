@@ -1,0 +1,189 @@
+"""What a revocation does in both accounts and the stack's file, side by side: what fails on one side stops no other."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.iam.documents import deny_older_sessions
+from tools.aws.callers import aws_time, beside, sign_in, sign_in_error, text_of
+from tools.aws.keys import read_keys
+from tools.aws.policies import REVOCATION, has_password, holder
+from tools.console import FailedError, say
+from tools.proof.case import Case
+from tools.stack import Kind, declare_keys, declared_keys
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+    from components.iam import Side
+
+Act: TypeAlias = Callable[[], str | None]
+
+PROBE_SECONDS = 2.0  # how long the acts wait, at most, for a session to begin that is tried afterwards
+ACT_SECONDS = 90.0  # for all acts together: a sign-in or AWS may hang
+
+
+class Report:
+    """Says how each act ended, as soon as it has."""
+
+    failed = False
+
+    def attempt(self, what: str, act: Act, *, trial: bool = False) -> None:
+        """Do one thing, and say how it ended; no error of one act may stop another.
+
+        Args:
+            what: what is shown to be done or to have failed.
+            act: does it, and returns more words for it; None where it has said itself how its parts ended.
+            trial: whether only a ``FailedError`` is a failure: any other error proves nothing.
+        """
+        try:
+            done = act()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.failure(what, text_of(error), unproven=trial and not isinstance(error, FailedError))
+        else:
+            if done is not None:
+                say(f"done     {done}")
+
+    def failure(self, what: str, reason: str, *, unproven: bool = False) -> None:
+        """Say that something failed, or that nothing could show it."""
+        self.failed = self.failed or not unproven
+        say(f"{'UNPROVEN' if unproven else 'FAILED':8} {what}: {reason}")
+
+    def side_by_side(self, acts: Mapping[str, Act], seconds: float, *, trial: bool = False) -> None:
+        """Attempt acts at the same time, for a number of seconds."""
+        running = {what: beside(partial(self.attempt, what, act, trial=trial)) for what, act in acts.items()}
+        wait_for(running.values(), seconds)
+        for what, future in running.items():
+            if not future.done():
+                self.failure(what, f"it did not end within {seconds:.0f} s", unproven=trial)
+
+
+def revoke(case: Case, report: Report, probing: Future[Any]) -> None:
+    """Act on both accounts and on the stack's file side by side, once what is probed afterwards has begun."""
+    closed = threading.Event()
+    acts: dict[str, Act] = {}
+    if "user" in case.outputs.managed:
+        acts["everything in the trusted account"] = partial(_in_trusted_account, case, report, closed, probing)
+        acts["accessKeys of the stack's file"] = partial(_in_file, case)
+    else:
+        closed.set()
+    if "role" in case.outputs.managed:
+        acts["everything in the trusting account"] = partial(_in_trusting_account, case, report, closed, probing)
+    report.side_by_side(acts, ACT_SECONDS)
+
+
+def _in_file(case: Case) -> str:
+    declare_keys(case.stack, dict.fromkeys(declared_keys(case.config), "Inactive"))
+    return f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again"
+
+
+def _in_trusted_account(case: Case, report: Report, closed: threading.Event, probing: Future[Any]) -> None:
+    """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
+
+    Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of the
+    role, which the role's own refusal of older ones lets through.
+    """
+    user = case.outputs.user_name
+    try:
+        iam = _iam(case, "trusted")
+        wait_for([probing], PROBE_SECONDS)
+        report.attempt(f"every key of user {user} is inactive", partial(_close_keys, iam, user, report))
+        closed.set()
+        report.attempt("sessions of the user are refused", partial(_refuse_sessions, iam, "user", user))
+        report.attempt(f"user {user} has no console password", partial(_no_password, case, iam))
+        report.attempt(f"AWS lists no active key of user {user}", partial(_none_active, iam, user))
+    finally:
+        closed.set()
+
+
+def _in_trusting_account(case: Case, report: Report, closed: threading.Event, probing: Future[Any]) -> None:
+    """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
+    iam, role = _iam(case, "trusting"), case.outputs.role_name
+    what = f"sessions of role {role} are refused"
+    refuse = partial(report.attempt, what, partial(_refuse_sessions, iam, "role", role))
+    wait_for([probing], PROBE_SECONDS)
+    refuse()
+    closed.wait(ACT_SECONDS / 2)
+    refuse()
+
+
+def _iam(case: Case, side: "Side") -> "IAMClient":
+    """Return the IAM of one account, after IAM or STS showed that it is the right one. STS may be what hangs."""
+    outputs, caller = case.outputs, case.administrator(side, checked=False)
+    kind: Kind = "role" if side == "trusting" else "user"
+    account = sign_in(outputs, case.config)[side]
+    try:
+        try:
+            answer = getattr(caller.client("iam"), f"get_{kind}")(**holder(kind, outputs.name_of(kind)))
+            actual = answer[kind.title()]["Arn"].split(":")[4]
+        except (BotoCoreError, ClientError):
+            actual = caller.client("sts").get_caller_identity()["Account"]
+    except Exception as error:  # noqa: BLE001 - as in ``administrator``
+        raise sign_in_error(side, account, error) from None
+    if actual != account["accountId"]:
+        raise sign_in_error(side, account, f"the credentials belong to account {actual}")
+    return caller.client("iam")
+
+
+def _close_keys(iam: "IAMClient", user: str, report: Report) -> None:
+    for key in read_keys(iam, user, with_use=False):
+        what = f"{key} of user {user} is inactive"
+        report.attempt(what, partial(_close_key, iam, user, key.id, what))
+
+
+def _close_key(iam: "IAMClient", user: str, key_id: str, what: str) -> str:
+    iam.update_access_key(UserName=user, AccessKeyId=key_id, Status="Inactive")
+    return what
+
+
+def _none_active(iam: "IAMClient", user: str) -> str:
+    """List the keys once more, for one that was created meanwhile or that AWS still lists as active."""
+    active = [key.id for key in read_keys(iam, user, with_use=False) if key.actual == "Active"]
+    if active:
+        raise FailedError(f"{', '.join(active)} is still active")
+    return f"AWS lists no active key of user {user}"
+
+
+def _refuse_sessions(iam: "IAMClient", kind: Kind, name: str) -> str:
+    """Deny everything to the sessions of a role or a user that began before now, by AWS's clock.
+
+    If this machine's were behind, sessions would get through; if ahead, AWS would refuse new ones. AWS notes in whole
+    seconds when a session began, so the next full one counts.
+    """
+    who = holder(kind, name)
+    now = aws_now(partial(getattr(iam, f"get_{kind}"), **who))
+    before = now.replace(microsecond=0) + timedelta(seconds=1)
+    document = json.dumps(deny_older_sessions(before))
+    getattr(iam, f"put_{kind}_policy")(**who, PolicyName=REVOCATION, PolicyDocument=document)
+    return f"sessions of {kind} {name} that began before {before:%H:%M:%S} UTC are refused"
+
+
+def aws_now(call: Callable[[], Mapping[str, Any]]) -> datetime:
+    """Return the time that AWS states in its answer to a call, or where it states none, this machine's."""
+    try:
+        stated = aws_time(call())
+    except ClientError as error:
+        stated = aws_time(error.response)
+    return stated or datetime.now(UTC)
+
+
+def _no_password(case: Case, iam: "IAMClient") -> str:
+    """Say whether nobody can sign in to the console as the user: a new sign-in is a new session.
+
+    The stack never creates a password. This tool does not delete one that was created outside the stack.
+    """
+    user = case.outputs.user_name
+    if has_password(iam, user):
+        raise FailedError(
+            "it has one, and a person with it can sign in anew and assume the role. It is not this stack's, so it "
+            f"stays. Remove it now: aws iam delete-login-profile --user-name {user}, in the trusted account "
+            f"{case.outputs.trusted_account_id}"
+        )
+    return f"user {user} has no console password"
