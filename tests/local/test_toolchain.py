@@ -19,27 +19,21 @@ from tools.environment import Accounts, unattended
 
 
 class TestPlugins:
-    def test_stand_ins_beside_a_built_cli(self, checkout, machine, tmp_path):
-        cli = script(tmp_path / "built" / "pulumi", "")
+    def test_stand_ins_beside_a_built_cli_alone(self, checkout, machine, tmp_path):
+        cli = script(tmp_path / "built/pulumi", "")
+        folder = checkout.pulumi_home / "plugins"
 
         place_language_host(checkout, cli, machine)
         place_aws_plugin(checkout, machine)
 
-        plugins = {file.relative_to(checkout.pulumi_home / "plugins").as_posix() for file in _files(checkout)}
-        assert plugins == {
-            "language-python-v0.0.0/pulumi-language-python",
-            "resource-aws-v7.51.1/pulumi-resource-aws",
-        }
-        assert all(os.access(file, os.X_OK) for file in _files(checkout))
-
-    def test_the_official_language_host_is_used_where_there_is_one(self, checkout, machine, tmp_path):
-        cli = script(tmp_path / "official" / "pulumi", "")
+        hosts = [folder / "language-python-v0.0.0/pulumi-language-python"]
+        plugins = [folder / "resource-aws-v7.51.1/pulumi-resource-aws"]
+        assert (
+            sorted(file for file in folder.rglob("*") if os.access(file, os.X_OK) and file.is_file()) == hosts + plugins
+        )
+        script(cli.with_name("pulumi-language-python"), "")  # the official one
         place_language_host(checkout, cli, machine)
-        script(cli.with_name("pulumi-language-python"), "")
-
-        place_language_host(checkout, cli, machine)
-
-        assert list(_files(checkout)) == []
+        assert [file for file in folder.rglob("*") if file.is_file()] == plugins
 
     def test_the_official_plugin_is_used_as_soon_as_the_user_has_it(self, checkout, machine, tmp_path):
         place_aws_plugin(checkout, machine)
@@ -133,28 +127,24 @@ class TestReal:
         assert not {name for name in seen.keys() - environment.keys() if name.startswith(("AWS_", "PULUMI_"))}
         assert not (tmp_path / ".local").exists()
 
-    def test_that_nobody_configured(self, make):
-        done = make("preview", "STACK=prod")
-
-        assert done.stdout == ""
-        assert done.stderr.startswith(
+    def test_what_it_lacks(self, make, machine, tmp_path):
+        assert make("preview", "STACK=prod").stderr.startswith(
             "error: There is no Pulumi.prod.yaml, so stack prod is not configured here. Configured are: real. "
             "Make a new one as the README says: pulumi stack init prod\n"
         )
-
-    def test_without_pulumi(self, make, tmp_path):
+        shell = machine | {"PULUMI_HOME": str(tmp_path / ".local/pulumi-home")}
+        done = make("up", "STACK=real", environment=shell)
+        assert done.stdout == ""
+        assert "this shell is set up for emulated stacks. Leave it (exit)" in done.stderr
         (tmp_path / "bin" / "pulumi").unlink()
-
         assert make("verify", "STACK=real").stderr.startswith(
             "error: Stack real has no endpoint on this machine, so it is for real AWS and needs your own Pulumi CLI, "
             "and there is none on PATH. Install it: https://www.pulumi.com/docs/install\n"
         )
-
-    def test_in_a_shell_for_the_emulator(self, make, machine, tmp_path):
-        done = make("up", "STACK=real", environment=machine | {"PULUMI_HOME": str(tmp_path / ".local/pulumi-home")})
-
+        (tmp_path / "Pulumi.real.yaml").write_text("config: [")
+        done = make("up", "STACK=real", "YES=1")
         assert done.stdout == ""
-        assert "this shell is set up for emulated stacks. Leave it (exit)" in done.stderr
+        assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
 
     @pytest.mark.parametrize(
         ("name", "value", "refused"),
@@ -184,14 +174,6 @@ class TestReal:
         assert "told: up --yes --skip-preview --refresh --suppress-outputs --stack real\n" in done.stdout
         assert "The last update of a resource failed, so this one refreshes the state first" in done.stdout
 
-    def test_a_file_that_cannot_be_read(self, make, tmp_path):
-        (tmp_path / "Pulumi.real.yaml").write_text("config: [")
-
-        done = make("up", "STACK=real", "YES=1")
-
-        assert done.stdout == ""
-        assert done.stderr.startswith("error: Pulumi.real.yaml cannot be read: while parsing")
-
 
 def test_a_checkout_that_cannot_be_written(make, tmp_path):
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
@@ -206,12 +188,6 @@ def test_a_checkout_that_cannot_be_written(make, tmp_path):
 class TestQuestions:
     """`make up` and `make destroy` change only emulated accounts without confirmation."""
 
-    @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4599", "http://localhost:1/", "http://[::1]:4599"])
-    def test_accounts_of_an_emulator_on_this_machine_are_emulated(self, tmp_path, endpoint):
-        (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: '{endpoint}' # here\n")
-
-        assert Checkout(tmp_path).endpoint("test") == endpoint
-
     @pytest.mark.parametrize(
         "value",
         [
@@ -219,40 +195,35 @@ class TestQuestions:
             *('" "', '" http://127.0.0.1:4599"', '"http://127.0.0.1:4599\\n"', "{secure: v1:AAAA}"),
             *("http://10.0.0.1:4599", "http://127.0.0.1.example.com:4599", "http://127.0.0.1", "ftp://127.0.0.1:21"),
             *("http://127.0.0.1:1@10.0.0.1:2", "'http://127.0.0.2:1\\@127.0.0.1:2'", "http://127.0.0.1:1/?a"),
+            *("http://127.0.0.1:1\n  endpoint: http://127.0.0.1:2", "http://127.0.0.1:1\n  endpoint: x"),
         ],
     )
-    def test_whatever_else_stands_there_counts_as_real(self, tmp_path, value):
+    def test_what_counts_as_real(self, tmp_path, value):
         (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  assume-role:endpoint: {value}\n")
 
         assert Checkout(tmp_path).endpoint("test") is None
 
     @pytest.mark.parametrize(
-        ("plain", "endpoint"), [("http://127.0.0.1:1", "http://127.0.0.1:1"), ("http://127.0.0.1:2", None), ("x", None)]
-    )
-    def test_both_spellings_are_read_and_a_difference_counts_as_real(self, tmp_path, plain, endpoint):
-        own = "assume-role:endpoint: http://127.0.0.1:1"
-        for lines in (f"{own}\n  endpoint: {plain}", f"endpoint: {plain}\n  {own}"):
-            (tmp_path / "Pulumi.test.yaml").write_text(f"config:\n  {lines}\n")
-
-            assert Checkout(tmp_path).endpoint("test") == endpoint
-
-    def test_the_spelling_without_the_project_is_enough(self, tmp_path):
-        (tmp_path / "Pulumi.test.yaml").write_text("config:\n  endpoint: http://127.0.0.1:1\n  1: x\n")
-
-        assert Checkout(tmp_path).endpoint("test") == "http://127.0.0.1:1"
-
-    @pytest.mark.parametrize(
         ("content", "endpoint"),
         [
-            (b"\xef\xbb\xbfconfig: {assume-role:endpoint: 'http://127.0.0.1:1'}", "http://127.0.0.1:1"),
-            (b"x: &x {assume-role:endpoint: 'http://127.0.0.1:1'}\nconfig: {<<: *x}", "http://127.0.0.1:1"),
-            (b"config: [assume-role:endpoint]", None),
-            (b"", None),
-            (b"--- text", None),
+            ("config:\n  assume-role:endpoint: 'http://127.0.0.1:4599' # here\n", "http://127.0.0.1:4599"),
+            ("config:\n  assume-role:endpoint: http://localhost:1/", "http://localhost:1/"),
+            ("config:\n  assume-role:endpoint: 'http://[::1]:4599'", "http://[::1]:4599"),
+            (
+                "config: {assume-role:endpoint: 'http://127.0.0.1:1', endpoint: 'http://127.0.0.1:1'}",
+                "http://127.0.0.1:1",
+            ),
+            ("config:\n  endpoint: http://127.0.0.1:1\n  1: x\n", "http://127.0.0.1:1"),
+            ("\ufeffconfig: {assume-role:endpoint: 'http://127.0.0.1:1'}", "http://127.0.0.1:1"),
+            ("x: &x {assume-role:endpoint: 'http://127.0.0.1:1'}\nconfig: {<<: *x}", "http://127.0.0.1:1"),
+            ("config: {endpoint: x, assume-role:endpoint: 'http://127.0.0.1:1'}", None),
+            ("config: [assume-role:endpoint]", None),
+            ("", None),
+            ("--- text", None),
         ],
     )
-    def test_files_of_another_form(self, tmp_path, content, endpoint):
-        (tmp_path / "Pulumi.test.yaml").write_bytes(content)
+    def test_forms_of_a_file(self, tmp_path, content, endpoint):
+        (tmp_path / "Pulumi.test.yaml").write_text(content)
 
         assert Checkout(tmp_path).endpoint("test") == endpoint
 
@@ -455,10 +426,6 @@ class TestEnvironment:
         project.up()
 
         assert project.run("git", "status", "--porcelain").stdout == ""
-
-
-def _files(checkout):
-    return (file for file in checkout.pulumi_home.rglob("*") if file.is_file())
 
 
 def test_python_runs_the_tests_with_the_checkouts_environment():
