@@ -45,7 +45,8 @@ def sentence(error: BaseException) -> tuple[str, Exit]:
         case KeyboardInterrupt():
             return "Interrupted. Run the same again: it goes on where it stopped.", Exit.UNFINISHED
         case OSError():
-            where = f" {error.filename}" if error.filename else ""
+            file = error.filename2 or error.filename
+            where = f" {file}" if file else ""
             return (
                 f"This machine did not do it:{where} {error.strerror or error}. Correct that, then run the same again.",
                 Exit.FAILED,

@@ -213,19 +213,6 @@ def failed_at_resources(stack: str, *, since: datetime) -> bool:
     )
 
 
-def refresh(stack: str, *flags: str) -> None:
-    """Refresh what a stack's state says of all its resources, or of those that the flags name.
-
-    Args:
-        stack: name of the stack.
-        flags: of ``pulumi refresh``.
-
-    Raises:
-        StackError: it failed.
-    """
-    pulumi(stack, "refresh", "--yes", "--skip-preview", *flags, timeout=ENGINE_TIMEOUT_SECONDS)
-
-
 def run_visibly(stack: str, *arguments: str) -> None:
     """Run the engine with its output shown as it comes, without questions.
 

@@ -36,8 +36,6 @@ def read(file: Path) -> str:
 def write_privately(file: Path, content: str) -> None:
     """Write a file whole or not at all, for its owner only; a link stays a link. Its folder is made if need be.
 
-    Where something is mounted on the file itself, it is written in place.
-
     Raises:
         OSError: as ``real_path``, or it cannot be written.
     """
@@ -48,12 +46,6 @@ def write_privately(file: Path, content: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as written:
             written.write(content)
-        try:
-            temporary.replace(file)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            file.chmod(stat.S_IRUSR | stat.S_IWUSR)  # it is a mount of its own, which only writing in place changes
-            file.write_text(content, encoding="utf-8", newline="")
+        temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,8 +13,7 @@ from typing import Final
 from tools.__main__ import main
 from tools.console import Exit, complain
 
-SWITCHES: Final[Mapping[str, str]] = {"YES": "--yes", "JSON": "--json"}
-OPTIONS: Final[Mapping[str, str]] = {"OUTPUT": "--output", "JOBS": "--jobs"}
+VARIABLES: Final[Mapping[str, str]] = {"YES": "--yes", "JSON": "--json", "OUTPUT": "--output={}", "JOBS": "--jobs={}"}
 # The variables that each command takes, beside STACK and ARGS.
 TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "up": ("YES",),
@@ -46,10 +45,9 @@ def take_arguments(command: str, environment: MutableMapping[str, str]) -> list[
         words += [f"--stack={environment.get('STACK', 'dev')}"]
     if command == "verify":
         words += [f"--save=.local/proof-{environment.get('STACK', 'dev')}.json"]  # for the diagram
-    words += [switch for name, switch in SWITCHES.items() if taken.get(name)]
-    words += [f"{option}={taken[name]}" for name, option in OPTIONS.items() if taken.get(name)]
+    words += [VARIABLES[name].format(value) for name, value in taken.items() if value]
     words += [f"--args={arguments}"] if command == "fleet" else shlex.split(arguments)
-    for name in [name for name in environment if OF_MAKE.fullmatch(name) or name in SWITCHES or name in OPTIONS]:
+    for name in [name for name in environment if OF_MAKE.fullmatch(name) or name in VARIABLES]:
         del environment[name]
     return words
 

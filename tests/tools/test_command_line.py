@@ -27,6 +27,8 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetR
         (KeyboardInterrupt(), Exit.UNFINISHED, "Interrupted. Run the same again"),
         (DENIED, Exit.CANNOT_TELL, "AWS did not do it: An error occurred (AccessDenied)"),
         (OSError(28, "No space left on device", "/some/file"), Exit.FAILED, "/some/file No space left on device."),
+        # As of a file that a container mounts by itself, in whose place no other can be put.
+        (OSError(16, "Busy", "/temporary", None, "/some/file"), Exit.FAILED, "do it: /some/file Busy."),
     ],
 )
 def test_each_error_is_a_sentence_and_an_exit_code(error, code, words):

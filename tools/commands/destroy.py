@@ -21,8 +21,14 @@ def run(options: argparse.Namespace) -> Exit:
     configuration would stop it, and the engine (3.259) deletes a replaced user beside its key.
     """
     whole = not any(word.startswith(PARTIAL) for word in options.arguments)
-    if whole and not options.accounts.emulated and not without_revocation(options):
-        return Exit.CANNOT_TELL
+    if whole and not options.accounts.emulated:
+        from tools.revocation.removal import remove_revocation  # noqa: PLC0415 - takes 0.5 s
+
+        try:
+            if not remove_revocation(options.stack, yes=options.yes):
+                return Exit.CANNOT_TELL
+        except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
+            complain(sentence(error)[0])  # nothing is deployed, or Pulumi says what is wrong with the sign-in
     flags = unattended(options.arguments, options.accounts, yes=options.yes)
     if show(options.stack, "destroy", *flags, *options.arguments, interactive=True):
         return Exit.DONE
@@ -32,14 +38,3 @@ def run(options: argparse.Namespace) -> Exit:
         f"STACK={options.stack} ARGS=--run-program",
     )
     return Exit.FAILED
-
-
-def without_revocation(options: argparse.Namespace) -> bool:
-    """Remove what `revoke` put on the role and the user; return False where the user said no."""
-    from tools.revocation.removal import remove_revocation  # noqa: PLC0415 - takes a while, and emulated stacks need none of it
-
-    try:
-        return remove_revocation(options.stack, yes=options.yes)
-    except Exception as error:  # noqa: BLE001 - `sentence` raises again what is no message
-        complain(sentence(error)[0])
-        return True  # nothing is deployed, or Pulumi says what is wrong with the sign-in

@@ -13,8 +13,9 @@ from typing import Any
 
 from components.iam.owner import OWNER_TAG
 from tools.aws.keys import AccessKey, moment
+from tools.cli import pulumi
 from tools.console import StackError, agreed, complain, say
-from tools.engine import ACCESS_KEY, Update, read_export, read_updates, refresh
+from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, Update, read_export, read_updates
 from tools.environment import is_emulated
 from tools.recovery.plan import USER, Existing, Plan, read_plan
 
@@ -105,7 +106,8 @@ class Recovery:
     def refresh(self, *flags: str) -> None:
         """Refresh the state: of emulated accounts all of it, of real ones only its root, which is nothing in AWS."""
         root = ("--target", str(self.resources[0]["urn"])) if self.resources and not self.emulated else ()
-        refresh(self.plan.stack, *root, *flags)
+        command = ("refresh", "--yes", "--skip-preview", *root, *flags)
+        pulumi(self.plan.stack, *command, timeout=ENGINE_TIMEOUT_SECONDS)
 
     def take_over(self, existing: Sequence[Existing], *, yes: bool) -> list[Existing]:
         """Import the stack's own resources, and the attachments between them and those in the state."""
