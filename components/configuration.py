@@ -3,52 +3,28 @@
 Nothing else in the program reads ``pulumi.Config`` or a file of the project.
 """
 
-import difflib
+import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG
-from pydantic import ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from .iam import NAMESPACE
-from .identity_policy import identity_policy_text
-from .pgp import public_key_bytes
+from .identity_policy import identity_policy
+from .models import AccountArgs, PolicyArgs, RoleArgs
+from .pgp import public_key
 from .relationship_args import RelationshipArgs
 from .validation import Model, key_path
 
 PROJECT_FOLDER = Path(__file__).parent.parent
 RELATIVE = "relative to the folder of Pulumi.yaml"
+DEFAULT_POLICY = "policies/s3-full-access.json"
 MAX_BYTES = 1_000_000  # an IAM policy has at most 6,144 characters, an OpenPGP certificate some ten thousand bytes
-
-
-class FileSetting(NamedTuple):
-    """A setting that names a file, and the field of the models that takes what is in it."""
-
-    section: tuple[str, ...]
-    setting: str
-    field: str
-    kind: str
-    read: Callable[[bytes], object]
-    default: str | None = None
-    inline: bool = False  # the content itself may stand in place of the name
-
-
-FILES = (
-    FileSetting(
-        ("role", "policy"),
-        "file",
-        "document",
-        "policy",
-        identity_policy_text,
-        "policies/s3-full-access.json",
-        inline=True,
-    ),
-    FileSetting((), "pgpKeyFile", "pgpKey", "PGP key", public_key_bytes),
-)
 # The keys of the AWS provider's own namespace, and what to set instead.
 INSTEAD = {
     "region": f"{NAMESPACE}:trusting.region and trusted.region",
@@ -58,6 +34,49 @@ INSTEAD = {
     **dict.fromkeys(("assumeRole", "assumeRoles"), f"{NAMESPACE}:trusting.assumeRoleArn and trusted.assumeRoleArn"),
     "endpoints": f"{NAMESPACE}:endpoint",
 }
+# What is wrong, by pydantic's type of the error. Rules of our own say it themselves.
+PROBLEMS = {
+    "missing": "this is required. Set it with: pulumi config set --path {namespace}:{key} {example}",
+    "enum": "this must be {expected}. Choose one of them.",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "this must be true or false. Write it without quotes."),
+    "dict_type": "this must be an object of names and values. Add one as {namespace}:{key}.NAME.",
+    "list_type": "this must be a list. Add the first entry as {namespace}:{key}[0].",
+    **dict.fromkeys(("model_type", "model_attributes_type"), "this must be an object with the keys {known}."),
+}
+
+
+def _policy_file(value: object) -> dict[str, object]:
+    """Return the policy in a file; it may also stand in place of the file's name."""
+    if isinstance(value, dict):
+        return identity_policy(cast("object", value))
+    return identity_policy(_content(DEFAULT_POLICY if value == "" else value, "policy"))
+
+
+def _pgp_key_file(value: object) -> str:
+    return public_key(base64.b64encode(_content(value, "PGP key")).decode())
+
+
+class PolicySettings(PolicyArgs):
+    """The policy as the configuration has it: in a file."""
+
+    document: Annotated[dict[str, Any], BeforeValidator(_policy_file)] = Field(
+        DEFAULT_POLICY, alias="file", validate_default=True
+    )
+
+
+class RoleSettings(RoleArgs):
+    """The role as the configuration has it: with a default policy."""
+
+    policy: PolicySettings = Field(default={}, validate_default=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class Settings(RelationshipArgs):
+    """The arguments as the configuration has them: with files in place of what is in them."""
+
+    trusting: AccountArgs = Field(default={}, validate_default=True)
+    trusted: AccountArgs = Field(default={}, validate_default=True)
+    role: RoleSettings = Field(default={}, validate_default=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    pgp_key: Annotated[str, BeforeValidator(_pgp_key_file)] | None = Field(default=None, alias="pgpKeyFile")
 
 
 class SettingError(NamedTuple):
@@ -92,7 +111,7 @@ def load_settings() -> RelationshipArgs:
     own = {key.removeprefix(f"{NAMESPACE}:"): key for key in config if key.startswith(f"{NAMESPACE}:")}
     values = {name: _decode(str(config[key])) for name, key in own.items()}
     secret_keys = frozenset(name for name, key in own.items() if pulumi.runtime.is_config_secret(key))
-    return parse_settings({name: value for name, value in values.items() if value not in ("", {})}, secret_keys)
+    return parse_settings(values, secret_keys)
 
 
 def stack_config() -> dict[str, Any]:
@@ -114,61 +133,37 @@ def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = f
     """Return the arguments that ``values`` (the decoded configuration, by key without namespace) make.
 
     Args:
-        values: what the stack's configuration says.
-        secret_keys: the keys whose values no message may show.
+        values: what the stack's configuration says; empty texts and objects count as not set.
+        secret_keys: the keys whose values no message may show. They are errors: AWS shows all settings.
 
     Raises:
         SettingsError: something is wrong with them; all errors are named at once.
     """
-    args, unread = None, list[SettingError]()
-    values = {"trusting": {}, "trusted": {}, **{key: value for key, value in values.items() if value is not None}}
-    for file in FILES:
-        values, errors = _read(file, values)
-        unread += errors
-    errors = unread
+    errors = [
+        SettingError(
+            key,
+            None,
+            "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
+            "to their readers. Set it again without --secret.",
+        )
+        for key in sorted(secret_keys)
+    ]
+    values = {key: value for key, value in values.items() if value not in ("", {})}
     try:
-        args = RelationshipArgs.model_validate(values, by_alias=True, by_name=False)
+        args = Settings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        already = {each.key for each in unread}
-        errors = [*(each for each in map(_setting_error, error.errors()) if each.key not in already), *unread]
-    # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
-    errors = [error for error in errors if _top(error.key) not in secret_keys] + list(_secrets(secret_keys))
-    if args is None or errors:
+        # Of a setting that was meant to be secret nothing else is said: a rule may quote its value.
+        wrong = [each for each in error.errors() if each["loc"][0] not in secret_keys]
+        raise SettingsError([*map(_setting_error, wrong), *errors]) from None
+    if errors:
         raise SettingsError(errors)
     return args
 
 
-def _read(file: FileSetting, values: Mapping[str, object]) -> tuple[dict[str, object], list[SettingError]]:
-    """Return the values with what is in a file in place of its name, and what is wrong with that file."""
-    copy, key = dict(values), ".".join((*file.section, file.setting))
-    section: dict[str, object] = copy
-    for name in file.section:
-        inner = section.get(name)
-        if not isinstance(inner, dict | None):
-            return copy, []  # the model says what it should have been
-        section[name] = section = dict(cast("dict[str, object]", inner or {}))
-    if file.inline and "Statement" in section:
-        return copy, []  # the content in place of the section: the model takes that
-    errors = []
-    if file.field in section:
-        errors = [_no_such_setting((*file.section, file.field), section.pop(file.field))]
-    name = section.pop(file.setting, None)
-    if name in (None, ""):
-        name = file.default
-    if name is None:
-        return copy, errors
-    if file.inline and isinstance(name, dict):
-        section[file.field] = name
-        return copy, errors
+def _content(name: object, kind: str) -> bytes:
     if not isinstance(name, str):
-        problem = f"this is not the name of a file. Name a {file.kind} file, {RELATIVE}."
-        return copy, [*errors, SettingError(key, name, problem)]
-    try:
-        section[file.field] = file.read(read_small_file(PROJECT_FOLDER / name, file.kind))
-    except ValueError as error:
-        errors.append(SettingError(key, name, f"{error}."))
-        section[file.field] = []  # wrong, but there: a rule between settings must know that
-    return copy, errors
+        raise ValueError(f"this is not the name of a file. Name a {kind} file, {RELATIVE}")
+    return read_small_file(PROJECT_FOLDER / name, kind)
 
 
 def read_small_file(file: Path, kind: str) -> bytes:
@@ -203,101 +198,62 @@ def _decode(text: str) -> object:
         return text  # the model says what it should have been
 
 
-def _describe(error: SettingError) -> str:
+def _describe(error: SettingError, longest: int = 80) -> str:
     if error.value is None:
         return f"{error.key}: {error.problem}"
     try:
-        shown = _shorten(json.dumps(error.value, ensure_ascii=False, default=str))
+        shown = json.dumps(error.value, ensure_ascii=False, default=str)
     except RecursionError:
         shown = "{...}"
+    shown = shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
     return f"{error.key} = {shown}: {error.problem}"
 
 
-def _top(key: str) -> str:
-    """Return the top-level setting of a key, as ``trust`` of ``trust.sourceIps[0]``."""
-    return re.split(r"[.\[]", key, maxsplit=1)[0]
-
-
-def _shorten(text: str, longest: int = 80) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
 def _setting_error(details: Any) -> SettingError:  # noqa: ANN401 - pydantic's ErrorDetails: its module is private
-    location = cast("tuple[str | int, ...]", details["loc"])
-    file = next((file for file in FILES if location == (*file.section, file.field)), None)
-    key = key_path((*file.section, file.setting) if file else location)
-    value = cast("object", details["input"])
-    match details["type"]:
-        case "value_error":
-            problem = str(details["ctx"]["error"])
-            return SettingError(key, value, problem if problem.endswith("?") else f"{problem}.")
-        case "missing":
-            example = "111122223333" if key.endswith("accountId") else "VALUE"
-            return SettingError(
-                key,
-                None,
-                f"this is required. Set it with: pulumi config set --path {NAMESPACE}:{key} {example}",
-            )
-        case "extra_forbidden":
-            return _no_such_setting(location, value)
-        case "enum":
-            return SettingError(key, value, f"this must be {details['ctx']['expected']}. Choose one of them.")
-        case "bool_type" | "bool_parsing":
-            return SettingError(key, value, "this must be true or false. Write it without quotes.")
-        case "dict_type":
-            return SettingError(
-                key, value, f"this must be an object of names and values. Add one as {NAMESPACE}:{key}.NAME."
-            )
-        case "list_type":
-            return SettingError(key, value, f"this must be a list. Add the first entry as {NAMESPACE}:{key}[0].")
-        case "model_type" | "model_attributes_type":
-            return SettingError(key, value, f"this must be an object with the keys {', '.join(_known_keys(location))}.")
-        case _:
-            return SettingError(key, value, f"{details['msg']}.")
+    location, value = cast("tuple[str | int, ...]", details["loc"]), cast("object", details["input"])
+    key, kind = key_path(location), details["type"]
+    if kind == "value_error":
+        problem = str(details["ctx"]["error"])
+        return SettingError(key, value, problem if problem.endswith("?") else f"{problem}.")
+    if kind == "extra_forbidden":
+        return SettingError(key, value, _no_such_setting(location))
+    problem = PROBLEMS.get(kind, f"{details['msg']}.").format(
+        namespace=NAMESPACE,
+        key=key,
+        example="111122223333" if key.endswith("accountId") else "VALUE",
+        known=", ".join(_known_keys(location)),
+        **details.get("ctx", {}),
+    )
+    return SettingError(key, None if kind == "missing" else value, problem)
 
 
-def _no_such_setting(location: tuple[str | int, ...], value: object) -> SettingError:
+def _no_such_setting(location: tuple[str | int, ...]) -> str:
     known, name = _known_keys(location[:-1]), str(location[-1])
-    if len(location) == 1 and _top(name) in known:  # and not the whole name
-        problem = (
+    if len(location) == 1 and re.split(r"[.\[]", name)[0] in known:
+        return (
             "`pulumi config set` takes it for one name without --path. "
             f"Use: pulumi config rm '{NAMESPACE}:{name}' && pulumi config set --path '{NAMESPACE}:{name}' VALUE"
         )
-        return SettingError(key_path(location), value, problem)
+    import difflib  # noqa: PLC0415 - only a wrong key loads it
+
     nearest = difflib.get_close_matches(name.casefold(), [k.casefold() for k in known], 1, 0.5)
     meant = [k for k in known if k.casefold() in nearest]
     advice = f"Did you mean {meant[0]}?" if meant else "Remove it."
-    return SettingError(
-        key_path(location), value, f"there is no such setting. {advice} Known here: {', '.join(known)}."
-    )
+    return f"there is no such setting. {advice} Known here: {', '.join(known)}."
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of the section at ``location``; a file's, where a field holds what is in it."""
-    section: type[Model] = RelationshipArgs
+    """Return the keys of the section at ``location``."""
+    section: type[Model] = Settings
     for part in location:
         field = next((field for field in section.model_fields.values() if field.alias == part), None)
-        if field is not None:
-            section = next(_sections(field.annotation), section)
-    settings = {file.field: file.setting for file in FILES}
-    aliases = (str(field.alias) for field in section.model_fields.values())
-    return [settings.get(alias, alias) for alias in aliases]
+        section = next(sections(field.annotation), section) if field else section
+    return [str(field.alias) for field in section.model_fields.values()]
 
 
-def _sections(annotation: object) -> Iterator[type[Model]]:
+def sections(annotation: object) -> Iterator[type[Model]]:
     """Yield the models that a type annotation names, as in ``list[AccessKeyArgs]``."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         yield annotation
     for inner in get_args(annotation):
-        yield from _sections(inner)
-
-
-def _secrets(secret_keys: frozenset[str]) -> Iterator[SettingError]:
-    """Yield the settings that the user meant to keep secret, since none of them can be: AWS shows them all."""
-    for key in sorted(secret_keys):
-        yield SettingError(
-            key,
-            None,
-            "this is stored as a secret, but previews, tags, names and trust policies (with the external id) show it "
-            "to their readers. Set it again without --secret.",
-        )
+        yield from sections(inner)

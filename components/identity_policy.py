@@ -3,75 +3,138 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import cast
+from typing import Annotated, Any, Literal, Self, TypeAlias, cast
 
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_pascal
+
+from .aws_rules import like
 from .iam.documents import items, matches, size, statements
 from .iam.limits import MAX_POLICY_CHARACTERS
-from .validation import whole
+from .validation import key_path, whole
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-OPERATOR = re.compile(
-    r"""(ForAllValues:|ForAnyValue:)? (
-        String(Not)?(Equals|EqualsIgnoreCase|Like) | Bool | BinaryEquals | (Not)?IpAddress | Arn(Not)?(Equals|Like)
-        | (Numeric|Date)(Equals|NotEquals|LessThan|LessThanEquals|GreaterThan|GreaterThanEquals)
-    )(IfExists)? | (ForAllValues:|ForAnyValue:)?Null""",
-    re.VERBOSE | re.IGNORECASE,
+OPERATOR = (
+    r"(?i)(ForAllValues:|ForAnyValue:)?(String(Not)?(Equals|EqualsIgnoreCase|Like)|Bool|BinaryEquals|(Not)?IpAddress"
+    r"|Arn(Not)?(Equals|Like)|(Numeric|Date)(Equals|NotEquals|LessThan|LessThanEquals|GreaterThan|GreaterThanEquals)"
+    r")(IfExists)?|(ForAllValues:|ForAnyValue:)?Null"
 )
+ACTION = re.compile(r"\*+|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 VARIABLE = re.compile(r"\$\{(?:[*?$]|(?!(?:cf|env|file|self|opt|param|var|sls):)[\w.-]+:[^:}\s][^}]*)\}")
 TEMPLATE = re.compile(r"<[^<>]+>|\{\{.*?\}\}|\$\{[^}]*\}")  # where no variable is
 # AWS's own policies have arn:aws:organizations::*: without a last part.
 RESOURCE = re.compile(
-    r"\*+ | arn : [^:]+ : [^:]+ : (?P<region>[^:]*) : (?P<account>[^:]*) : (.+ | (?<=:organizations::\*:))",
-    re.VERBOSE,
+    r"\*+|arn:[^:]+:[^:]+:[a-z0-9*?-]*:([0-9]{12}|[a-z-]*|[^:]*[*?][^:]*):(.+|(?<=:organizations::\*:))"
 )
-FLAT = "A statement holds lists of texts, and conditions two objects deep. Correct it there"
 
 
-def identity_policy_text(content: bytes) -> dict[str, object]:
-    """Return the identity policy in the content of a JSON file."""
-    try:
-        document: object = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
-    except UnicodeDecodeError:
-        raise ValueError("the policy file is not UTF-8 text. Correct it there") from None
-    except RecursionError:
-        raise ValueError(f"the policy file is nested too deep. {FLAT}") from None
-    except ValueError as error:
-        raise ValueError(f"the policy file is not JSON: {error}. Correct it there") from None
-    return identity_policy(document)
+def _value(value: object) -> object:
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError("this is neither a text nor a number nor a boolean")
+    if isinstance(value, str) and (left := TEMPLATE.search(VARIABLE.sub("", value))):
+        raise ValueError(f"{left[0]!r} is what a template left, and no policy variable")
+    return value
 
 
-def identity_policy(document: object) -> dict[str, object]:
-    """Return an identity policy document.
+def _action(text: str) -> str:
+    if not ACTION.fullmatch(text):
+        raise ValueError(f"{text!r} is not service:Name")
+    return text
+
+
+def _resource(text: str) -> str:
+    if not RESOURCE.fullmatch(VARIABLE.sub("*", text)):
+        raise ValueError(f"{text!r} is neither * nor an ARN with a region and an account as AWS writes them")
+    return text
+
+
+def _statements(value: object) -> list[object]:
+    statements = items(value)
+    ids = [cast("dict[str, object]", each).get("Sid") for each in statements if isinstance(each, dict)]
+    if repeated := next((sid for sid in ids if sid and ids.count(sid) > 1), None):  # an empty one is none
+        raise ValueError(f"the Sid {repeated!r} stands twice")
+    return statements
+
+
+Value: TypeAlias = Annotated[Any, AfterValidator(_value)]
+OneOrMore = (Field(min_length=1), BeforeValidator(items))
+Actions: TypeAlias = Annotated[list[Annotated[str, AfterValidator(_action)]], *OneOrMore]
+Resources: TypeAlias = Annotated[list[Annotated[str, AfterValidator(_value), AfterValidator(_resource)]], *OneOrMore]
+Operator: TypeAlias = Annotated[str, like(OPERATOR, "IAM has no such operator")]
+Key: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_value)]
+Values: TypeAlias = Annotated[list[Value], *OneOrMore]
+
+
+class Element(BaseModel):
+    """What a policy document is made of, by AWS's names."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid", strict=True, defer_build=True)
+
+
+class Statement(Element):
+    """One statement: a trust policy's and a resource policy's alone name a principal."""
+
+    sid: Annotated[str, like("[A-Za-z0-9]*", "a Sid has letters and digits only")] = ""
+    effect: Literal["Allow", "Deny"]
+    action: Actions = Field(default=[])
+    not_action: Actions = Field(default=[])
+    resource: Resources = Field(default=[])
+    not_resource: Resources = Field(default=[])
+    condition: dict[Operator, Annotated[dict[Key, Values], Field(min_length=1)]] = Field(default={})
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        for one, other in (("action", "not_action"), ("resource", "not_resource")):
+            if len({one, other} & self.model_fields_set) != 1:
+                raise ValueError(f"a statement has either {to_pascal(one)} or {to_pascal(other)}")
+        return self
+
+
+class Policy(Element):
+    """A whole document."""
+
+    version: Literal["2012-10-17"]
+    id: str = ""
+    statement: Annotated[list[Statement], Field(min_length=1), BeforeValidator(_statements)]
+
+
+def identity_policy(source: object) -> dict[str, object]:
+    """Return an identity policy document, with whole numbers as 7: AWS takes 7.0 for another text.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+
+    Args:
+        source: the document, or the content of a JSON file.
+
+    Raises:
+        ValueError: it is none, or longer than AWS takes.
     """
-    document = _as_json(document)
-    if fault := _policy_fault(document):
-        raise ValueError(f"this is not an IAM identity policy: {fault}. Correct it in the policy's JSON")
-    policy = cast("dict[str, object]", document)
-    if (characters := size(policy)) > MAX_POLICY_CHARACTERS:
+    try:
+        if isinstance(source, bytes):
+            source = json.loads(source.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+        text = json.dumps(source, allow_nan=False, ensure_ascii=False)
+        text.encode()
+        policy = whole(json.loads(text))
+        Policy.model_validate(policy)
+    except RecursionError:
+        raise ValueError(
+            "this policy is nested too deep. A statement holds lists of texts, and conditions two objects deep. "
+            "Correct it there"
+        ) from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{key_path(each['loc']) or 'it'}: {each['msg']}" for each in error.errors())
+        wrong = wrong.replace("Value error, ", "")
+        raise ValueError(f"this is not an IAM identity policy: {wrong}. Correct it in the policy's JSON") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"this policy is not JSON: {error}. Correct it there") from None
+    document = cast("dict[str, object]", policy)
+    if (characters := size(document)) > MAX_POLICY_CHARACTERS:
         raise ValueError(
             f"a managed policy has at most {MAX_POLICY_CHARACTERS:,} characters without white space, "
             f"this has {characters:,}. Shorten it, for example with wildcards"
         )
-    return policy
-
-
-def _as_json(document: object) -> object:
-    """Return a document as JSON has it, with whole numbers as 7: AWS takes 7.0 for another text."""
-    try:
-        text = json.dumps(document, allow_nan=False, ensure_ascii=False)
-        text.encode()
-        return whole(json.loads(text))
-    except RecursionError:
-        raise ValueError(f"this policy is nested too deep. {FLAT}") from None
-    except UnicodeEncodeError:
-        raise ValueError("a text has half of a character, as \\ud83d alone is. Write the whole one") from None
-    except TypeError as error:
-        raise ValueError(f"this is not JSON: {error}. Write a text, a number or a boolean") from None
-    except ValueError:
-        raise ValueError("JSON has no NaN and no Infinity. Write a number, or remove it") from None
+    return document
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -121,100 +184,3 @@ def allows_everything(policy: Mapping[str, object]) -> bool:
 def _is_all_of_iam(action: object) -> bool:
     """Return whether an action is ``*``, ``iam:*`` or ``*:*``, with however many stars."""
     return re.fullmatch(r"\*+|(iam|\*):\*+", str(action).casefold()) is not None
-
-
-def _policy_fault(document: object) -> str | None:
-    if not isinstance(document, dict):
-        return "it is not a JSON object"
-    policy = cast("dict[str, object]", document)
-    if unknown := sorted(policy.keys() - {"Version", "Id", "Statement"}):
-        return f"a policy has no element {unknown[0]!r}"
-    if not isinstance(policy.get("Id", ""), str):
-        return '"Id" is not a text'
-    if "Version" not in policy:
-        return '"Version" is missing: add "Version": "2012-10-17"'
-    if policy.get("Version") != "2012-10-17":
-        return f'"Version" is {policy.get("Version")!r} and must be "2012-10-17"'
-    entries = items(policy.get("Statement"))
-    if not entries:
-        return '"Statement" is missing or empty'
-    ids = [cast("dict[str, object]", entry).get("Sid") for entry in entries if isinstance(entry, dict)]
-    if repeated := next((sid for sid in ids if sid and ids.count(sid) > 1), None):  # an empty one is none
-        return f"the Sid {repeated!r} stands twice"
-    return next((fault for number, entry in enumerate(entries, 1) if (fault := _statement_fault(number, entry))), None)
-
-
-def _statement_fault(number: int, entry: object) -> str | None:
-    if not isinstance(entry, dict):
-        return f"statement {number} is not a JSON object"
-    statement = cast("dict[str, object]", entry)
-    elements = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
-    if "Principal" in statement or "NotPrincipal" in statement:
-        return f"statement {number} names a principal, which only trust and resource policies do"
-    if unknown := sorted(statement.keys() - elements):
-        return f"statement {number} has an unknown element {unknown[0]!r}"
-    if statement.get("Effect") not in ("Allow", "Deny"):
-        return f'statement {number} needs "Effect" to be "Allow" or "Deny"'
-    for element in ("Action", "Resource"):
-        values = [statement[name] for name in (element, f"Not{element}") if name in statement]
-        if len(values) != 1:
-            return f'statement {number} needs exactly one of "{element}" and "Not{element}"'
-        texts = items(values[0])
-        if not texts or not all(isinstance(text, str) and text for text in texts):
-            return f'"{element}" of statement {number} must be a text or a list of texts'
-    return (
-        _template_fault(number, [statement.get(name) for name in ("Resource", "NotResource", "Condition")])
-        or _value_fault(number, statement)
-        or _condition_fault(number, statement.get("Condition", {}))
-    )
-
-
-def _template_fault(number: int, value: object) -> str | None:
-    """Return what is wrong where a template was not filled in, with texts as ``<ACCOUNT>`` or ``{{bucket}}``."""
-    if isinstance(value, Mapping):
-        entries = cast("Mapping[str, object]", value)
-        return _template_fault(number, [*entries, *entries.values()])
-    if isinstance(value, list):
-        faults = (_template_fault(number, inner) for inner in cast("list[object]", value))
-        return next((fault for fault in faults if fault), None)
-    left = TEMPLATE.search(VARIABLE.sub("", value)) if isinstance(value, str) else None
-    return f"statement {number} has {left[0]!r}, which a template left and is no policy variable" if left else None
-
-
-def _value_fault(number: int, statement: Mapping[str, object]) -> str | None:
-    for action in cast("list[str]", items(statement.get("Action", statement.get("NotAction")))):
-        if not re.fullmatch(r"\*+|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+", action):
-            return f"statement {number} has an action {action!r} that is not service:Name"
-    for resource in cast("list[str]", items(statement.get("Resource", statement.get("NotResource")))):
-        arn = RESOURCE.fullmatch(VARIABLE.sub("*", resource))
-        if not arn:
-            return f"statement {number} has a resource {resource!r} that is neither an ARN nor *"
-        region, account = arn["region"] or "", arn["account"] or ""
-        if not re.fullmatch(r"[a-z0-9*?-]*", region):
-            return f"statement {number} has a resource {resource!r}, and AWS has no region {region!r}"
-        if not re.fullmatch(r"[0-9]{12}|[a-z-]*|.*[*?].*", account):
-            return f"statement {number} has a resource {resource!r}, and AWS has no account {account!r}"
-    sid = statement.get("Sid", "")
-    if not isinstance(sid, str):
-        return f"the Sid {sid!r} of statement {number} is not a text"
-    if not re.fullmatch(r"[A-Za-z0-9]*", sid):
-        return f"the Sid {sid!r} of statement {number} is not made of letters and digits only"
-    return None
-
-
-def _condition_fault(number: int, condition: object) -> str | None:
-    """Return what is wrong with a condition, which is {operator: {key: a value or a list of them}}."""
-    where = f"the condition of statement {number}"
-    if not isinstance(condition, dict):
-        return f"{where} is not a JSON object"
-    for operator, tests in cast("dict[str, object]", condition).items():
-        if not OPERATOR.fullmatch(operator):
-            return f"{where} has an operator {operator!r} that IAM does not know"
-        if not isinstance(tests, dict) or not tests:
-            return f"{where} has {operator!r} without an object of keys and values"
-        for key, values in cast("dict[str, object]", tests).items():
-            if not key:
-                return f"{where} names no condition key for {operator!r}"
-            if not items(values) or not all(isinstance(value, str | bool | int | float) for value in items(values)):
-                return f"{where} compares {key!r} with what is neither a text, a number nor a boolean"
-    return None

@@ -6,7 +6,8 @@ https://www.pulumi.com/docs/iac/using-pulumi/extending-pulumi/build-a-component/
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from typing import cast
+from types import SimpleNamespace
+from typing import Optional, cast, get_type_hints
 
 import pulumi
 from pulumi.errors import InputPropertiesError, InputPropertyErrorDetails
@@ -21,7 +22,7 @@ from .iam import NAMESPACE
 from .relationship import Relationship
 from .trusted_user import TrustedUser
 from .trusting_role import TrustingRole
-from .validation import key_path, whole
+from .validation import Model, key_path, whole
 
 Place = tuple[str | int, ...]
 COMPONENTS: list[type[pulumi.ComponentResource]] = [Relationship, TrustingRole, TrustedUser]
@@ -36,6 +37,8 @@ class Package(ComponentProvider):
     def __init__(self) -> None:
         for component in COMPONENTS:  # the schema takes what they say, but not Python's indentation and exceptions
             component.__doc__ = (inspect.getdoc(component) or "").partition("\n\nRaises:")[0]
+        for model in Model.__subclasses__():
+            model.__annotations__ = _annotations(model)
         super().__init__(COMPONENTS, NAMESPACE)
         # What is generated from the schema appends Args to the names of inputs: these have it already.
         self.schema = re.sub(r'(assume-role:index:\w+)Args"', r'\1"', str(self.schema))
@@ -69,6 +72,15 @@ class Package(ComponentProvider):
                     raise InputPropertiesError(str(refused), []) from error
                 case _:
                     raise
+
+
+def _annotations(model: type[Model]) -> dict[str, object]:
+    """Return a model's types as Pulumi's analyzer reads them: without rules, and optional where there is a default."""
+    types = get_type_hints(SimpleNamespace(__annotations__=inspect.get_annotations(model)))
+    return {
+        name: types[name] if field.is_required() else Optional[types[name]]  # noqa: UP045 - a value at run time
+        for name, field in model.model_fields.items()
+    }
 
 
 def _hidden(value: object, place: Place = ()) -> Iterator[Place]:

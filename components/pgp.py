@@ -24,7 +24,7 @@ VERSION_WITHOUT_USER_ID = 6  # https://www.rfc-editor.org/rfc/rfc9580#section-10
 
 
 def public_key(value: object) -> str:
-    """Return a public key, armored or base64 of its binary form, as base64 of its binary form.
+    """Return a public key, armored or base64 (of either form), as base64 of its binary form.
 
     This looks at the clock, and encrypts nothing to the key to see that it can: the only way to know. The result is
     the same at every run.
@@ -38,17 +38,10 @@ def public_key(value: object) -> str:
     """
     if not isinstance(value, str):
         raise ValueError(f"this must be a text, armored or base64. {FIX}")
-    if value.lstrip().startswith("-----"):
-        return public_key_bytes(value.encode())
     try:
-        content = base64.b64decode(value, validate=True)
+        content = value.encode() if value.lstrip().startswith("-----") else base64.b64decode(value, validate=True)
     except ValueError:
         raise ValueError(f"this is not a PGP public key (neither armored nor base64). {FIX}") from None
-    return public_key_bytes(content)
-
-
-def public_key_bytes(content: bytes) -> str:
-    """Return the one public key in a file's content, armored or binary, as base64 of its binary form."""
     import pysequoia  # noqa: PLC0415 - only stacks with a PGP key load it
 
     try:

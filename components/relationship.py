@@ -65,7 +65,7 @@ class Relationship(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RelationshipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:Relationship", name, None, opts)
-        args = RelationshipArgs.model_validate(args)
+        args = RelationshipArgs.of(args)
         tags = {**args.tags, OWNER_TAG: _owner(name)}
         options = {
             side: pulumi.ResourceOptions(

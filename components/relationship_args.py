@@ -6,42 +6,41 @@ stack does. A rule looks back only: a section is checked against those above it 
 """
 
 import re
-from collections.abc import Mapping
 from functools import cached_property
-from typing import cast
+from typing import Annotated, TypeAlias, cast
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from . import aws_rules, pgp
+from . import aws_rules
 from .iam import NAMESPACE, SIDES, Side
 from .iam.documents import matches, size
 from .iam.limits import MAX_TRUST_POLICY_CHARACTERS
 from .iam.names import default_names
 from .identity_policy import allows_everything
 from .models import (
-    AccessKeyArgs,
+    ONE_KEY,
+    AccessKeys,
     AccountArgs,
+    PgpKey,
     RoleArgs,
     StoreArgs,
     TrustArgs,
     TrustedUserArgs,
     TrustingRoleArgs,
     UserArgs,
-    arns_of_another_partition,
-    at_most_two_keys,
-    misplaced,
-    one_key,
 )
-from .validation import Defaulted, Model, Refusal, each_entry, refuse
+from .validation import Model, Refusal, refuse
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
 SSO_ROLE = re.compile(r"(.*:role/aws-reserved/sso\.amazonaws\.com/)[^/]*[*?][^/]*/(AWSReservedSSO.*)")
+TagValue: TypeAlias = Annotated[str, BeforeValidator(aws_rules.tag_value)]
+Tags: TypeAlias = Annotated[dict[Annotated[str, aws_rules.tag_name], TagValue], aws_rules.tags]
 
 
 class RelationshipArgs(Model):
     """Everything that a relationship is made from."""
 
-    name: str | None = None
+    name: Annotated[str, aws_rules.relationship_name] | None = None
     """One word from which the four default names follow. Without it, they are those of the eight steps by hand."""
     trusting: AccountArgs
     """The account that hosts the role."""
@@ -49,29 +48,22 @@ class RelationshipArgs(Model):
     """The account that hosts the user."""
     role: RoleArgs
     """The role in the trusting account."""
-    user: Defaulted[UserArgs] = Field(default=UserArgs(), validate_default=True)
+    user: UserArgs = Field(default={}, validate_default=True)
     """The user in the trusted account."""
-    access_keys: Defaulted[list[AccessKeyArgs]] = Field(default_factory=one_key)
+    access_keys: AccessKeys = Field(default=ONE_KEY, validate_default=True)
     """The user's access keys, oldest first, at most two; an empty list: a user without a key."""
-    trust: Defaulted[TrustArgs] = TrustArgs()
+    trust: TrustArgs = Field(default={}, validate_default=True)
     """Who may assume the role, beyond being in the trusted account."""
-    pgp_key: str | None = None
+    pgp_key: PgpKey | None = None
     """PGP public key, armored or base64, that the secret is encrypted to: it then exists nowhere in plain text."""
     secret_store: StoreArgs | None = None
     """Where the trusted account keeps the key pair, instead of the outputs."""
-    tags: Defaulted[dict[str, str]] = Field(default_factory=dict[str, str])
+    tags: Tags = Field(default_factory=dict[str, str])
     """Tags on every resource that takes tags."""
-    endpoint: str | None = None
+    endpoint: Annotated[str, aws_rules.loopback_endpoint] | None = None
     """An AWS emulator on a loopback address. Without one, real AWS."""
 
-    _name = field_validator("name", mode="before")(aws_rules.relationship_name)
-    _pgp_key = field_validator("pgp_key", mode="before")(pgp.public_key)
-    _tags = field_validator("tags", mode="before")(each_entry(aws_rules.tag_name, aws_rules.tag_value))
-    _tags_together = field_validator("tags")(aws_rules.tags)
-    _endpoint = field_validator("endpoint", mode="before")(aws_rules.loopback_endpoint)
-    _access_keys = field_validator("access_keys")(at_most_two_keys)
-
-    # The rules between sections. Each stands at the later section, so that it speaks beside all other faults; of an
+    # The rules between sections. Each stands at the later section, so that it speaks beside all other errors; of an
     # earlier one that is wrong by itself it knows nothing, and says nothing.
 
     @field_validator("trusted")
@@ -96,57 +88,45 @@ class RelationshipArgs(Model):
 
     @field_validator("role")
     @classmethod
-    def _role_named_after_the_relationship(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
+    def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
         names = default_names(info.data.get("name"))
         policy = role.policy.or_else(name=names.role_policy)
-        return role.or_else(name=names.role).model_copy(update={"policy": policy})
-
-    @field_validator("user")
-    @classmethod
-    def _user_named_after_the_relationship(cls, user: UserArgs, info: ValidationInfo) -> UserArgs:
-        names = default_names(info.data.get("name"))
-        return user.or_else(name=names.user, policy_name=names.user_policy)
-
-    @field_validator("role")
-    @classmethod
-    def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
-        further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
-        refusals = _foreign(info, "trusting", {("permissionsBoundary",): role.permissions_boundary, **further})
-        account = _account(info, "trusting")
-        refusals += arns_of_another_partition(role, account) if account else []
-        if account and "name" in info.data:
-            own = account.arn("policy", role.policy.name)
-            problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
-            refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
-        refuse(refusals)
+        role = role.or_else(name=names.role).model_copy(update={"policy": policy})
+        if account := _account(info, "trusting"):
+            further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
+            refusals = account.misplaced({("permissionsBoundary",): role.permissions_boundary, **further})
+            refusals += account.of_another_partition(policy.document)
+            if "name" in info.data:
+                own = account.arn("policy", policy.name)
+                problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
+                refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
+            refuse(refusals)
         return role
 
     @field_validator("user")
     @classmethod
     def _user_of_the_trusted_account(cls, user: UserArgs, info: ValidationInfo) -> UserArgs:
-        refuse(_foreign(info, "trusted", {("permissionsBoundary",): user.permissions_boundary}))
-        return user
+        names = default_names(info.data.get("name"))
+        if account := _account(info, "trusted"):
+            refuse(account.misplaced({("permissionsBoundary",): user.permissions_boundary}))
+        return user.or_else(name=names.user, policy_name=names.user_policy)
 
     @field_validator("trust")
     @classmethod
     def _principals_of_the_trusted_account(cls, trust: TrustArgs, info: ValidationInfo) -> TrustArgs:
-        patterns = trust.principal_arns
-        refusals = _foreign(info, "trusted", {("principalArns", index): arn for index, arn in enumerate(patterns)})
         account, user = _account(info, "trusted"), cast("UserArgs | None", info.data.get("user"))
-        has_key = bool(account and account.manage and info.data.get("access_keys"))
-        if patterns and account and user and has_key and "name" in info.data:
+        if not account:
+            return trust
+        patterns = trust.principal_arns
+        refusals = account.misplaced({("principalArns", index): arn for index, arn in enumerate(patterns)})
+        has_key = account.manage and info.data.get("access_keys")
+        if patterns and user and has_key and "name" in info.data:
             own = account.arn("user", user.name, user.path)
             if not any(matches(pattern, own) for pattern in patterns):
                 problem = f"this leaves out the stack's own user, so nobody could use its key. Add {own}"
                 refusals.append(Refusal(("principalArns",), patterns, problem))
         refuse(refusals)
-        return trust
-
-    @field_validator("trust")
-    @classmethod
-    def _trust_policy_that_fits(cls, trust: TrustArgs, info: ValidationInfo) -> TrustArgs:
-        if account := _account(info, "trusted"):
-            trust.policy(account.partition, account.account_id)
+        trust.policy(account.partition, account.account_id)
         return trust
 
     @field_validator("pgp_key", "secret_store")
@@ -159,16 +139,11 @@ class RelationshipArgs(Model):
 
     @field_validator("secret_store")
     @classmethod
-    def _no_plain_secret_beside_pgp(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
+    def _store_of_the_trusted_account(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
         if store and info.data.get("pgp_key", "wrong"):
             raise ValueError(
                 "this stores the secret in plain text, which with pgpKeyFile no stack ever has. Remove one of the two"
             )
-        return store
-
-    @field_validator("secret_store")
-    @classmethod
-    def _kms_key_where_the_secret_is(cls, store: StoreArgs | None, info: ValidationInfo) -> StoreArgs | None:
         account, key = _account(info, "trusted"), (store and store.kms_key_id) or ""
         if account and key.startswith("arn:"):
             _, key_partition, _, region, *_ = key.split(":")
@@ -183,14 +158,14 @@ class RelationshipArgs(Model):
     @cached_property
     def trusting_role(self) -> TrustingRoleArgs:
         """The half in the trusting account."""
-        return TrustingRoleArgs(
+        return TrustingRoleArgs.model_construct(
             account=self.trusting, trusted_account_id=self.trusted.account_id, role=self.role, trust=self.trust
         )
 
     @cached_property
     def trusted_user(self) -> TrustedUserArgs:
         """The half in the trusted account."""
-        return TrustedUserArgs(
+        return TrustedUserArgs.model_construct(
             account=self.trusted,
             role_arn=self.trusting.arn("role", self.role.name, self.role.path),
             user=self.user,
@@ -236,13 +211,3 @@ class RelationshipArgs(Model):
 def _account(info: ValidationInfo, side: Side) -> AccountArgs | None:
     """Return the account of a side, if it is right by itself."""
     return cast("AccountArgs | None", info.data.get(side))
-
-
-def _foreign(info: ValidationInfo, side: Side, arns: Mapping[tuple[str | int, ...], str | None]) -> list[Refusal]:
-    """Return what there is to say against ARNs, by place, that must be in the account of one side."""
-    own, other = _account(info, side), _account(info, "trusted" if side == "trusting" else "trusting")
-    return [
-        Refusal(place, arn, problem)
-        for place, arn in arns.items()
-        if own and arn and (problem := misplaced(arn, own, side, other))
-    ]

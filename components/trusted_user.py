@@ -36,7 +36,7 @@ class TrustedUser(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TrustedUserArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:TrustedUser", name, None, opts)
-        args = TrustedUserArgs.model_validate(args)
+        args = TrustedUserArgs.of(args)
         child = require_provider(self)
         user = aws.iam.User(
             f"{name}-user",

@@ -32,7 +32,7 @@ class TrustingRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TrustingRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("assume-role:index:TrustingRole", name, None, opts)
-        args = TrustingRoleArgs.model_validate(args)
+        args = TrustingRoleArgs.of(args)
         child = require_provider(self)
         role = aws.iam.Role(
             f"{name}-role",

@@ -1,23 +1,13 @@
-"""What all models share: one way to check, to refuse several things at once, and to fall back on a default."""
+"""What all models share: one way to refuse several things at once, and ``None`` for the default."""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional, Self, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails
-
-T = TypeVar("T")
-Name = TypeVar("Name")
-Place = TypeVar("Place", bound=str | int)
-if TYPE_CHECKING:
-    Defaulted = Annotated[T, "None means the default"]
-else:
-    # The package's schema takes a field as optional only where it may be None. Here None means the default, and
-    # `Model` puts that in, so that no reader of a field ever sees None.
-    Defaulted = Optional
 
 
 class Refusal(NamedTuple):
@@ -30,7 +20,8 @@ class Refusal(NamedTuple):
 
 def key_path(place: tuple[str | int, ...]) -> str:
     """Return a place in the arguments as Pulumi writes it, as ``trust.sourceIps[0]`` or ``tags["cost centre"]``."""
-    return "".join(map(_step, place)).removeprefix(".")
+    steps = place[:-1] if place[-1:] == ("[key]",) else place  # pydantic's way to say that the key itself is wrong
+    return "".join(map(_step, steps)).removeprefix(".")
 
 
 def _step(part: str | int) -> str:
@@ -54,43 +45,6 @@ def refuse(refusals: Iterable[Refusal]) -> None:
         raise ValidationError.from_exception_data("Relationship", details)
 
 
-def each(rule: Callable[[object], str]) -> Callable[[object], object]:
-    """Return the rule for a list whose items must each obey ``rule``."""
-
-    def check(values: object) -> object:
-        if not isinstance(values, list):
-            return values  # the model says that it must be a list
-        return list(_obeying(enumerate(cast("list[object]", values)), int, rule).values())
-
-    return check
-
-
-def each_entry(name: Callable[[object], str], rule: Callable[[object], str]) -> Callable[[object], object]:
-    """Return the rule for an object whose names must obey ``name`` and whose values must obey ``rule``."""
-
-    def check(values: object) -> object:
-        if not isinstance(values, Mapping):
-            return values  # as above
-        return _obeying(cast("Mapping[str, object]", values).items(), name, rule)
-
-    return check
-
-
-def _obeying(
-    entries: Iterable[tuple[Place, object]], name: Callable[[Place], Name], rule: Callable[[object], str]
-) -> dict[Name, str]:
-    """Return what the rules make of entries; refuse all that are wrong at once."""
-    obeying: dict[Name, str] = {}
-    refusals: list[Refusal] = []
-    for place, value in entries:
-        try:
-            obeying[name(place)] = rule(value)
-        except ValueError as error:
-            refusals.append(Refusal((place,), value, str(error)))
-    refuse(refusals)
-    return obeying
-
-
 def whole(value: object) -> object:
     """Return a value with whole numbers as such: on the way from other languages all become floating-point ones."""
     if isinstance(value, float) and value.is_integer():
@@ -111,7 +65,13 @@ class Model(BaseModel):
         validate_by_alias=True,
         extra="forbid",
         frozen=True,
+        defer_build=True,  # most programs use few of the models by themselves
     )
+
+    @classmethod
+    def of(cls, args: Self | Mapping[str, object]) -> Self:
+        """Return arguments as they are, or what a program in another language gives, checked."""
+        return args if isinstance(args, cls) else cls.model_validate(args)
 
     def or_else(self, **defaults: object) -> Self:
         """Return a copy with other defaults: fields that were set stay. The defaults are not checked."""

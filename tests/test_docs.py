@@ -13,10 +13,8 @@ import pysequoia
 import pytest
 import yaml
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from components.configuration import FILES
-from components.relationship_args import RelationshipArgs
+from components.configuration import Settings
 from tests.components.conftest import ACCOUNTS, EVERYTHING, record
 from tools.__main__ import COMMANDS, PASSING_ON, main
 from tools.console import Exit
@@ -106,11 +104,7 @@ def fields_of(model, prefix=""):
 
 @pytest.fixture(scope="module")
 def settings():
-    fields = fields_of(RelationshipArgs)
-    for file in FILES:  # the models hold what is in a file, the configuration names the file
-        del fields[".".join((*file.section, file.field))]
-        fields[".".join((*file.section, file.setting))] = FieldInfo(default=file.default)
-    return fields
+    return fields_of(Settings)
 
 
 # Both ways

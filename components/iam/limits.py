@@ -1,11 +1,6 @@
-"""AWS's own numbers, each with the page that states it."""
+"""AWS's own numbers, each with the page that states it. Those of single settings are in their rules."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-MAX_ROLE_NAME_LENGTH = 64
-MAX_USER_NAME_LENGTH = 64
-MAX_POLICY_NAME_LENGTH = 128
-MAX_PATH_LENGTH = 512
-MAX_DESCRIPTION_LENGTH = 1000
 MAX_POLICY_CHARACTERS = 6144  # of a managed policy; AWS does not count white space
 MAX_TRUST_POLICY_CHARACTERS = 2048  # by default; AWS does not count white space
 MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST = 8192
@@ -13,7 +8,6 @@ MAX_POLICY_VERSIONS = 5  # of a managed policy, the default one included
 MAX_ROLE_POLICIES = 25  # managed policies attached to a role: 10 by default, 25 at most on request
 MAX_ACCESS_KEYS = 2  # of a user, active or not
 MAX_TAGS = 50
-MAX_TAG_KEY_LENGTH = 128
 MAX_TAG_VALUE_LENGTH = 256
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
@@ -23,16 +17,6 @@ MAX_SESSION_SECONDS = 43200
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 MAX_SESSION_NAME_LENGTH = 64
 SHORTEST_SESSION_SECONDS = 900  # that a caller may ask for, whatever the role allows
-MIN_EXTERNAL_ID_LENGTH = 2
-MAX_EXTERNAL_ID_LENGTH = 1224
-
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
-MAX_USER_SESSION_SECONDS = 129600  # of a user's own session, and so of an MFA sign-in
-
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-MAX_SECRET_NAME_LENGTH = 512
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html (1,011 with the ARN before it)
-MAX_PARAMETER_NAME_LENGTH = 900
 
 # CIS AWS Foundations Benchmark v3 1.14: keys are rotated every 90 days or less.
 MAX_ACCESS_KEY_DAYS = 90

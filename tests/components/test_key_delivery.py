@@ -5,7 +5,7 @@ import json
 import pysequoia
 import pytest
 
-from components.pgp import public_key_bytes
+from components.pgp import public_key
 from tests.components.conftest import EVERYTHING, TRUSTED, key_of
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on the wire
@@ -45,7 +45,7 @@ def without_plain_secret(encrypted, stores, request):
 
 def test_every_key_is_made_with_the_pgp_key(encrypted, pgp_key_file):
     keys = encrypted.all("aws:iam/accessKey:AccessKey")
-    assert [each.inputs["pgpKey"] for each in keys] == [public_key_bytes(pgp_key_file.read_bytes())] * 2
+    assert [each.inputs["pgpKey"] for each in keys] == [public_key(pgp_key_file.read_text())] * 2
 
 
 def test_with_a_pgp_key_the_outputs_hold_only_the_encrypted_secret(encrypted):

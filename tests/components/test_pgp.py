@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pysequoia
 import pytest
 
-from components.pgp import public_key, public_key_bytes
+from components.pgp import public_key
 
 # Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of these curves. Sequoia cannot make them.
 BRAINPOOL = (
@@ -26,6 +26,11 @@ SECP256K1 = (
     "sQQieqxDJ0VqnDLauJv1ZYK1YAMBCAeIeAQYEwgAIBYhBKssp0cqcvFeJhEBpvS7H1J+3AhWBQJrBcUCAhsMAAoJEPS7H1J+3AhWsaMBAP9m"
     "WXF0i7NU+sf2Yl2MHS/jQtAOPQg1sZI068YTG/0IAQDiQOFNfjeBcdlIBLUt8ephnZB+onzTLdma1TGZJYYF1Q=="
 )
+
+
+def binary(content):
+    """Return a public key, given in the form that a file's content has in the arguments."""
+    return base64.b64decode(public_key(base64.b64encode(content).decode()))
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +61,10 @@ def sign_only():
     return b"".join(bytes(packet) for packet in list(pysequoia.packet.PacketPile.from_bytes(bytes(key)))[:3])
 
 
-@pytest.mark.parametrize("form", ["armored", "binary"])
-def test_both_forms_give_the_binary_key_in_base64(private_key, tmp_path, form):
+def test_each_form_gives_the_binary_key_in_base64(private_key):
     certificate = private_key.extract_certificate()
-    file = tmp_path / "key"
-    file.write_bytes(str(certificate).encode() if form == "armored" else bytes(certificate))
-
-    assert base64.b64decode(public_key_bytes(file.read_bytes())) == bytes(certificate)
+    assert binary(bytes(certificate)) == binary(str(certificate).encode()) == bytes(certificate)
+    assert base64.b64decode(public_key(str(certificate))) == bytes(certificate)
 
 
 @pytest.mark.parametrize(
@@ -90,28 +92,21 @@ def test_both_forms_give_the_binary_key_in_base64(private_key, tmp_path, form):
         (lambda _key: sign_only(), r"this PGP key cannot encrypt \(No suitable encryption subkey for \w+\)\."),
     ],
 )
-def test_a_key_that_will_not_do(private_key, tmp_path, content, problem):
-    file = tmp_path / "key"
-    file.write_bytes(content(private_key))
-
+def test_a_key_that_will_not_do(private_key, content, problem):
     with pytest.raises(ValueError, match=rf"^{problem}"):
-        public_key_bytes(file.read_bytes())
+        binary(content(private_key))
 
 
 @pytest.mark.parametrize("suite", ["Cv25519", "Cv448", "P256", "P384", "P521", "RSA2k"])
 @pytest.mark.parametrize("profile", ["RFC4880", "RFC9580"])
-def test_the_kinds_that_the_provider_reads(tmp_path, suite, profile):
+def test_the_kinds_that_the_provider_reads(suite, profile):
     kind = {"profile": getattr(pysequoia.Profile, profile), "cipher_suite": getattr(pysequoia.CipherSuite, suite)}
     certificate = pysequoia.Tsk.generate(user_id="x", **kind).extract_certificate()
-    (tmp_path / "key").write_bytes(bytes(certificate))
-
-    assert base64.b64decode(public_key_bytes((tmp_path / "key").read_bytes())) == bytes(certificate)
+    assert binary(bytes(certificate)) == bytes(certificate)
 
 
-def test_a_newer_key_needs_no_user_id(tmp_path):
-    (tmp_path / "key").write_bytes(without_user_id(pysequoia.Profile.RFC9580))
-
-    assert public_key_bytes((tmp_path / "key").read_bytes())
+def test_a_newer_key_needs_no_user_id():
+    assert binary(without_user_id(pysequoia.Profile.RFC9580))
 
 
 @pytest.mark.parametrize("text", ["ключ", "a", "\ud800"])
@@ -120,12 +115,9 @@ def test_a_text_that_is_no_key(text):
         public_key(text)
 
 
-def test_a_revoked_key(private_key, tmp_path):
+def test_a_revoked_key(private_key):
     certificate = private_key.extract_certificate()
     revocation = certificate.revoke(private_key.certifier())
-    (tmp_path / "key").write_bytes(
-        bytes(certificate.merge(pysequoia.Cert.from_bytes(bytes(certificate) + bytes(revocation))))
-    )
-
+    revoked = certificate.merge(pysequoia.Cert.from_bytes(bytes(certificate) + bytes(revocation)))
     with pytest.raises(ValueError, match="this PGP key is revoked"):
-        public_key_bytes((tmp_path / "key").read_bytes())
+        binary(bytes(revoked))

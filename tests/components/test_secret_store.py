@@ -16,12 +16,17 @@ SALTED = "encryptionsalt: v1:abc\nconfig: {}\n"
     [
         ({"kind": "vault", "name": "x"}, "secretStore.kind = \"vault\": this must be 'secretsmanager' or 'ssm'"),
         ({"kind": "ssm"}, "secretStore.name: this is required"),
-        ({"kind": "ssm", "name": "a/b"}, 'secretStore.name = "a/b": a parameter name is made of'),
-        ({"kind": "ssm", "name": "/" + "a/" * 16}, "has at most 15 of them"),
-        ({"kind": "ssm", "name": "/aws/x"}, "a parameter name does not begin with aws or ssm"),
-        ({"kind": "ssm", "name": "a" * 901}, "a parameter name has at most 900 characters, this has 901"),
-        ({"kind": "secretsmanager", "name": "a b"}, "a secret's name is made of letters, digits and /_+=.@- only"),
-        ({"kind": "secretsmanager", "name": "a" * 513}, "a secret's name has at most 512 characters, this has 513"),
+        *(
+            (
+                {"kind": "ssm", "name": name},
+                "a parameter name has at most 900 letters, digits and _.-, at most 15 levels",
+            )
+            for name in ("a/b", "/" + "a/" * 16, "/a" * 16, "/aws/x", "SSMx", "a" * 901, "")
+        ),
+        *(
+            ({"kind": "secretsmanager", "name": name}, "a secret's name has 1 to 512 letters, digits and /_+=.@- only")
+            for name in ("a b", "a" * 513, "")
+        ),
         ({"kind": "ssm", "name": "/x", "kmsKeyId": "my key"}, 'secretStore.kmsKeyId = "my key": this is not a KMS key'),
         ({"kind": "ssm", "name": "/x", "kmsKey": "a"}, "there is no such setting. Did you mean kmsKeyId?"),
         ("ssm", "this must be an object with the keys kind, name, kmsKeyId"),

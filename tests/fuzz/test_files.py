@@ -9,8 +9,8 @@ import yaml
 from hypothesis import strategies as st
 
 from components.iam.endpoints import endpoint_error
-from components.identity_policy import identity_policy, identity_policy_text
-from components.pgp import public_key, public_key_bytes
+from components.identity_policy import identity_policy
+from components.pgp import public_key
 from local import LocalError
 from local.checkout import Checkout
 from tests.fuzz.conftest import tried
@@ -55,7 +55,7 @@ def check_message(error):
 def test_a_policy_file(policy, spoils, file):
     file.write_bytes(spoil(json.dumps(policy, ensure_ascii=False).encode(), spoils))
     try:
-        document = identity_policy_text(file.read_bytes())
+        document = identity_policy(file.read_bytes())
     except ValueError as error:
         check_message(error)
         return
@@ -70,7 +70,7 @@ def test_a_pgp_key(spoils, armored, in_code, pgp_key_file, file):
     file.write_bytes(content)
     text = content.decode("latin-1") if armored else base64.b64encode(content).decode()
     try:
-        key = public_key(text) if in_code else public_key_bytes(file.read_bytes())
+        key = public_key(text if in_code else base64.b64encode(file.read_bytes()).decode())
     except ValueError as error:
         check_message(error)
         return

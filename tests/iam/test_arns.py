@@ -3,18 +3,21 @@
 import subprocess
 import sys
 
+import botocore.session
 import pytest
 
 from components.iam.arns import account_root, iam_arn, partition, sts_region
+from components.models import AccountArgs
 from tests.conftest import ROOT
 
+SESSION = botocore.session.get_session()
 
-@pytest.mark.parametrize(
-    ("region", "expected"),
-    [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-isob-east-1", "aws-iso-b")],
-)
-def test_a_region_decides_the_partition(region, expected):
-    assert partition(region) == expected
+
+@pytest.mark.parametrize("name", SESSION.get_available_partitions())
+def test_every_region_that_aws_lists_is_in_its_partition(name):
+    regions = SESSION.get_available_regions("ec2", partition_name=name)
+    assert {partition(each) for each in regions} <= {name}
+    assert all(AccountArgs(account_id="1" * 12, region=each).partition == name for each in regions)
 
 
 def test_arns():
