@@ -98,23 +98,22 @@ def outputs_of(export: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     resources = cast("list[Mapping[str, Any]]", (export.get("deployment") or {}).get("resources") or [])
     by_type: dict[str, dict[str, Any]] = {each["type"]: each.get("outputs") or {} for each in resources}
-    outputs = by_type.get(STACK_TYPE)
+    outputs, relationship = by_type.get(STACK_TYPE), by_type.get(RELATIONSHIP_TYPE, {})
     if not outputs:
         return {}
-    terms = {key: value for key, value in by_type.get(RELATIONSHIP_TYPE, {}).items() if key == "terms"}
+    terms = {"terms": relationship["terms"]} if "terms" in relationship else {}
     return {**_without_marks(outputs, show=True), **terms, "shown": _without_marks(outputs, show=False)}
 
 
-def _without_marks(value: Any, *, show: bool) -> Any:  # noqa: ANN401 - parsed JSON
-    """Return a value of an export without the marks of its secrets: with the secrets, or ``[secret]`` for each."""
-    if isinstance(value, dict):
-        entries = cast("dict[str, Any]", value)
-        if SIGNATURE in entries:
-            return _without_marks(json.loads(entries["plaintext"]), show=True) if show else "[secret]"
-        return {key: _without_marks(inner, show=show) for key, inner in entries.items()}
-    return (
-        [_without_marks(inner, show=show) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
-    )
+def _without_marks(value: Mapping[str, Any], *, show: bool) -> dict[str, Any]:
+    """Return a part of an export without the marks of its secrets: with the secrets, or ``[secret]`` for each."""
+
+    def unmark(entries: dict[str, Any]) -> Any:  # noqa: ANN401 - parsed JSON
+        if SIGNATURE not in entries:
+            return entries
+        return json.loads(entries["plaintext"], object_hook=unmark) if show else "[secret]"
+
+    return json.loads(json.dumps(value), object_hook=unmark)
 
 
 def read_config(stack: str) -> Mapping[str, Any]:

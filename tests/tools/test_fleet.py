@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from tests.conftest import FAST_PYTHON, ROOT, copy
-from tools.commands.fleet import key_age
+from tools.commands.fleet import row
 from tools.console import Exit
-from tools.proof.report import Proof
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 # Instead of preparing a stack and running its command, a process runs the script that has the stack's name.
@@ -221,17 +220,18 @@ def test_by_the_recipe_of_the_project(standing):
     ("ages", "words"),
     [
         ([], "not known"),
-        ([None], "not known"),
+        ([None], "age not known"),
         ([0], "0 days"),
         ([1], "1 day"),
         ([90], "90 days"),
         ([91, 3], "91 days: rotate it"),
     ],
 )
-def test_the_age_is_that_of_the_oldest_active_key(ages, words):
+def test_the_age_is_that_of_the_oldest_active_key(tmp_path, monkeypatch, ages, words):
     made = [None if age is None else (NOW - timedelta(days=age)).isoformat() for age in ages]
     keys = [{"id": "K", "status": "Active", "created": each} for each in made]
     keys.append({"id": "O", "status": "Inactive", "created": (NOW - timedelta(days=400)).isoformat()})
     report = {"stack": "a", "time": NOW.isoformat(), "verdict": "proven", "rows": [], "keys": keys}
-    assert key_age(Proof.model_validate_json(json.dumps(report)), NOW) == words
-    assert key_age(None, NOW) == "not known"
+    (tmp_path / "proof.json").write_text(json.dumps(report))
+    monkeypatch.setattr("tools.commands.fleet.proof_file", lambda _: tmp_path / "proof.json")
+    assert row("a", "done", NOW)[-1] == words

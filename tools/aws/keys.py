@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from tools.aws.errors import NO_SUCH_ENTITY, error_code
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ class AccessKey(Printed):
     def age_days(self, now: datetime) -> int | None:
         """Return the key's age in whole days, as far as it is known."""
         return (now - self.created).days if self.created else None
+
+    def age(self, now: datetime) -> str:
+        """Return the same in words, and whether it is time to rotate the key."""
+        days = self.age_days(now)
+        if days is None:
+            return "age not known"
+        return f"{days} {'day' if days == 1 else 'days'}" + (": rotate it" if days > MAX_ACCESS_KEY_DAYS else "")
 
 
 def moment(when: datetime) -> str:

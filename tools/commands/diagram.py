@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components.iam.documents import Document, listed, statements
-from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from tools.console import Exit, say
 from tools.files import write_privately
 from tools.proof.report import LOCAL_FOLDER, Proof, Verdict, proof_file, read_proof
@@ -105,11 +104,8 @@ def _statement(statement: Document) -> str:
 
 def _key(label: str, key_id: str, status: str, proof: Proof | None, today: datetime) -> str:
     """Return the status and, where the proof knows the key, the age of an access key."""
-    known = next((key for key in proof.keys if key.id == key_id), None) if proof else None
-    days = known.age_days(today) if known else None
-    age = "age unknown" if days is None else f"{days} {'day' if days == 1 else 'days'} old"
-    due = f", older than {MAX_ACCESS_KEY_DAYS} days: rotate it" if (days or 0) > MAX_ACCESS_KEY_DAYS else ""
-    return f"key {label}: {key_id}, {status}, {age}{due}"
+    known = [key.age(today) for key in proof.keys if key.id == key_id] if proof else []
+    return f"key {label}: {key_id}, {status}, {known[0] if known else 'age not known'}"
 
 
 def _verdict(proof: Proof | None) -> list[str]:

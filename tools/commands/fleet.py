@@ -22,12 +22,11 @@ from typing import Any, Final, cast
 
 from components.iam import NAMESPACE
 from components.iam.arns import DEFAULT_REGION
-from components.iam.limits import MAX_ACCESS_KEY_DAYS
 from components.iam.names import default_names
 from local import LocalError
 from tools.console import Exit, StackError, ToolError, complain, say
 from tools.environment import CHECKOUT, is_emulated, stacks
-from tools.proof.report import LOCAL_FOLDER, Proof, proof_file, read_proof
+from tools.proof.report import LOCAL_FOLDER, proof_file, read_proof
 from tools.stack import managed_sides
 
 LOGS: Final = LOCAL_FOLDER / "fleet"
@@ -217,31 +216,17 @@ def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str]]:
 
 def table(runs: Sequence[Run], now: datetime) -> list[str]:
     """Return the lines of the final table."""
-    rows = [HEADINGS, *(row(each, now) for each in runs)]
+    rows = [HEADINGS, *(row(each.stack, each.state, now) for each in runs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in rows]
 
 
-def row(run: Run, now: datetime) -> tuple[str, ...]:
-    """Return the cells of a stack, one for each of HEADINGS."""
+def row(stack: str, state: str, now: datetime) -> tuple[str, ...]:
+    """Return the cells of a stack, one for each of HEADINGS: of its keys the age of the oldest active one."""
+    accounts = "emulated" if is_emulated(stack) else "real"
     try:
-        proof = read_proof(proof_file(run.stack), run.stack)
+        proof = read_proof(proof_file(stack), stack)
     except StackError:
-        proof = None
-    return (
-        run.stack,
-        "emulated" if is_emulated(run.stack) else "real",
-        run.state,
-        f"{proof.verdict}, {proof.when}" if proof else "none",
-        key_age(proof, now),
-    )
-
-
-def key_age(proof: Proof | None, now: datetime) -> str:
-    """Return the age of the oldest active key, as the proof knows it."""
-    keys = proof.keys if proof else ()
-    ages = [key.age_days(now) for key in keys if key.deployed == "Active"]
-    if None in ages or not ages:
-        return "not known"
-    days = max(age for age in ages if age is not None)
-    return f"{days} {'day' if days == 1 else 'days'}" + (": rotate it" if days > MAX_ACCESS_KEY_DAYS else "")
+        return stack, accounts, state, "none", "not known"
+    keys = sorted((key for key in proof.keys if key.deployed == "Active"), key=lambda key: key.created or proof.time)
+    return stack, accounts, state, f"{proof.verdict}, {proof.when}", keys[0].age(now) if keys else "not known"
