@@ -8,7 +8,7 @@ override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 
 # Neither make nor a shell evaluates these: they reach Python through the environment, whatever is in them.
-VARIABLES := STACK ARGS YES JSON OUTPUT COMMAND STACKS JOBS FLEET FUZZ ROUNDS TF_PLUGINS PLUGIN
+VARIABLES := STACK ARGS YES JSON OUTPUT COMMAND STACKS JOBS FLEET FUZZ ROUNDS TF_PLUGINS PLUGIN LIVE_TRUSTING LIVE_TRUSTED LIVE_CONFIRM
 DEFINED := $(foreach name,$(VARIABLES),$(if $(filter undefined,$(origin $(name))),,$(name)))
 $(foreach name,$(DEFINED),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
@@ -17,7 +17,7 @@ ANEW := $(if $(filter command,$(firstword $(origin PYTHON))),anew)
 RUN := .venv/bin/python -E -m
 TOOLS := up preview outputs destroy verify profile diagram handover rotate revoke adopt fleet shell env down
 TESTS := test fuzz faults bench
-.PHONY: help anew mend lint lock $(TOOLS) $(TESTS)
+.PHONY: help anew mend live lint lock $(TOOLS) $(TESTS)
 .DEFAULT_GOAL := help
 
 ##@ Deploy (STACK=name; without it dev, whose accounts are emulated)
@@ -44,6 +44,7 @@ test: ## run all tests, on this machine only (ARGS="-k name")
 fuzz: ## try seeded random settings, policies and scenarios (FUZZ=2000)
 faults: ## fail AWS at each call, fill the disk, kill: does `up` recover?
 bench: ## time every command beside others (FLEET=100: many stacks)
+live: ## try everything on two sandbox accounts of real AWS (LIVE_...)
 lint: ## check style, types and workflows
 lock: ## write requirements*.txt from requirements*.in (ARGS=--upgrade)
 help: ## list the commands
@@ -67,6 +68,8 @@ $(TESTS): export PYTHONDONTWRITEBYTECODE :=
 $(TESTS): .venv/developer
 	@$(RUN) local.cli
 	@$(RUN) pytest $(PYTEST_$@)
+live: .venv/developer
+	@$(RUN) pytest -q -s -m live tests/live
 lint: .venv/developer
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check

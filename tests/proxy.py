@@ -1,7 +1,8 @@
 """The one proxy of the tests: it stands between the callers of AWS and the emulator, on a loopback address.
 
 It notes every call, does to the next calls of an action what a test has planned, and can sign the calls of an account's
-root anew as a principal with fewer permissions. It keeps AWS's limit of two access keys a user: the emulator does not.
+root anew as a principal with fewer permissions. It keeps two limits of AWS that the emulator does not: two access keys
+a user, and the role's longest session.
 """
 
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -57,6 +58,7 @@ def refusal(status: int, code: str, message: str) -> tuple[int, bytes]:
 
 FAILURE = refusal(500, "ServiceFailure", "The request processing has failed because of an unknown error.")
 LIMIT = refusal(409, "LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {KEYS_A_USER}")
+TOO_LONG = refusal(400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration of this role.")
 # What answers in AWS's place.
 INSTEAD = {
     Fault.ERROR: FAILURE,
@@ -175,12 +177,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _done(self, call: Call, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         """Let AWS do it, within its limits; return the status, the body and the headers of its answer."""
+        if call.action == "AssumeRole" and self._is_too_long(body):
+            return (*TOO_LONG, {})
         if call.action != "CreateAccessKey":
             return self._pass_on(call, body)
         with self.proxy.making_a_key:
             asked = body.replace(b"CreateAccessKey", b"ListAccessKeys")
             _, keys, _ = self._pass_on(call, asked, Credentials(call.key_id, "any"))
             return (*LIMIT, {}) if keys.count(b"<AccessKeyId>") >= KEYS_A_USER else self._pass_on(call, body)
+
+    def _is_too_long(self, body: bytes) -> bool:
+        """Return whether a session is asked for that is longer than its role allows."""
+        asked = {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
+        if "DurationSeconds" not in asked or "RoleArn" not in asked:
+            return False
+        account, name = asked["RoleArn"].split(":")[4], asked["RoleArn"].rpartition("/")[2]
+        call = Call(key_id=account, service="iam", region="us-east-1", action="GetRole")
+        query = urlencode({"Action": call.action, "Version": "2010-05-08", "RoleName": name}).encode()
+        _, answer, _ = self._pass_on(call, query, Credentials(account, "any"))
+        longest = re.search(rb"<MaxSessionDuration>(\d+)<", answer)
+        return longest is not None and int(asked["DurationSeconds"]) > int(longest[1])
 
     def _pass_on(
         self, call: Call, body: bytes, signer: Credentials | None = None
