@@ -59,16 +59,9 @@ def serve(address: str) -> dict | None:
     import gc
     import select
     from contextlib import suppress
-    from functools import cache
     from importlib import import_module
 
-    import botocore.session
-
-    # AWS's descriptions of its services are read once.
-    botocore.session.create_loader = cache(botocore.session.create_loader)
-    keys = {"aws_access_key_id": "-", "aws_secret_access_key": "-", "region_name": "us-east-1"}
-    for service in SERVICES:
-        botocore.session.get_session().create_client(service, **keys)
+    remember_botocore()
     for name in LOADED:
         import_module(name)
     tools = import_module("tools.__main__")
@@ -91,6 +84,22 @@ def serve(address: str) -> dict | None:
                 while os.waitpid(-1, os.WNOHANG) != NONE_ENDED:
                     pass
     return None
+
+
+def remember_botocore() -> None:
+    """Let botocore do once a process what it does for each session: read its data, and look through its hooks."""
+    from functools import cache
+
+    import botocore.hooks
+    import botocore.session
+
+    botocore.session.create_loader = cache(botocore.session.create_loader)
+    botocore.hooks.accepts_kwargs = cache(botocore.hooks.accepts_kwargs)
+    new_name = botocore.hooks.EventAliaser(None)._alias_event_name  # noqa: SLF001 - it remembers the names itself
+    botocore.hooks.EventAliaser._alias_event_name = lambda _, name: new_name(name)  # noqa: SLF001 - as above
+    keys = {"aws_access_key_id": "-", "aws_secret_access_key": "-", "region_name": "us-east-1"}
+    for service in SERVICES:
+        botocore.session.get_session().create_client(service, **keys)
 
 
 def _attend(asking: socket.socket) -> dict:

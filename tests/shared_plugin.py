@@ -8,16 +8,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
-from unittest.mock import patch
 
 import grpc
-from botocore.loaders import create_loader
 from google.protobuf.empty_pb2 import Empty
 
 from local.plugins.aws.service import AwsPlugin
 from local.plugins.protocol import provider_pb2_grpc
+from tests.preforked import remember_botocore
 
 VARIABLE = "PULUMI_DEBUG_PROVIDERS"
 THREADS = 32
@@ -55,7 +53,6 @@ def shared_plugin(plugin: type[AwsPlugin] = AwsPlugin) -> Iterator[dict[str, str
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(PluginForEachConnection(plugin), server)  # type: ignore[arg-type]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    # Reading AWS's descriptions of its services is most of what a provider costs: here they are read once.
-    with patch("botocore.session.create_loader", cache(create_loader)):
-        yield {VARIABLE: f"aws:{port}"}
+    remember_botocore()  # that is most of what a provider costs
+    yield {VARIABLE: f"aws:{port}"}
     server.stop(grace=None).wait()

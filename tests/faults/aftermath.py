@@ -40,7 +40,7 @@ def differences(project: Project, client: Callable[..., Any], wanted: set[str] |
     yield from (f"the state has it more than once: {urn}" for urn in sorted(set(urns)) if urns.count(urn) > 1)
     for side in SIDES:
         in_state = known(project, side)
-        in_aws = set(there(client(getattr(project.accounts, side), "iam")))
+        in_aws = set(there(holding(client(getattr(project.accounts, side), "iam"))))
         yield from (f"only the {side} account has the {what}" for what in sorted(in_aws - in_state))
         yield from (f"only the state has the {side} account's {what}" for what in sorted(in_state - in_aws))
 
@@ -75,18 +75,27 @@ def _name(resource: dict[str, Any]) -> str:
             return f"{kind.lower()} {inputs['name']}"
 
 
-def there(iam: Any) -> Iterator[str]:
-    """Yield what an account holds."""
+def holding(iam: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return all that an account holds, as AWS describes it, and the keys of its users."""
     details = iam.get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
-    yield from (f"policy {policy['Arn']}" for policy in details["Policies"])
-    for kind, entities in (("role", details["RoleDetailList"]), ("user", details["UserDetailList"])):
-        for entity in entities:
-            name = entity[f"{kind.title()}Name"]
-            yield f"{kind} {name}"
-            for policy in entity["AttachedManagedPolicies"]:
-                yield f"attachment of {policy['PolicyArn']} to {kind} {name}"
-            for policy in entity.get(f"{kind.title()}PolicyList", []):
-                yield f"policy {policy['PolicyName']} in {kind} {name}"
-    for user in details["UserDetailList"]:
-        for key in iam.list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]:
-            yield f"key {key['AccessKeyId']} ({key['Status']})"
+    users = [user["UserName"] for user in details["UserDetailList"]]
+    return {
+        "Policy": details["Policies"],
+        "Role": details["RoleDetailList"],
+        "User": details["UserDetailList"],
+        "Key": [key for user in users for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]],
+    }
+
+
+def there(held: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Yield what an account holds in words, from what ``holding`` returned."""
+    yield from (f"policy {policy['Arn']}" for policy in held["Policy"])
+    for kind in ("Role", "User"):
+        for entity in held[kind]:
+            whose = f"{kind.lower()} {entity[f'{kind}Name']}"
+            yield whose
+            yield from (
+                f"attachment of {policy['PolicyArn']} to {whose}" for policy in entity["AttachedManagedPolicies"]
+            )
+            yield from (f"policy {policy['PolicyName']} in {whose}" for policy in entity.get(f"{kind}PolicyList", []))
+    yield from (f"key {key['AccessKeyId']} ({key['Status']})" for key in held["Key"])

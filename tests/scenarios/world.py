@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from tests.faults.aftermath import SIDES, known, resources, there
+from tests.faults.aftermath import SIDES, holding, known, resources, there
 from tests.faults.operations import CHANGED_POLICY, Done, run
 from tests.proxy import ANY_CALL, Fault
 from tests.scenarios.other_stack import beside, collides
@@ -42,7 +42,7 @@ class World:
     proxy: Proxy
     client: Callable[..., Any]
     clients: dict[str, Any] = field(default_factory=dict)
-    seen: dict[str, list[str]] = field(default_factory=dict)  # what each account holds
+    seen: dict[str, Any] = field(default_factory=dict)  # what each account holds
     before: str = ""  # what AWS reported of the unmanaged resources
     unmanaged_keys: set[str] = field(default_factory=set)  # ids of their keys
     left: set[str] = field(default_factory=set)  # what a failed command left, and no command took over yet
@@ -85,22 +85,22 @@ class World:
     def _described(self, sides: Iterable[str], is_meant: Callable[[str], bool]) -> str:
         found: list[Any] = []
         for side in sides:
-            details = self.iam(side).get_account_authorization_details(Filter=["User", "Role", "LocalManagedPolicy"])
-            for kind, entries in (("User", "UserDetailList"), ("Role", "RoleDetailList"), ("Policy", "Policies")):
-                meant = [each for each in details[entries] if is_meant(each[f"{kind}Name"])]
-                found += meant
-                for user in meant if kind == "User" else ():
-                    found += self.iam(side).list_access_keys(UserName=user["UserName"])["AccessKeyMetadata"]
+            for kind, entries in self.held(side).items():
+                found += [each for each in entries if is_meant(each["UserName" if kind == "Key" else f"{kind}Name"])]
         count = ("AttachmentCount", "RoleLastUsed")
         return json.dumps([{k: v for k, v in each.items() if k not in count} for each in found], default=str)
 
     # What there is
 
-    def there(self, side: str) -> list[str]:
-        """Return what an account holds, as it was after the last step."""
+    def held(self, side: str) -> dict[str, list[dict[str, Any]]]:
+        """Return what an account holds, as AWS describes it, as it was after the last step."""
         if side not in self.seen:
-            self.seen[side] = list(there(self.iam(side)))
+            self.seen[side] = holding(self.iam(side))
         return self.seen[side]
+
+    def there(self, side: str) -> list[str]:
+        """Return the same in words."""
+        return list(there(self.held(side)))
 
     def in_aws(self) -> set[str]:
         """Return what both accounts hold, without unmanaged resources, the second stack and the status of keys."""
