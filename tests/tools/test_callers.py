@@ -78,23 +78,6 @@ def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(pag
         iam.delete_user(UserName="user-1")
 
 
-SKEWS = [
-    (
-        "SignatureDoesNotMatch",
-        "Signature expired: 20260101T114000Z is now earlier than 20260101T114500Z (20260101T120000Z - 15 min.)",
-    ),
-    (
-        "InvalidSignatureException",
-        "Signature not yet current: 20260101T122000Z is still later than 20260101T121500Z (20260101T120000Z + 15 min.)",
-    ),
-]
-
-
-@pytest.mark.parametrize(("code", "message"), SKEWS)
-def test_a_clock_that_is_off_is_named_with_its_seconds(code, message):
-    assert clock_skew(ClientError({"Error": {"Code": code, "Message": message}}, "X")) == "your clock is off by 1200 s"
-
-
 @pytest.mark.parametrize(
     ("code", "seconds", "said"),
     [
@@ -104,7 +87,7 @@ def test_a_clock_that_is_off_is_named_with_its_seconds(code, message):
         ("RequestTimeTooSkewed", 900, "900 s"),
     ],
 )
-def test_where_the_message_has_no_time_the_answer_has(code, seconds, said):
+def test_a_clock_that_is_off_is_named_with_its_seconds(code, seconds, said):
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
     found = clock_skew(ClientError(response, "X"))

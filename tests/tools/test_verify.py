@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
@@ -476,14 +477,6 @@ def test_a_report_that_cannot_be_saved_hides_no_failure(monkeypatch):
         assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
 
 
-def test_a_proof_without_refusals_says_when_they_are_final():
-    early = report_of(Verdict.PROVEN).model_copy(update={"final_at": "14:03:10 UTC"})
-    assert (early.code, early.summary) == (
-        0,
-        "Stack test works. Refusals are final at 14:03:10 UTC: make verify STACK=test",
-    )
-
-
 def test_half_of_an_mfa_sign_in_is_refused(capsys):
     for half in (("--mfa-serial", "arn:aws:iam::444455556666:mfa/phone"), ("--mfa-code", "123456")):
         assert main(["verify", "--stack", "test", *half]) == 2
@@ -839,16 +832,14 @@ def test_sts_is_called_where_the_handed_over_profile_signs_in(sts, proxy):
 
 
 def test_a_clock_that_is_off_disproves_nothing():
-    skewed = fails(
-        "SignatureDoesNotMatch", "Signature expired: 20260101T114000Z is now earlier than ... (20260101T120000Z"
-    )
+    skewed = fails("SignatureDoesNotMatch")
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1200), usegmt=True)
+    skewed.response["ResponseMetadata"] = {"HTTPHeaders": {"date": date}}  # type: ignore[typeddict-item]
     case = administered(made_up(Time(), key=Aws(get_caller_identity=[skewed])), get_role=[skewed])
     for name in ("key 1", "trust policy"):
         found = row(case, name)
-        assert (found.verdict, found.observed) == (
-            Verdict.UNKNOWN,
-            "SignatureDoesNotMatch: your clock is off by 1200 s",
-        )
+        assert found.verdict is Verdict.UNKNOWN
+        assert re.fullmatch(r"SignatureDoesNotMatch: your clock is off by 1\d\d\d s", found.observed)
     assert refused(made_up(Time()), Aws(list_users=[skewed]).list_users).verdict is Verdict.UNKNOWN
 
 

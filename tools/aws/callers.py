@@ -1,7 +1,6 @@
-"""Who calls AWS: the holder of a key, a session of the role, or the administrator of one of the two accounts."""
+"""Callers of AWS: the holder of a key, a session of the role, or the administrator of one of the two accounts."""
 
 import json
-import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -29,8 +28,8 @@ Result = TypeVar("Result")
 
 SESSION_NAME = "assume-role-tools"  # what CloudTrail shows for calls through assumeRoleArn
 SIGN_IN_SECONDS = 60.0  # a credential_process may hang, or wait for a person
+CREDENTIALS = ("AccessKeyId", "SecretAccessKey", "SessionToken")  # of a session, as STS names them
 FIRST_ERROR_STATUS = 300
-TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 MAX_SKEW_SECONDS = 240  # AWS refuses at five minutes to fifteen, by service
 TIMEOUTS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 # An emulator on this machine answers in milliseconds, or hangs.
@@ -100,15 +99,11 @@ class Caller:
             )
         return self.clients[service, region]
 
-    def with_key(self, key_id: str, secret: str, *, token: str | None = None) -> "Caller":
-        """Return who calls with another key, in the same region."""
-        return key_caller(key_id, secret, token=token, region=self.region, endpoint=self.endpoint, sts=self.sts)
-
 
 def key_caller(
     key_id: str, secret: str, *, region: str, endpoint: str | None, token: str | None = None, sts: str | None = None
 ) -> Caller:
-    """Return who calls with exactly this key, whatever ``AWS_PROFILE`` says."""
+    """Return the caller with exactly this key; ``AWS_PROFILE`` changes nothing."""
     key = {"aws_access_key_id": key_id, "aws_secret_access_key": secret, "aws_session_token": token}
     return Caller(session=_without_profile(), endpoint=endpoint, region=region, key=key, sts=sts)
 
@@ -129,35 +124,37 @@ def _session(**settings: Any) -> Session:  # noqa: ANN401 - botocore's own
     return session
 
 
-def administrator(side: Side, config: Mapping[str, Any], *, checked: bool = True) -> Caller:
-    """Return who administers one of the accounts, as the program itself would.
+def account_by_sts(caller: Caller) -> str:
+    """Return the account that credentials belong to."""
+    return caller.client("sts").get_caller_identity()["Account"]
+
+
+def administrator(
+    side: Side, config: Mapping[str, Any], account_of: Callable[[Caller], str] = account_by_sts
+) -> Caller:
+    """Return the administrator of one of the accounts, signed in as the program itself does.
 
     Args:
         side: which of the two accounts.
         config: the stack's configuration, as ``read_config`` or ``sign_in`` returns it.
-        checked: whether to ask STS if the credentials belong to the account.
+        account_of: asks AWS which account credentials belong to.
 
     Raises:
         SignInError: there are no such credentials, or they belong to another account.
     """
     account: Mapping[str, Any] = config.get(side) or {}
-    account_id = str(account.get("accountId"))
     try:
-        caller = within(SIGN_IN_SECONDS, partial(_signed_in, account, config.get("endpoint") or None))
-        actual = caller.client("sts").get_caller_identity()["Account"] if checked else account_id
+        # The call itself may never end.
+        signing_in = beside(partial(_signed_in, account, config.get("endpoint") or None))
+        caller = signing_in.result(SIGN_IN_SECONDS)
+        if (actual := account_of(caller)) == str(account.get("accountId")):
+            return caller
+        reason = f"the credentials belong to account {actual}"
     except Exception as error:  # noqa: BLE001 - botocore lets through errors of many kinds
-        raise sign_in_error(side, account, error) from None
-    if actual != account_id:
-        raise sign_in_error(side, account, f"the credentials belong to account {actual}")
-    return caller
-
-
-def sign_in_error(side: Side, account: Mapping[str, Any], reason: BaseException | str) -> SignInError:
-    """Return the error that names the account, the profile, and why nobody is signed in to it."""
-    text = reason if isinstance(reason, str) else text_of(reason)
+        reason = text_of(error)
     profile = f" with profile {account['profile']}" if account.get("profile") else ""
-    return SignInError(
-        f"Cannot sign in to the {side} account {account.get('accountId')}{profile}: {text}. Check {side}.profile and "
+    raise SignInError(
+        f"Cannot sign in to the {side} account {account.get('accountId')}{profile}: {reason}. Check {side}.profile and "
         f"{side}.assumeRoleArn of the stack's configuration, ~/.aws/config, and that you are signed in."
     )
 
@@ -173,14 +170,9 @@ def _signed_in(account: Mapping[str, Any], endpoint: str | None) -> Caller:
             credentials.get_frozen_credentials()  # now, where a process that hangs is given up
     if role_arn := account.get("assumeRoleArn"):
         answer = caller.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)
-        granted = answer["Credentials"]
-        caller = caller.with_key(granted["AccessKeyId"], granted["SecretAccessKey"], token=granted["SessionToken"])
+        key_id, secret, token = (answer["Credentials"][name] for name in CREDENTIALS)
+        caller = key_caller(key_id, secret, token=token, region=region, endpoint=endpoint)
     return caller
-
-
-def within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Return what a call returns, or raise TimeoutError: the call itself may never end."""
-    return beside(call).result(seconds)
 
 
 def beside(call: Callable[[], Result]) -> Future[Result]:
@@ -190,7 +182,7 @@ def beside(call: Callable[[], Result]) -> Future[Result]:
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+        except BaseException as error:  # noqa: BLE001 - the future raises it
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -229,7 +221,7 @@ def stored_key(location: str, caller: Caller) -> tuple[str, SecretStr]:
     """Return the id and the secret of the access key in a secret or a parameter, by its ARN.
 
     Raises:
-        StackError: it holds no key pair, or somebody deleted it and AWS keeps it for the recovery window.
+        StackError: it holds no key pair, or it is deleted and AWS keeps it for the recovery window.
         ClientError: it does not exist, or the caller may not read it.
     """
     region = location.split(":")[3]
@@ -260,12 +252,8 @@ def clock_skew(error: ClientError) -> str:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
     """
-    stated = TIMESTAMP.findall(str(error))  # "Signature expired: SIGNED is now earlier than EARLIEST (NOW - 15 min.)"
-    if len(stated) > 1:
-        signed, now = (datetime.strptime(text, "%Y%m%dT%H%M%S%z") for text in (stated[0], stated[-1]))
-    else:
-        signed, now = datetime.now(UTC), aws_time(error.response)
-    seconds = round((signed - now).total_seconds()) if now else 0
+    now = aws_time(error.response)
+    seconds = round((datetime.now(UTC) - now).total_seconds()) if now else 0
     wrong = error_code(error) in WRONG_SECRET and abs(seconds) > MAX_SKEW_SECONDS
     return f"your clock is off by {abs(seconds)} s" if wrong or error_code(error) in TIME_CODES else ""
 

@@ -35,9 +35,9 @@ class AccessKey(Printed):
     id: str
     declared: Status | None = None  # by the configuration; None: no longer, or it was not asked
     deployed: Status | None = Field(default=None, validation_alias="status")  # when the stack was last deployed
-    actual: Status | None = None  # in the account; None: it is gone, or nobody looked
+    actual: Status | None = None  # in the account; None: it is gone, or was not queried
     created: AwareDatetime | None = None
-    last_used: AwareDatetime | None = None  # None: never as far as AWS knows, or nobody looked
+    last_used: AwareDatetime | None = None  # None: never as far as AWS knows, or not queried
     secret: SecretStr | None = None  # absent where the stack never has it in plain text
     encrypted_secret: str | None = None  # with a PGP key
 

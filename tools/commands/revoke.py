@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Exit:
     """Ask, revoke, prove it, and say what is left to do."""
     try:
         outputs, config = read_stack(options.stack)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the person has to act by hand
+    except Exception as error:  # noqa: BLE001 - after any error, the person has to act by hand
         raise StackError(f"{text_of(error)}\n{BY_HAND}") from None
     ends = {"user": f"every key of {outputs.user_arn}", "role": f"every session of {outputs.role_arn}"}
     question = f"This ends now: {' and '.join(ends[kind] for kind in outputs.managed)}. Revoke?"

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from components.iam import Side
-from tools.aws.callers import Caller, SignInError, administrator, clock_skew, key_caller, sign_in
+from tools.aws.callers import CREDENTIALS, Caller, SignInError, administrator, clock_skew, key_caller, sign_in
 from tools.aws.errors import REFUSED, UNKNOWN_KEY, error_code, error_text
 from tools.aws.keys import AccessKey
 from tools.aws.propagation import Delay
@@ -68,22 +68,22 @@ class Case:
         return f"Put it back:\n  make up STACK={self.stack} ARGS=--refresh"
 
     def holder(self, label: str) -> Caller:
-        """Return who calls with the key of that label, whose secret is at hand."""
+        """Return the holder of the key of that label, whose secret is at hand."""
         key_id = self.outputs.access_keys[label].id
         return self._once(label, lambda: self.caller(key_id, self.secrets[label].get_secret_value(), side="trusted"))
 
     def current_holder(self) -> Caller:
-        """Return who calls with the key that is handed over; only for checks that need the row about that key."""
+        """Return the holder of the key that is handed over; only for checks that need the row about that key."""
         return self.holder(self.current_label)
 
     def role(self) -> Caller:
-        """Return who calls as the role; only for checks that need the row about assuming it."""
+        """Return the caller in the role's session; only for checks that need the row about assuming it."""
         if self.session is None:
             raise StackError("The role has not been assumed.")
         return self.session
 
     def caller(self, key_id: str, secret: str, *, side: Side, token: str | None = None) -> Caller:
-        """Return who calls with the given credentials, in the region of an account, and of STS as the profile does."""
+        """Return the caller with these credentials, in the region of an account, and of STS as the profile does."""
         terms = self.outputs.terms
         region = terms.trusting_region if side == "trusting" else terms.trusted_region
         return key_caller(key_id, secret, token=token, region=region, endpoint=terms.endpoint, sts=terms.sts_region)
@@ -92,7 +92,7 @@ class Case:
         """Call AssumeRole once, as the stack's terms say, and return AWS's answer.
 
         Args:
-            caller: who calls.
+            caller: the holder of a key.
             changed: what to send instead, by AWS's names, as ``ExternalId``; ``None`` sends none.
         """
         terms = self.outputs.terms
@@ -101,16 +101,16 @@ class Case:
         return caller.client("sts").assume_role(**wanted)
 
     def in_session(self, answer: Mapping[str, Any]) -> Caller:
-        """Return who calls with the session of the role that AssumeRole answered with."""
-        key = answer["Credentials"]
-        return self.caller(key["AccessKeyId"], key["SecretAccessKey"], token=key["SessionToken"], side="trusting")
+        """Return the caller in the session of the role that AssumeRole answered with."""
+        key_id, secret, token = (answer["Credentials"][name] for name in CREDENTIALS)
+        return self.caller(key_id, secret, token=token, side="trusting")
 
     def iam(self, kind: Kind) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """Return the IAM of the account of the role or the user, as its administrator sees it."""
         return self.administrator("trusting" if kind == "role" else "trusted").client("iam")
 
-    def administrator(self, side: Side, *, checked: bool = True) -> Caller:
-        """Return who administers one of the accounts.
+    def administrator(self, side: Side) -> Caller:
+        """Return the administrator of one of the accounts.
 
         Raises:
             SignInError: there are no credentials for that.
@@ -118,9 +118,7 @@ class Case:
         """
         if side == self.outputs.terms.unmanaged:
             raise OtherPartyError
-        return self._once(
-            f"{side} account", lambda: administrator(side, sign_in(self.outputs, self.config), checked=checked)
-        )
+        return self._once(f"{side} account", lambda: administrator(side, sign_in(self.outputs, self.config)))
 
     def _once(self, name: str, sign_in: Callable[[], Caller]) -> Caller:
         """Sign in once: it takes time, also where it fails."""

@@ -1,6 +1,6 @@
 """Checks of what is deployed against what the stack says: read-only calls of the accounts' administrators.
 
-They find what no harmless call can: a policy that allows more than anybody tries, a second policy, a second key.
+They find what no harmless call can: a policy that allows more than is tried, a second policy, a second key.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ USER_POLICIES = "user's policies"
 USER_KEYS = "user's keys"
 OWNER = "owner"
 SERVICE_CREDENTIAL = "ServiceSpecificCredentialId"
-# What else a user can show to AWS: the call that lists it, where the list is in the answer, and what names each.
+# Other credentials of a user: the call that lists it, where the list is in the answer, and what names each.
 CREDENTIALS = (
     ("SSH public key", "list_ssh_public_keys", "SSHPublicKeys", "SSHPublicKeyId"),
     ("signing certificate", "list_signing_certificates", "Certificates", "CertificateId"),

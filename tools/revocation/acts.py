@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.documents import deny_older_sessions
-from tools.aws.callers import aws_time, beside, sign_in, sign_in_error, text_of
+from tools.aws.callers import Caller, account_by_sts, administrator, aws_time, beside, sign_in, text_of
 from tools.aws.keys import read_keys
 from tools.aws.policies import REVOCATION, has_password, holder
 from tools.console import FailedError, say
 from tools.proof.case import Case
-from tools.stack import Kind, declare_keys, declared_keys
+from tools.stack import KINDS, Kind, declare_keys, declared_keys
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-
-    from components.iam import Side
 
 Act: TypeAlias = Callable[[], str | None]
 
@@ -92,7 +90,7 @@ def _in_trusted_account(case: Case, report: Report, closed: threading.Event, pro
     """
     user = case.outputs.user_name
     try:
-        iam = _iam(case, "trusted")
+        iam = _iam(case, "user")
         wait_for([probing], PROBE_SECONDS)
         report.attempt(f"every key of user {user} is inactive", partial(_close_keys, iam, user, report))
         closed.set()
@@ -105,7 +103,7 @@ def _in_trusted_account(case: Case, report: Report, closed: threading.Event, pro
 
 def _in_trusting_account(case: Case, report: Report, closed: threading.Event, probing: Future[Any]) -> None:
     """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
-    iam, role = _iam(case, "trusting"), case.outputs.role_name
+    iam, role = _iam(case, "role"), case.outputs.role_name
     what = f"sessions of role {role} are refused"
     refuse = partial(report.attempt, what, partial(_refuse_sessions, iam, "role", role))
     wait_for([probing], PROBE_SECONDS)
@@ -114,22 +112,17 @@ def _in_trusting_account(case: Case, report: Report, closed: threading.Event, pr
     refuse()
 
 
-def _iam(case: Case, side: "Side") -> "IAMClient":
+def _iam(case: Case, kind: Kind) -> "IAMClient":
     """Return the IAM of one account, after IAM or STS showed that it is the right one. STS may be what hangs."""
-    outputs, caller = case.outputs, case.administrator(side, checked=False)
-    kind: Kind = "role" if side == "trusting" else "user"
-    account = sign_in(outputs, case.config)[side]
-    try:
+
+    def account_of(caller: Caller) -> str:
         try:
-            answer = getattr(caller.client("iam"), f"get_{kind}")(**holder(kind, outputs.name_of(kind)))
-            actual = answer[kind.title()]["Arn"].split(":")[4]
+            answer = getattr(caller.client("iam"), f"get_{kind}")(**holder(kind, case.outputs.name_of(kind)))
+            return answer[kind.title()]["Arn"].split(":")[4]
         except (BotoCoreError, ClientError):
-            actual = caller.client("sts").get_caller_identity()["Account"]
-    except Exception as error:  # noqa: BLE001 - as in ``administrator``
-        raise sign_in_error(side, account, error) from None
-    if actual != account["accountId"]:
-        raise sign_in_error(side, account, f"the credentials belong to account {actual}")
-    return caller.client("iam")
+            return account_by_sts(caller)
+
+    return administrator(KINDS[kind], sign_in(case.outputs, case.config), account_of).client("iam")
 
 
 def _close_keys(iam: "IAMClient", user: str, report: Report) -> None:
@@ -175,7 +168,7 @@ def aws_now(call: Callable[[], Mapping[str, Any]]) -> datetime:
 
 
 def _no_password(case: Case, iam: "IAMClient") -> str:
-    """Say whether nobody can sign in to the console as the user: a new sign-in is a new session.
+    """Say whether the user has a console password: a new sign-in is a new session.
 
     The stack never creates a password. This tool does not delete one that was created outside the stack.
     """

@@ -56,7 +56,7 @@ def _key(case: Case, label: str) -> Callable[[], object]:
     outputs, key = case.outputs, case.outputs.access_keys[label]
     secret = key.secret
     if not secret and outputs.secret_location:
-        key_id, stored = stored_key(outputs.secret_location, case.administrator("trusted", checked=False))
+        key_id, stored = stored_key(outputs.secret_location, case.administrator("trusted"))
         secret = stored if key_id == key.id else None
     if not secret:
         raise StackError("the stack does not have its secret in plain text")

@@ -185,7 +185,7 @@ def _refuse_early_delete(key: AccessKey, *, now: datetime, quiet: timedelta) -> 
 def others(changes: Sequence[Change], step: Step, situation: Situation) -> list[Change]:
     """Return the changes of a preview that are neither the step's own nor depend on it.
 
-    The sign-ins (``pulumi:providers:aws``) count like everything else: whatever is pending, a person deploys.
+    The sign-ins (``pulumi:providers:aws``) count like everything else: a person deploys other pending changes.
     """
     return [change for change in changes if not _is_own(change, step, situation)]
 
