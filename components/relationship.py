@@ -14,7 +14,6 @@ from .iam import NAMESPACE
 from .iam.documents import assume_policy
 from .iam.outputs import Terms
 from .iam.owner import OWNER_TAG, owner
-from .models import StoreArgs
 from .providers import account_provider
 from .relationship_args import RelationshipArgs
 from .secret_store import SecretStore, SecretStoreArgs
@@ -85,12 +84,7 @@ class Relationship(pulumi.ComponentResource):
             self.role_name = pulumi.Output.from_input(args.role.name)
         self.trusting_account_id = pulumi.Output.from_input(args.trusting.account_id)
         self.trusted_account_id = pulumi.Output.from_input(args.trusted.account_id)
-        url = switch_role_url(
-            partition=args.trusting.partition,
-            account_id=args.trusting.account_id,
-            role_path=args.role.path,
-            role_name=args.role.name,
-        )
+        url = switch_role_url(args.trusting, args.role)
         if url is not None:
             self.switch_role_url = pulumi.Output.from_input(url)
         self.terms = pulumi.Output.from_input(_terms(args, tags).as_output())
@@ -102,8 +96,12 @@ class Relationship(pulumi.ComponentResource):
             active = [key.label for key in args.access_keys if key.status == "Active"]
             current = user.keys[active[-1]] if active else None
             if args.secret_store:
-                store, child = args.secret_store, options["trusted"]
-                self.secret_location = self._stored(f"{name}-secret-store", store, args, child, current)
+                described = (
+                    f"The access key of IAM user {args.user.name}, which may assume {args.trusted_user.role_arn}."
+                )
+                pair = {"accessKeyId": current.id, "secretAccessKey": current.secret} if current else None
+                store = SecretStoreArgs(store=args.secret_store, description=described, key_pair=pair)
+                self.secret_location = SecretStore(f"{name}-secret-store", store, options["trusted"]).location
             if current:
                 self._hand_over(f"{name}-{pulumi.get_stack()}", args, active[-1], current)
         self.register_outputs(self.outputs())
@@ -126,44 +124,9 @@ class Relationship(pulumi.ComponentResource):
             self.secret_access_key = pulumi.Output.secret(key.secret)
         self.aws_config = pulumi.Output.secret(
             pulumi.Output.all(key.id, self.secret_access_key).apply(
-                lambda pair: aws_config(
-                    profile=profile,
-                    access_key_id=pair[0],
-                    secret_access_key=pair[1],
-                    role_arn=args.trusted_user.role_arn,
-                    session_name=f"{args.user.name}-{label}",
-                    session_seconds=args.role.max_session_duration,
-                    sts_region=args.trusting.sts_region,
-                    trusting_region=args.trusting.region,
-                    trusted_region=args.trusted.region,
-                    external_id=args.trust.external_id,
-                    mfa_serial=args.trusted.arn("mfa", args.user.name) if args.trust.require_mfa else None,
-                    endpoint=args.endpoint,
-                )
+                lambda pair: aws_config(args, profile, label, *pair)
             )
         )
-
-    def _stored(
-        self,
-        name: str,
-        store: StoreArgs,
-        args: RelationshipArgs,
-        opts: pulumi.ResourceOptions,
-        key: aws.iam.AccessKey | None,
-    ) -> pulumi.Output[str] | None:
-        """Put the key pair into its store, if a key is active, and return where that is."""
-        pair = {"accessKeyId": key.id, "secretAccessKey": pulumi.Output.secret(key.secret)} if key else None
-        return SecretStore(
-            name,
-            SecretStoreArgs(
-                store=store,
-                description=(
-                    f"The access key of IAM user {args.user.name}, which may assume {args.trusted_user.role_arn}."
-                ),
-                key_pair=pulumi.Output.json_dumps(pair) if pair else None,
-            ),
-            opts,
-        ).location
 
 
 def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:

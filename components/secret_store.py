@@ -15,7 +15,7 @@ class SecretStoreArgs:
 
     store: StoreArgs
     description: str
-    key_pair: pulumi.Output[str] | None  # a secret: JSON with accessKeyId and secretAccessKey; None: no key is active
+    key_pair: dict[str, pulumi.Output[str]] | None  # accessKeyId and secretAccessKey; None: no key is active
 
 
 class SecretStore(pulumi.ComponentResource):
@@ -32,6 +32,7 @@ class SecretStore(pulumi.ComponentResource):
         super().__init__("assume-role:index:SecretStore", name, None, opts)
         child = require_provider(self)
         store = args.store
+        pair = pulumi.Output.secret(pulumi.Output.json_dumps(args.key_pair)) if args.key_pair else None
         if store.kind == StoreKind.SECRETS_MANAGER:
             secret = aws.secretsmanager.Secret(
                 f"{name}-secret",
@@ -43,19 +44,19 @@ class SecretStore(pulumi.ComponentResource):
                 recovery_window_in_days=0,
                 opts=child,
             )
-            if args.key_pair is not None:
+            if pair is not None:
                 aws.secretsmanager.SecretVersion(
-                    f"{name}-secret-version", secret_id=secret.id, secret_string=args.key_pair, opts=child
+                    f"{name}-secret-version", secret_id=secret.id, secret_string=pair, opts=child
                 )
             self.location = secret.arn
-        elif args.key_pair is not None:
+        elif pair is not None:
             self.location = aws.ssm.Parameter(
                 f"{name}-parameter",
                 name=store.name,
                 description=args.description,
                 type="SecureString",
                 key_id=store.kms_key_id,
-                value=args.key_pair,
+                value=pair,
                 opts=child,
             ).arn
         self.register_outputs({"location": self.location})

@@ -525,7 +525,11 @@ def _trusted_user(opts: pulumi.ResourceOptions) -> None:
 
 def _secret_store(opts: pulumi.ResourceOptions) -> None:
     store = StoreArgs.model_validate({"kind": "secretsmanager", "name": "any"})
-    SecretStore("alone", SecretStoreArgs(store=store, description="any", key_pair=pulumi.Output.secret("any")), opts)
+    SecretStore(
+        "alone",
+        SecretStoreArgs(store=store, description="any", key_pair={"any": pulumi.Output.from_input("any")}),
+        opts,
+    )
 
 
 @pytest.mark.parametrize("make", [_relationship, _trusting_role, _trusted_user, _secret_store])
