@@ -1,7 +1,6 @@
 """How every command runs the ``pulumi`` CLI: quietly, to read what it prints, or visibly, in front of its user."""
 
 import json
-import shutil
 import signal
 import subprocess
 from typing import Any, Final
@@ -13,17 +12,6 @@ FAILURES: Final = frozenset({"error", "info#err"})  # the engine's diagnostics: 
 CLI_TIMEOUT_SECONDS: Final = 60.0  # reading outputs or configuration takes about one; an unreachable backend hangs
 
 
-def executable() -> str:
-    """Return the path of the CLI.
-
-    Raises:
-        StackError: PATH has none.
-    """
-    if (path := shutil.which("pulumi")) is None:
-        raise StackError("There is no pulumi on PATH. Install it: https://www.pulumi.com/docs/install")
-    return path
-
-
 def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) -> str:
     """Run ``pulumi`` on a stack without questions and return its standard output.
 
@@ -33,10 +21,10 @@ def pulumi(stack: str, *arguments: str, timeout: float = CLI_TIMEOUT_SECONDS) ->
         timeout: seconds after which the command is given up.
 
     Raises:
-        StackError: there is no CLI, it failed, or it took too long. The message has the CLI's own words, but no
-            output that may hold secrets.
+        StackError: it failed, or it took too long. The message has the CLI's own words, but no output that may hold
+            secrets.
     """
-    command = [executable(), "--non-interactive", *arguments, "--stack", stack]
+    command = ["pulumi", "--non-interactive", *arguments, "--stack", stack]
     command_line = " ".join(["pulumi", *arguments, "--stack", stack])
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
@@ -84,10 +72,9 @@ def show(stack: str, *arguments: str, interactive: bool = False) -> bool:
         interactive: whether it may ask its user.
 
     Raises:
-        StackError: there is no CLI.
         KeyboardInterrupt, SystemExit: this process was interrupted; ``pulumi`` has ended by then.
     """
-    command = [executable(), *arguments, "--stack", stack, *([] if interactive else ["--non-interactive"])]
+    command = ["pulumi", *arguments, "--stack", stack, *([] if interactive else ["--non-interactive"])]
     process = subprocess.Popen(command, stdin=None if interactive else subprocess.DEVNULL)
     interruption: BaseException | None = None
     while True:

@@ -129,25 +129,3 @@ def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(r
 
     adopt(real_project, "--yes")
     assert ROLE in real_project.state()
-
-
-def test_what_another_stack_owns_is_refused(project, by_hand):
-    by_hand.role(Tags=[{"Key": OWNER_TAG, "Value": "organization/assume-role/other/assume-role"}])
-    by_hand.user()
-    by_hand.key()
-
-    refused = adopt(project, "--yes", check=False)
-
-    assert refused.returncode == 1
-    assert (
-        f"Role {ROLE} (trusting account) belongs to stack organization/assume-role/other/assume-role" in refused.stderr
-    )
-    assert "pulumi config set assume-role:name NAME --stack test" in refused.stderr
-    assert "delete-access-key" not in refused.stdout + refused.stderr
-    assert ROLE not in project.state()
-
-
-def test_a_stack_that_cannot_be_read_is_exit_code_2(project):
-    absent = project.python("-m", "tools", "adopt", "--stack", "absent", check=False)
-    assert absent.returncode == 2
-    assert "Traceback" not in absent.stderr
