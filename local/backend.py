@@ -28,9 +28,7 @@ def state_file(checkout: Checkout, stack: str) -> Path:
 def recover(checkout: Checkout, stack: str) -> None:
     """Repair the backend's files after a killed run, a power cut or a full disk: the CLI fails on them.
 
-    Args:
-        checkout: whose backend; no other command may prepare it at the same time.
-        stack: whose locks are reported and whose state and history are read.
+    The caller holds the lock of the set-up. State and history of the one stack alone are read.
     """
     backend = checkout.stacks / ".pulumi"
     for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json*"):  # also one that was never renamed

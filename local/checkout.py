@@ -34,11 +34,6 @@ class Checkout:
         return self.state / "bin"
 
     @property
-    def cli(self) -> Path:
-        """The chosen CLI, as a link."""
-        return self.state / "pulumi"
-
-    @property
     def runs(self) -> Path:
         """The file in which each run of the CLI marks and locks the byte of its process id."""
         return self.state / "running"

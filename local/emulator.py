@@ -30,9 +30,7 @@ OWNER_ONLY = 0o077
 def ensure_running(checkout: Checkout, endpoint: str) -> None:
     """Make sure that an AWS emulator which enforces IAM answers at ``endpoint``; start one if nothing listens there.
 
-    Args:
-        checkout: whose emulator; no other command may prepare it at the same time.
-        endpoint: the emulator's URL.
+    The caller holds the lock of the set-up.
 
     Raises:
         LocalError: something else listens there, the address is not of this machine, or it does not start.
@@ -62,13 +60,7 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
 
 
 def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
-    """Return whether the emulator that runs at ``endpoint`` was started, by this checkout, after a moment.
-
-    Args:
-        checkout: the checkout.
-        endpoint: the emulator's URL.
-        moment: seconds since 1970.
-    """
+    """Return whether this checkout started the emulator at ``endpoint`` after a moment, in seconds since 1970."""
     return _is_ours(checkout, endpoint) and _record_file(checkout.emulator_of(endpoint)).stat().st_mtime > moment
 
 

@@ -21,12 +21,7 @@ DROPPED = re.compile(r"PULUMI_(STACK|CONFIG|CONFIG_PASSPHRASE_FILE|OPTION_\w+)|P
 
 
 def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that make plain ``pulumi`` work on the stacks of this checkout.
-
-    Args:
-        checkout: the checkout.
-        user: the environment of the user, whose PATH and exceptions from proxies stay.
-    """
+    """Return the variables that make plain ``pulumi`` work on the stacks of this checkout, beside the user's own."""
     own = [str(checkout.bin), str(checkout.python.parent)]
     others = [folder for folder in user.get("PATH", os.defpath).split(os.pathsep) if folder not in own]
     # The engine, its plugins and the program talk over loopback, and gRPC would ask the proxy for that too.
@@ -52,13 +47,7 @@ def additions(checkout: Checkout, user: Mapping[str, str]) -> dict[str, str]:
 
 
 def prepare(checkout: Checkout, stack: str, endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Make everything ready for ``stack``: CLI, plugins, emulator and the stack itself; return the environment.
-
-    Args:
-        checkout: the checkout.
-        stack: a stack whose file names ``endpoint``.
-        endpoint: the emulator's URL.
-        inherited: the environment of the user.
+    """Make CLI, plugins, the emulator at ``endpoint`` and the stack itself ready; return the environment for it.
 
     Raises:
         LocalError: something is missing or in the way.

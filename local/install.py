@@ -41,18 +41,8 @@ def main(requirements: str, stamp: str, anew: str = "") -> None:
     only_uv = VENV / "uv.txt"
     uv = re.search(r"^uv==.*\\\n(?:.*\\\n)*.*\n", Path(requirements).read_text(encoding="utf-8"), re.MULTILINE)
     only_uv.write_text(uv.group() if uv else "", encoding="utf-8")
-    by_uv = (
-        str(VENV / "bin" / "uv"),
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        PYTHON,
-        "--require-hashes",
-        "-r",
-        requirements,
-    )
-    if not (run(*PIP_INSTALL, "--require-hashes", "-r", str(only_uv)) and run(*by_uv)):
+    by_uv = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes"]
+    if not (run(*PIP_INSTALL, "--require-hashes", "-r", str(only_uv)) and run(*by_uv, "-r", requirements)):
         say("uv could not install them (see above). Trying pip, which takes two minutes and prints nothing ...")
         if not run(*PIP_INSTALL, "--require-hashes", "-r", requirements):
             sys.exit(

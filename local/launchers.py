@@ -24,9 +24,9 @@ LANGUAGE_HOST_VERSION = "0.0.0"  # the engine wants one in the name of the folde
 
 def place_cli(checkout: Checkout, cli: Path) -> None:
     """Put `pulumi` first on PATH: the CLI, with a record of each run (see `recorded_cli`)."""
-    link(checkout.cli, cli)
-    program = Path(__file__).with_name("recorded_cli.py")
-    command = shlex.join(map(str, [checkout.python, "-I", "-S", program, checkout.runs, checkout.cli]))
+    chosen, program = checkout.state / "pulumi", Path(__file__).with_name("recorded_cli.py")
+    link(chosen, cli)
+    command = shlex.join(map(str, [checkout.python, "-I", "-S", program, checkout.runs, chosen]))
     _write_program(checkout.bin / "pulumi", f'exec {command} "$@"')
 
 

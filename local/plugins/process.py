@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
 from typing import NoReturn
 
 import grpc
@@ -32,7 +31,7 @@ def serve(register: Callable[[grpc.Server], None], *, threads: int, grace: float
     os.set_blocking(wake_up, False)
     signal.set_wakeup_fd(wake_up)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _taken)
+        signal.signal(number, lambda _number, _frame: None)  # a signal reaches the pipe only if Python handles it
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     server = grpc.server(
         ThreadPoolExecutor(max_workers=threads),
@@ -46,10 +45,6 @@ def serve(register: Callable[[grpc.Server], None], *, threads: int, grace: float
     os.read(ended, 1)
     server.stop(grace).wait()
     os._exit(0)  # the engine waits for the end, and neither Python's clean-up nor a hanging program may hold it up
-
-
-def _taken(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: a signal reaches the pipe only if Python handles it."""
 
 
 def _end_with(engine: int) -> None:

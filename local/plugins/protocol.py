@@ -8,17 +8,15 @@ need only each other, so empty packages stand in for the SDK's while they are im
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+
+import grpc
 
 
 @contextmanager
 def _empty_packages() -> Generator[None]:
-    spec = find_spec("pulumi")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("the package pulumi is not installed: pip install -r requirements.txt")
-    root = Path(spec.origin).parent.parent
+    root = Path(grpc.__file__).parents[1]  # packages of one environment lie in one folder
     entered = [name for name in ("pulumi", "pulumi.runtime", "pulumi.runtime.proto") if name not in sys.modules]
     for name in entered:
         sys.modules[name] = ModuleType(name)

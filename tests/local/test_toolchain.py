@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -232,14 +231,8 @@ class TestQuestions:
         [
             (b"config:\n\tassume-role:endpoint: x", "found character"),
             (b"config: {a: 2026-13-01}", "month must be in 1..12"),
-            (b"config: {a: !!timestamp x}", ""),
-            (b"config: {a: !!bool x}", ""),
-            (b"config: {a: 0x_}", "invalid literal for int"),
             (b"[" * 5000, "recursion"),
-            (b"config: *nowhere", "undefined alias"),
-            (b"config: {[]: 1}", "unhashable"),
             (b"\xff\xfe\x00", "codec can't decode"),
-            (b"a\x00b", "special characters are not allowed"),
         ],
     )
     def test_what_no_file_of_a_stack_is(self, tmp_path, content, reason):
@@ -426,7 +419,3 @@ class TestEnvironment:
         project.up()
 
         assert project.run("git", "status", "--porcelain").stdout == ""
-
-
-def test_python_runs_the_tests_with_the_checkouts_environment():
-    assert Path(sys.prefix) == ROOT / ".venv"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from components.iam.limits import MAX_POLICY_VERSIONS, MIN_SESSION_SECONDS
-from local.plugins.aws.errors import gone_is_fine
-from local.plugins.aws.resource import Input, MissingError, Resource
+from local.plugins.aws.resource import Input, MissingError, Resource, gone_is_fine
 from local.plugins.aws.session import Account
 from local.plugins.aws.shapes import change_tags
 from local.plugins.aws.wire import Properties

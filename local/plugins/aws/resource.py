@@ -1,14 +1,20 @@
-"""Resource types, and how their inputs are checked, planned and compared with the recorded outputs."""
+"""Resource types: how their inputs are checked, planned and compared with the recorded outputs, and their failures."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from local.plugins.aws.session import Account
+from botocore.exceptions import ClientError
+
+from local.plugins.aws.session import CALL_ERRORS, UNKNOWN_CALL, Account, PluginError, reason
 from local.plugins.aws.shapes import plain, policy_text, same_document, tag_list, tag_outputs
 from local.plugins.aws.wire import UNKNOWN, Properties
 from local.plugins.protocol import provider_pb2 as proto
+
+# How AWS says that an object does not exist.
+ABSENT: Final = frozenset({"NoSuchEntity", "ResourceNotFoundException", "ParameterNotFound"})
 
 
 class MissingError(Exception):
@@ -117,3 +123,32 @@ def difference(resource: Resource, old: Properties, new: Properties) -> proto.Di
         detailedDiff=detail,
         hasDetailedDiff=True,
     )
+
+
+@contextmanager
+def gone_is_fine() -> Generator[None]:
+    """Ignore that an object does not exist: an earlier try, whose answer was lost, may have removed it."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ABSENT:
+            raise
+
+
+@contextmanager
+def explained(verb: str, resource: Resource, name: str) -> Generator[None]:
+    """Turn a failure into a PluginError, whose text names the resource, the call and AWS's reason."""
+    subject = f"{verb} {resource.label} ({name})"
+    try:
+        yield
+    except MissingError as error:
+        raise PluginError(f"{subject}: not found") from error
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        code, text = details.get("Code", ""), details.get("Message", "")
+        limit = " (a limit of the AWS emulator: on real AWS this call exists)" if code in UNKNOWN_CALL else ""
+        raise PluginError(
+            f"{subject}: operation error {resource.service}: {error.operation_name}, {code}: {text}{limit}"
+        ) from error
+    except (*CALL_ERRORS, PluginError, ValueError) as error:
+        raise PluginError(f"{subject}: {reason(error)}") from error

@@ -15,8 +15,15 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from local.plugins.aws import iam, keys, stores
-from local.plugins.aws.errors import explained, gone_is_fine
-from local.plugins.aws.resource import MissingError, Resource, difference, filled_in, planned
+from local.plugins.aws.resource import (
+    MissingError,
+    Resource,
+    difference,
+    explained,
+    filled_in,
+    gone_is_fine,
+    planned,
+)
 from local.plugins.aws.session import Account, PluginError, connect, uncovered
 from local.plugins.aws.wire import Properties, decode, encode
 from local.plugins.protocol import plugin_pb2, provider_pb2_grpc, status_pb2
@@ -111,11 +118,12 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Read an object for refresh, where an empty id says that it is gone, or for import, where that is an error."""
         resource = _resource(request.type)
         known = decode(request.properties)
-        with explained("reading", resource, request.id):
-            outputs = _unless_absent(lambda: resource.read(self._account, request.id, known))
-        if outputs is None and known:
+        outputs: Properties = {}
+        with explained("reading", resource, request.id), suppress(MissingError), gone_is_fine():
+            outputs = resource.read(self._account, request.id, known)
+        if known and not outputs:
             return proto.ReadResponse()
-        if outputs is None:
+        if not outputs:
             raise PluginError(
                 f"importing {resource.label} ({request.id}): not found in this account. It is imported by its "
                 f"{resource.id_form}"
@@ -152,8 +160,8 @@ class AwsPlugin(provider_pb2_grpc.ResourceProviderServicer):
         """Delete an object; one that is gone already is a success."""
         resource = _resource(request.type)
         old = decode(request.properties)
-        with explained("deleting", resource, request.id):
-            _unless_absent(lambda: resource.delete(self._account, request.id, old))
+        with explained("deleting", resource, request.id), suppress(MissingError), gone_is_fine():
+            resource.delete(self._account, request.id, old)
         return Empty()
 
     # What this plugin does not do
@@ -176,12 +184,6 @@ def _resource(token: str) -> Resource:
     if token not in TYPES:
         raise PluginError(uncovered(f"the resource type {token}"))
     return TYPES[token]
-
-
-def _unless_absent(call: Callable[[], R]) -> R | None:
-    with suppress(MissingError), gone_is_fine():
-        return call()
-    return None
 
 
 def _abort_unfinished(

@@ -21,15 +21,13 @@ OFFICIAL: Final = (
     "use the official plugin for it: `pulumi plugin install --reinstall resource aws <pulumi-aws in requirements.txt>`"
 )
 
-PLAIN_KEYS: Final = frozenset({"region", "accessKey", "secretKey"})
-# The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
-JSON_KEYS: Final = frozenset(
-    {"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints"}
-    | {"skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
+COVERED: Final = frozenset(
+    {"region", "accessKey", "secretKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints"}
+    | {"s3UsePathStyle", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation"}
+    | {"version", "pluginDownloadURL", "__internal", "__defaults"}  # of the engine and the SDK
 )
-# The engine or the SDK adds these to every provider's inputs.
-ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL", "__internal", "__defaults"})
-REQUIRED_ENDPOINTS: Final = ("iam", "sts")
+# The SDK sends everything that is not a string as a JSON string, as the official plugin gets it.
+JSON_KEYS: Final = frozenset({"allowedAccountIds", "assumeRoles", "defaultTags", "endpoints"})
 CONNECT_SECONDS: Final = 2  # the emulator is on this machine
 READ_SECONDS: Final = 20  # longer than a busy emulator takes, shorter than the SDK's minute
 # As the official plugin does: how often a throttled call is tried in all, and one that gets no answer.
@@ -150,7 +148,7 @@ def connect(raw: Properties) -> Account:
 
 
 def _parsed(raw: Properties) -> Properties:
-    for key in sorted(raw.keys() - PLAIN_KEYS - JSON_KEYS - ENGINE_KEYS):
+    for key in sorted(raw.keys() - COVERED):
         raise PluginError(uncovered(f"{key} of aws:Provider"))
     return {
         key: json.loads(value) if key in JSON_KEYS and isinstance(value, str) else value
@@ -168,12 +166,10 @@ def _require_emulator(config: Properties, endpoints: dict[str, str]) -> None:
                 f"emulator on this machine only. Give an http URL on 127.0.0.1, with no user info, or for real AWS "
                 f"{OFFICIAL}"
             )
-    missing = [service for service in REQUIRED_ENDPOINTS if service not in endpoints]
-    missing += [key for key in ("accessKey", "secretKey") if not config.get(key)]
-    if missing:
+    if missing := [key for key in ("accessKey", "secretKey") if not config.get(key)]:
         raise PluginError(
-            f"the provider lacks {' and '.join(missing)}: the stand-in AWS plugin takes endpoints and credentials from "
-            f"nowhere else. Set them, or for real AWS {OFFICIAL}"
+            f"the provider lacks {' and '.join(missing)}: the stand-in AWS plugin takes credentials from nowhere else. "
+            f"Set them, or for real AWS {OFFICIAL}"
         )
     for url in dict.fromkeys(endpoints.values()):
         parts = urlsplit(url)

@@ -23,13 +23,7 @@ def tag_list(values: Mapping[str, str]) -> Any:  # noqa: ANN401 - each service h
 
 
 def tag_outputs(tags: Sequence[Any], account: Account, known: Properties) -> Properties:
-    """Return `tagsAll`, and `tags` without those that come from the provider's default tags alone.
-
-    Args:
-        tags: in AWS's form.
-        account: whose default tags count.
-        known: the outputs or inputs so far.
-    """
+    """Return `tagsAll`, and `tags` without those that come from the provider's default tags alone."""
     merged: dict[str, str] = {tag["Key"]: tag["Value"] for tag in tags}
     own = known.get("tags", {})
     shown = {key: value for key, value in merged.items() if key in own or account.default_tags.get(key) != value}
