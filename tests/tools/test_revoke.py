@@ -23,7 +23,7 @@ from tools.commands import revoke
 from tools.commands.revoke import first_thing, what_is_left
 from tools.console import FailedError, StackError
 from tools.proof import stack
-from tools.revocation import acts
+from tools.revocation import revocation
 from tools.revocation.probes import Probe, refused_now
 from tools.revocation.removal import remove_revocation
 from tools.stack import Outputs
@@ -94,7 +94,7 @@ def real(standing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Real
     for command in (revoke, stack):
         monkeypatch.setattr(command, "read_stack", lambda _: (real.outputs, real.config))
         monkeypatch.setattr(command, "propagation_seconds", lambda _: 0.0)
-    monkeypatch.setattr(acts, "declare_keys", lambda _, declared: real.declared.append(declared))
+    monkeypatch.setattr(revocation, "declare_keys", lambda _, declared: real.declared.append(declared))
     monkeypatch.setattr(callers, "SIGN_IN_SECONDS", 3.0)
     return real
 
@@ -181,9 +181,8 @@ def test_keys_are_closed_while_sts_hangs(
     wait_until: Callable[..., None],
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-    for module in (acts, revoke):
-        monkeypatch.setattr(module, "PROBE_SECONDS", 0.1)
-        monkeypatch.setattr(module, "ACT_SECONDS", 3.0)
+    monkeypatch.setattr(revocation, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(revocation, "ACT_SECONDS", 3.0)
     proxy.plan("GetCallerIdentity", *[Fault.STOP] * 20)
     with ThreadPoolExecutor() as beside:
         running = beside.submit(revoke.run, Namespace(stack="x", yes=True))
@@ -255,7 +254,7 @@ def test_only_aws_states_the_time(date: str | None, fails: bool) -> None:  # noq
             raise ClientError({**answer, "Error": {"Code": "X"}}, "GetRole")
         return answer
 
-    now = acts.aws_now(call)
+    now = revocation.aws_now(call)
     assert now == NOON if date else datetime.now(UTC) - now < timedelta(minutes=1)
 
 

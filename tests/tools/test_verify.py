@@ -930,25 +930,26 @@ def test_a_key_whose_secret_nobody_has_is_disproven():
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
 BOUNDED = {"PermissionsBoundary": {"PermissionsBoundaryArn": BOUNDARY}, "MaxSessionDuration": 3600}
+BOUND_ROLE = {"get_role": [{"Role": BOUNDED}]}
+TAGS = [{"Key": "aws:cloudformation:stack-id", "Value": "x"}, {"Key": "team", "Value": "audit"}]
+GROUPS = {"list_groups_for_user": [{"Groups": [{"GroupName": "people"}]}], "get_user": [{"User": BOUNDED}]}
+TAGGED = {"get_role": [{"Role": {"Tags": TAGS}}], "get_user": [{"User": {"Tags": TAGS[:1]}}]}
 
 
 @pytest.mark.parametrize(
-    ("terms", "verdict", "said"),
+    ("check", "iam", "terms", "verdict", "said"),
     [
-        ({"permissionsBoundaries": {"role": BOUNDARY}}, Verdict.PROVEN, "as deployed"),
-        ({"permissionsBoundaries": {}}, Verdict.DISPROVEN, f"{BOUNDARY}, and the stack says none"),
-        ({"maxSessionDuration": 7200, "permissionsBoundaries": {}}, Verdict.DISPROVEN, "7200 s; the permissions bound"),
+        ("role's limits", BOUND_ROLE, {"permissionsBoundaries": {"role": BOUNDARY}}, Verdict.PROVEN, "as deployed"),
+        ("role's limits", BOUND_ROLE, {}, Verdict.DISPROVEN, f"{BOUNDARY}, and the stack says none"),
+        ("role's limits", BOUND_ROLE, {"maxSessionDuration": 7200}, Verdict.DISPROVEN, "7200 s; the permissions bound"),
+        ("user's limits", GROUPS, {}, Verdict.DISPROVEN, "people"),
+        ("user's limits", GROUPS, {}, Verdict.DISPROVEN, BOUNDARY),
+        ("tags", TAGGED, {"tags": {"team": "audit"}}, Verdict.WARNING, "not as deployed: user's tag team"),
     ],
 )
-def test_limits_are_compared_with_what_was_deployed(terms, verdict, said):
-    found = row(administered(made_up(Time(), **terms), get_role=[{"Role": BOUNDED}]), "role's limits")
+def test_what_stands_in_the_accounts_is_compared_with_what_was_deployed(check, iam, terms, verdict, said):
+    found = row(administered(made_up(Time(), **{"permissionsBoundaries": {}, **terms}), **iam), check)
     assert (found.verdict, said in found.observed) == (verdict, True), found
-
-
-def test_groups_and_the_boundary_are_both_named():
-    iam = {"list_groups_for_user": [{"Groups": [{"GroupName": "people"}]}], "get_user": [{"User": BOUNDED}]}
-    found = row(administered(made_up(Time(), permissionsBoundaries={}), **iam), "user's limits")
-    assert [word for word in ("people", BOUNDARY) if word not in found.observed] == []
 
 
 def test_what_a_boundary_may_forbid_is_not_checked():
@@ -956,13 +957,6 @@ def test_what_a_boundary_may_forbid_is_not_checked():
     case = made_up(Time(), role=role, permissionsBoundaries={"role": BOUNDARY})
     found = row(case, "allowed: s3:ListAllMyBuckets")
     assert (found.verdict, BOUNDARY in found.advice) == (Verdict.NOT_CHECKED, True)
-
-
-def test_tags_of_aws_are_no_ones():
-    tags = [{"Key": "aws:cloudformation:stack-id", "Value": "x"}, {"Key": "team", "Value": "audit"}]
-    iam = {"get_role": [{"Role": {"Tags": tags}}], "get_user": [{"User": {"Tags": tags[:1]}}]}
-    found = row(administered(made_up(Time(), tags={"team": "audit"}), **iam), "tags")
-    assert (found.verdict, found.observed) == (Verdict.WARNING, "not as deployed: user's tag team")
 
 
 def test_all_that_the_user_could_sign_in_with_is_named():

@@ -5,17 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.ht
 """
 
 import argparse
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
-from functools import partial
 
-from tools.aws.callers import beside, text_of
+from tools.aws.callers import text_of
 from tools.aws.policies import REVOCATION
 from tools.aws.propagation import Delay, propagation_seconds
 from tools.console import Exit, FailedError, StackError, agreed, say
 from tools.proof.case import Case
-from tools.revocation.acts import ACT_SECONDS, PROBE_SECONDS, Report, revoke
-from tools.revocation.probes import Probe, probes, refused_now
+from tools.revocation.revocation import Revocation
 from tools.stack import Outputs, read_stack
 
 BY_HAND = (
@@ -45,30 +41,19 @@ def run(options: argparse.Namespace) -> Exit:
     if not sure:
         say("Nothing was revoked.")
         return Exit.CANNOT_TELL
-    case, report = Case(stack=options.stack, outputs=outputs, config=config, delay=Delay()), Report()
-    probing = beside(partial(probes, case))
-    revoke(case, report, probing)
+    revocation = Revocation(Case(stack=options.stack, outputs=outputs, config=config, delay=Delay()))
+    revocation.revoke()
     # Where something failed, what worked may well go on working.
-    seconds = 0.0 if report.failed else propagation_seconds(outputs.terms.endpoint)
+    seconds = 0.0 if revocation.failed else propagation_seconds(outputs.terms.endpoint)
     delay = Delay(seconds=seconds, timeout=seconds)
     delay.changed(delay.today())
     long = f", for the {seconds:.0f} s that a change may take to propagate in AWS" if delay.left else ""
     say(first_thing(options.stack) if "user" in outputs.managed else "", f"Trying what worked before{long} ...")
-    _try(report, probing, delay)
+    revocation.try_probes(delay)
     say(what_is_left(options.stack, outputs))
-    if report.failed:
+    if revocation.failed:
         raise FailedError(f"Not everything is revoked: see FAILED above, then run this again. {BY_HAND}")
     return Exit.DONE
-
-
-def _try(report: Report, probing: Future[list[Probe]], delay: Delay) -> None:
-    """Say whether AWS refuses each probe, in bounded time."""
-    wait_for([probing], PROBE_SECONDS)
-    if not probing.done():
-        report.failure("what worked before is refused", "AWS did not answer in time", unproven=True)
-        return
-    acts = {f"{probe.what} is refused": partial(refused_now, probe, delay) for probe in probing.result()}
-    report.side_by_side(acts, delay.timeout + delay.left + ACT_SECONDS, trial=True)
 
 
 def first_thing(stack: str) -> str:

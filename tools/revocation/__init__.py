@@ -1,1 +1,1 @@
-"""The parts of `revoke`: the calls that AWS must refuse afterwards, and the removal of its inline policies."""
+"""The parts of `revoke`: what it does, the calls that AWS must refuse afterwards, and the removal of its policies."""

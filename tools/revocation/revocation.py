@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,8 +14,10 @@ from components.iam.documents import deny_older_sessions
 from tools.aws.callers import Caller, account_by_sts, administrator, aws_time, beside, sign_in, text_of
 from tools.aws.keys import read_keys
 from tools.aws.policies import REVOCATION, has_password, holder
+from tools.aws.propagation import Delay
 from tools.console import FailedError, say
 from tools.proof.case import Case
+from tools.revocation.probes import probes, refused_now
 from tools.stack import KINDS, Kind, declare_keys, declared_keys
 
 if TYPE_CHECKING:
@@ -28,88 +29,105 @@ PROBE_SECONDS = 2.0  # how long the acts wait, at most, for a session to begin t
 ACT_SECONDS = 90.0  # for all acts together: a sign-in or AWS may hang
 
 
-class Report:
-    """Says how each act ended, as soon as it has."""
+class Revocation:
+    """The acts of one revocation, each of which says how it ended as soon as it has."""
 
-    failed = False
+    def __init__(self, case: Case) -> None:
+        """Begin what AWS must refuse afterwards."""
+        self.case, self.failed = case, False
+        self._probing = beside(partial(probes, case))
+        self._closed = threading.Event()  # the keys are inactive, or cannot be made so
 
-    def attempt(self, what: str, act: Act, *, trial: bool = False) -> None:
+    def revoke(self) -> None:
+        """Act on both accounts and on the stack's file side by side."""
+        acts: dict[str, Act] = {}
+        if "user" in self.case.outputs.managed:
+            acts["everything in the trusted account"] = self._in_trusted_account
+            acts["accessKeys of the stack's file"] = self._in_file
+        else:
+            self._closed.set()
+        if "role" in self.case.outputs.managed:
+            acts["everything in the trusting account"] = self._in_trusting_account
+        self._side_by_side(acts, ACT_SECONDS)
+
+    def try_probes(self, delay: Delay) -> None:
+        """Say whether AWS refuses each probe, in bounded time."""
+        self._wait_for_probes()
+        if not self._probing.done():
+            self._failure("what worked before is refused", "AWS did not answer in time", unproven=True)
+            return
+        acts = {f"{probe.what} is refused": partial(refused_now, probe, delay) for probe in self._probing.result()}
+        self._side_by_side(acts, delay.timeout + delay.left + ACT_SECONDS, trial=True)
+
+    def _wait_for_probes(self) -> None:
+        wait_for([self._probing], PROBE_SECONDS)
+
+    def _attempt(self, what: str, act: Act, *, trial: bool = False) -> None:
         """Do one thing, and say how it ended; no error of one act may stop another.
 
         Args:
             what: what is shown to be done or to have failed.
-            act: does it, and returns more words for it; None where it has said itself how its parts ended.
+            act: does it, and returns other words for that; None where its parts have said how they ended.
             trial: whether only a ``FailedError`` is a failure: any other error proves nothing.
         """
         try:
             done = act()
         except Exception as error:  # noqa: BLE001 - as above
-            self.failure(what, text_of(error), unproven=trial and not isinstance(error, FailedError))
+            self._failure(what, text_of(error), unproven=trial and not isinstance(error, FailedError))
         else:
             if done is not None:
                 say(f"done     {done}")
 
-    def failure(self, what: str, reason: str, *, unproven: bool = False) -> None:
-        """Say that something failed, or that nothing could show it."""
+    def _failure(self, what: str, reason: str, *, unproven: bool = False) -> None:
         self.failed = self.failed or not unproven
         say(f"{'UNPROVEN' if unproven else 'FAILED':8} {what}: {reason}")
 
-    def side_by_side(self, acts: Mapping[str, Act], seconds: float, *, trial: bool = False) -> None:
-        """Attempt acts at the same time, for a number of seconds."""
-        running = {what: beside(partial(self.attempt, what, act, trial=trial)) for what, act in acts.items()}
+    def _side_by_side(self, acts: Mapping[str, Act], seconds: float, *, trial: bool = False) -> None:
+        running = {what: beside(partial(self._attempt, what, act, trial=trial)) for what, act in acts.items()}
         wait_for(running.values(), seconds)
         for what, future in running.items():
             if not future.done():
-                self.failure(what, f"it did not end within {seconds:.0f} s", unproven=trial)
+                self._failure(what, f"it did not end within {seconds:.0f} s", unproven=trial)
 
+    def _in_file(self) -> str:
+        stack = self.case.stack
+        declare_keys(stack, dict.fromkeys(declared_keys(self.case.config), "Inactive"))
+        return f"accessKeys of stack {stack} says Inactive, so that no `pulumi up` opens them again"
 
-def revoke(case: Case, report: Report, probing: Future[Any]) -> None:
-    """Act on both accounts and on the stack's file side by side, once what is probed afterwards has begun."""
-    closed = threading.Event()
-    acts: dict[str, Act] = {}
-    if "user" in case.outputs.managed:
-        acts["everything in the trusted account"] = partial(_in_trusted_account, case, report, closed, probing)
-        acts["accessKeys of the stack's file"] = partial(_in_file, case)
-    else:
-        closed.set()
-    if "role" in case.outputs.managed:
-        acts["everything in the trusting account"] = partial(_in_trusting_account, case, report, closed, probing)
-    report.side_by_side(acts, ACT_SECONDS)
+    def _in_trusted_account(self) -> None:
+        """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
 
+        Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of
+        the role, which the role's own refusal of older ones lets through.
+        """
+        user = self.case.outputs.user_name
+        try:
+            iam = _iam(self.case, "user")
+            self._wait_for_probes()
+            self._attempt(f"every key of user {user} is inactive", partial(self._close_keys, iam))
+            self._closed.set()
+            self._attempt("sessions of the user are refused", partial(_refuse_sessions, iam, "user", user))
+            self._attempt(f"user {user} has no console password", partial(_no_password, iam, self.case))
+            self._attempt(f"AWS lists no active key of user {user}", partial(_none_active, iam, user))
+        finally:
+            self._closed.set()
 
-def _in_file(case: Case) -> str:
-    declare_keys(case.stack, dict.fromkeys(declared_keys(case.config), "Inactive"))
-    return f"accessKeys of stack {case.stack} says Inactive, so that no `pulumi up` opens them again"
+    def _close_keys(self, iam: "IAMClient") -> None:
+        user = self.case.outputs.user_name
+        for key in read_keys(iam, user, with_use=False):
+            what = f"{key} of user {user} is inactive"
+            self._attempt(what, partial(_close_key, iam, user, key.id, what))
 
-
-def _in_trusted_account(case: Case, report: Report, closed: threading.Event, probing: Future[Any]) -> None:
-    """Make every key of the user inactive, known to the stack or not; then refuse the user's own sessions.
-
-    Such a session, from ``GetSessionToken``, outlives its key by up to 36 hours, and could begin a new session of the
-    role, which the role's own refusal of older ones lets through.
-    """
-    user = case.outputs.user_name
-    try:
-        iam = _iam(case, "user")
-        wait_for([probing], PROBE_SECONDS)
-        report.attempt(f"every key of user {user} is inactive", partial(_close_keys, iam, user, report))
-        closed.set()
-        report.attempt("sessions of the user are refused", partial(_refuse_sessions, iam, "user", user))
-        report.attempt(f"user {user} has no console password", partial(_no_password, case, iam))
-        report.attempt(f"AWS lists no active key of user {user}", partial(_none_active, iam, user))
-    finally:
-        closed.set()
-
-
-def _in_trusting_account(case: Case, report: Report, closed: threading.Event, probing: Future[Any]) -> None:
-    """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
-    iam, role = _iam(case, "role"), case.outputs.role_name
-    what = f"sessions of role {role} are refused"
-    refuse = partial(report.attempt, what, partial(_refuse_sessions, iam, "role", role))
-    wait_for([probing], PROBE_SECONDS)
-    refuse()
-    closed.wait(ACT_SECONDS / 2)
-    refuse()
+    def _in_trusting_account(self) -> None:
+        """Refuse the role's sessions, and once more for one that began before the keys were inactive."""
+        iam, role = _iam(self.case, "role"), self.case.outputs.role_name
+        refuse = partial(
+            self._attempt, f"sessions of role {role} are refused", partial(_refuse_sessions, iam, "role", role)
+        )
+        self._wait_for_probes()
+        refuse()
+        self._closed.wait(ACT_SECONDS / 2)
+        refuse()
 
 
 def _iam(case: Case, kind: Kind) -> "IAMClient":
@@ -123,12 +141,6 @@ def _iam(case: Case, kind: Kind) -> "IAMClient":
             return account_by_sts(caller)
 
     return administrator(KINDS[kind], sign_in(case.outputs, case.config), account_of).client("iam")
-
-
-def _close_keys(iam: "IAMClient", user: str, report: Report) -> None:
-    for key in read_keys(iam, user, with_use=False):
-        what = f"{key} of user {user} is inactive"
-        report.attempt(what, partial(_close_key, iam, user, key.id, what))
 
 
 def _close_key(iam: "IAMClient", user: str, key_id: str, what: str) -> str:
@@ -167,7 +179,7 @@ def aws_now(call: Callable[[], Mapping[str, Any]]) -> datetime:
     return stated or datetime.now(UTC)
 
 
-def _no_password(case: Case, iam: "IAMClient") -> str:
+def _no_password(iam: "IAMClient", case: Case) -> str:
     """Say whether the user has a console password: a new sign-in is a new session.
 
     The stack never creates a password. This tool does not delete one that was created outside the stack.
