@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
@@ -41,7 +41,7 @@ class State:
 
     keys: tuple[AccessKey, ...]
     interrupted: frozenset[str] = frozenset()  # labels of the keys whose making was begun and whose end is not known
-    written: datetime | None = None  # when it was; None where that does not matter
+    written: datetime | None = None  # when it was
 
 
 class Update(Printed):
@@ -92,7 +92,7 @@ def changes(steps: Sequence[PulumiStep]) -> list[Change]:
     return [
         Change(
             operation=str(step["op"]),
-            name=logical_name(step),
+            name=str(step["urn"]).rpartition("::")[2],
             type=str(step["urn"]).split("::")[2].rpartition("$")[2],
             properties=tuple(step.get("replaceReasons") or step.get("diffReasons") or ()),
         )
@@ -105,51 +105,36 @@ def read_state(stack: str) -> State:
     """Return what the stack's state holds of access keys. It is newer than the outputs where a deployment failed.
 
     Raises:
-        StackError: it cannot be read, or a deployment has to be finished first.
+        StackError: it cannot be read, or a key is replaced and not deleted yet.
     """
-    export = read_export(stack)
-    return replace(state_of(export), written=written(export))
+    return state_of(read_export(stack))
 
 
 def state_of(export: Mapping[str, Any]) -> State:
-    """Return what a stack's export, as ``pulumi stack export`` writes it, says of access keys.
-
-    Raises:
-        StackError: a key is replaced and not deleted yet.
-    """
-    deployment: Mapping[str, Any] = export.get("deployment") or {}
-    resources = cast("list[Mapping[str, Any]]", deployment.get("resources") or [])
-    keys = [resource for resource in resources if resource["type"] == ACCESS_KEY]
-    if replaced := [str(resource["id"]) for resource in keys if resource.get("delete")]:
+    """Return what an export, as ``pulumi stack export`` writes it, says of access keys; raise as ``read_state``."""
+    deployment: Mapping[str, Any] = export["deployment"]
+    resources: list[Mapping[str, Any]] = deployment.get("resources") or []
+    keys = [each for each in resources if each["type"] == ACCESS_KEY]
+    if replaced := [str(each["id"]) for each in keys if each.get("delete")]:
         raise StackError(
             f"A deployment has replaced the access key {replaced[0]} and not deleted it yet. Finish it with pulumi up, "
             "then run this again."
         )
-    pending = cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])
+    pending: list[Mapping[str, Any]] = deployment.get("pending_operations") or []
     begun = [each["resource"] for each in pending if each["type"] == "creating"]
+    status = {each["id"]: (each.get("outputs") or each["inputs"])["status"] for each in keys}
     return State(
         keys=tuple(
-            AccessKey(
-                label=key_label(logical_name(resource)),
-                id=resource["id"],
-                deployed=(resource.get("outputs") or resource["inputs"])["status"],
-            )
-            for resource in keys
+            AccessKey(label=key_label(each["urn"]), id=each["id"], deployed=status[each["id"]]) for each in keys
         ),
-        interrupted=frozenset(
-            key_label(logical_name(resource)) for resource in begun if resource["type"] == ACCESS_KEY
-        ),
+        interrupted=frozenset(key_label(each["urn"]) for each in begun if each["type"] == ACCESS_KEY),
+        written=written(export),
     )
 
 
-def key_label(name: str) -> str:
-    """Return the label of an access key by its logical name, as ``assume-role-trusted-key-1``."""
-    return name.partition("-key-")[2]
-
-
-def logical_name(described: Mapping[str, Any]) -> str:
-    """Return the logical name of a resource or a step, which its URN ends in."""
-    return str(described["urn"]).rpartition("::")[2]
+def key_label(urn: str) -> str:
+    """Return the label of an access key by its URN or logical name, as ``assume-role-trusted-key-1``."""
+    return urn.rpartition("::")[2].partition("-key-")[2]
 
 
 def last_change(stack: str, *, since: datetime) -> datetime | None:

@@ -222,9 +222,10 @@ def test_the_state_tells_its_keys_and_what_was_begun():
         {"type": "creating", "resource": resource("4", "aws:iam/user:User")},
     ]
     user = resource("9", "aws:iam/user:User", id="user-1")
-    export = {"version": 3, "deployment": {"resources": [user, one], "pending_operations": pending}}
+    manifest = {"manifest": {"time": NOON.isoformat()}}
+    export = {"version": 3, "deployment": {**manifest, "resources": [user, one], "pending_operations": pending}}
     expected = AccessKey(label="1", id="AKIA1", deployed="Inactive")
-    assert state_of(export) == State(keys=(expected,), interrupted=frozenset({"2"}))
+    assert state_of(export) == State(keys=(expected,), interrupted=frozenset({"2"}), written=NOON)
     with pytest.raises(StackError, match="replaced the access key AKIA1"):
         state_of({"deployment": {"resources": [one | {"delete": True}]}})
 
