@@ -12,6 +12,8 @@ from tests.conftest import ROOT
 
 # Both type checkers would spend a minute on all of AWS.
 MYPY = "[mypy]\nstrict = true\n[mypy-pulumi_aws.*]\nfollow_imports = skip\n"
+EXAMPLES = ("new", "two-relationships")
+PROGRAMS = ("program.py", *(f"{name}.py" for name in EXAMPLES))
 MORE = """
 from assume_role import (
     AccessKeyArgs, KeyStatus, PolicyArgs, StoreArgs, StoreKind, TrustArgs, TrustedUser, TrustedUserArgs, UserArgs,
@@ -55,6 +57,8 @@ def consumer(tmp_path_factory):
     example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert example
     (folder / "program.py").write_text(example[1] + MORE)
+    for name in EXAMPLES:
+        shutil.copy2(ROOT / f"examples/{name}/__main__.py", folder / f"{name}.py")
     (folder / "mypy.ini").write_text(MYPY)
     return folder
 
@@ -88,8 +92,8 @@ def test_every_public_name_is_there_and_loads_pulumi_on_first_use(consumer):
 
 def test_mypy_finds_no_error_in_a_program_that_uses_it(consumer):
     mypy = [ROOT / ".venv/bin/mypy", "--config-file", "mypy.ini", "--python-executable", "venv/bin/python"]
-    run(consumer, *mypy, "program.py")
+    run(consumer, *mypy, *PROGRAMS)
 
 
 def test_pyright_finds_no_error_in_a_program_that_uses_it(consumer):
-    run(consumer, ROOT / ".venv/bin/basedpyright", "--level", "error", "--pythonpath", "venv/bin/python", "program.py")
+    run(consumer, ROOT / ".venv/bin/basedpyright", "--level", "error", "--pythonpath", "venv/bin/python", *PROGRAMS)

@@ -65,16 +65,15 @@ def test_every_error_is_named_at_once_by_the_names_of_the_schema():
     assert found["trusting.accountId"].startswith("an AWS account id has exactly 12 digits.")
 
 
-def test_the_example_of_the_docs_is_right():
-    text = (ROOT / "docs/package.md").read_text()
-    example = yaml.safe_load(text.partition("```yaml")[2].partition("```")[0])
+def test_the_example_in_yaml_is_right():
+    example = yaml.safe_load((ROOT / "examples/yaml/Pulumi.yaml").read_text())
     audit = example["resources"]["audit"]
     assert audit["type"].split(":") == ["assume-role", "Relationship"]
     recorded = construct("Relationship", audit["properties"])
     ((_, offered),) = [each for each in recorded.component_outputs if each[0] == "audit"]
     assert {f"${{audit.{output}}}" for output in offered} >= set(example["outputs"].values())
     for name in example["packages"].values():
-        assert (ROOT / name.removeprefix("../assume-role/") / "PulumiPlugin.yaml").exists()
+        assert (ROOT / "examples/yaml" / name / "PulumiPlugin.yaml").exists()
 
 
 def test_a_secret_is_refused_without_being_shown():

@@ -1,83 +1,13 @@
-"""The component in another program: two relationships, and policies of its own."""
+"""Stacks that were deployed with an earlier commit go on without a replacement."""
 
 import json
 import re
 
-import pytest
-
 from components.iam.owner import OWNER_TAG
 from tests.conftest import ROOT
 
-PROGRAM = """
-import json
-from pathlib import Path
-import pulumi
-from components.models import AccountArgs, PolicyArgs, RoleArgs, TrustArgs, UserArgs
-from components.relationship import Relationship, RelationshipArgs
-
-config = pulumi.Config()
-trusting, trusted = (AccountArgs(account_id=config.require(side)) for side in ("trusting", "trusted"))
-for name in ("audit", "backup"):
-    policy = PolicyArgs(name=f"{name}-policy", document=json.loads(Path(f"policies/{name}.json").read_text()))
-    user = UserArgs(name=f"{name}-user", policy_name=f"{name}-assume")
-    args = RelationshipArgs(trusting=trusting, trusted=trusted, user=user,
-                            role=RoleArgs(name=f"{name}-role", policy=policy),
-                            trust=TrustArgs(external_id=f"for-{name}"), endpoint=config.require("endpoint"))
-    relationship = Relationship(name, args)
-    pulumi.export(f"{name}Role", relationship.role_arn)
-    pulumi.export(f"{name}Config", relationship.aws_config)
-"""
 FORMER_PROVIDER = "pulumi:providers:aws::trusting"
 RECORDED_ENDPOINT = "http://127.0.0.1:4733"
-ACTIONS = {"audit": "s3:GetObject", "backup": "s3:PutObject"}
-
-
-@pytest.fixture
-def customers(project):
-    """Create another project beside the copy of this one; return its folder."""
-    folder = project.path / "customers"
-    (folder / "policies").mkdir(parents=True)
-    for name in ("components", ".venv"):
-        (folder / name).symlink_to(ROOT / name)
-    (folder / "Pulumi.yaml").write_text(
-        "name: customers\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n"
-        "config:\n  pulumi:disable-default-providers:\n    value: [aws]\n"
-    )
-    (folder / "__main__.py").write_text(PROGRAM)
-    for name, action in ACTIONS.items():
-        statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::records/*"}
-        document = {"Version": "2012-10-17", "Statement": statement}
-        (folder / f"policies/{name}.json").write_text(json.dumps(document))
-    return folder
-
-
-def test_two_relationships_in_another_program(project, customers, aws_client):
-    def pulumi(*arguments):
-        return project.run("pulumi", *arguments, "--non-interactive", "--cwd", str(customers))
-
-    accounts = project.accounts
-    pulumi("stack", "init", "dev")
-    settings = {"trusting": accounts.trusting, "trusted": accounts.trusted, "endpoint": project.endpoint}
-    values = [part for key, value in settings.items() for part in ("--plaintext", f"{key}={value}")]
-    pulumi("config", "set-all", *values)
-    pulumi("up", "--yes", "--skip-preview")
-
-    outputs = json.loads(pulumi("stack", "output", "--json", "--show-secrets").stdout)
-    iam = aws_client(accounts.trusting, "iam")
-    for name, action in ACTIONS.items():
-        assert outputs[f"{name}Role"] == f"arn:aws:iam::{accounts.trusting}:role/{name}-role"
-        assert f"[profile {name}-dev]" in outputs[f"{name}Config"]
-        trust = iam.get_role(RoleName=f"{name}-role")["Role"]["AssumeRolePolicyDocument"]["Statement"][0]
-        assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": f"for-{name}"}}
-        arn = f"arn:aws:iam::{accounts.trusting}:policy/{name}-policy"
-        version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
-        assert version["Document"]["Statement"]["Action"] == action
-    users = aws_client(accounts.trusted, "iam").list_users()["Users"]
-    assert {user["UserName"] for user in users} == {"audit-user", "backup-user"}
-
-    pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
-    pulumi("destroy", "--yes", "--skip-preview")
-    assert iam.list_roles()["Roles"] == []
 
 
 def ids(project):

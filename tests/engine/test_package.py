@@ -54,18 +54,15 @@ def use_package(project, name, **properties):
 
 
 def test_a_program_of_another_language_makes_a_relationship(project, aws_client):
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    use_package(
-        project, "audit", role={"name": "Auditor", "maxSessionDuration": 7200, "policy": {"document": document}}
-    )
+    example = yaml.safe_load((ROOT / "examples/yaml/Pulumi.yaml").read_text())["resources"]["audit"]["properties"]
+    use_package(project, "audit", role={**example["role"], "maxSessionDuration": 7200})
 
     project.up()
 
     outputs, recorded = project.outputs(), project.recorded()
     made = aws_client(project.accounts.trusting, "iam").get_role(RoleName="Auditor")["Role"]
     assert (made["Arn"], made["MaxSessionDuration"]) == (outputs["roleArn"], 7200)
-    assert outputs["terms"]["permissionPolicy"] == document
+    assert outputs["terms"]["permissionPolicy"] == example["role"]["policy"]["document"]
     assert "[profile audit-test]" in outputs["awsConfig"]
     assert {name for name, value in recorded.items() if "ciphertext" in value} == SECRETS
     assert outputs["secretAccessKey"] not in project.state()
