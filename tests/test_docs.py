@@ -172,6 +172,15 @@ def test_every_output(tmp_path):
     assert first_column("docs/outputs.md", "output") == recorded | {"terms"}  # in the state, no output of the stack
 
 
+def test_the_two_settings_for_temporary_credentials_make_a_role_and_no_user():
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGES["docs/when.md"], re.DOTALL)
+    settings = {key.partition(":")[2]: value for key, value in yaml.safe_load(text).items()}
+    run = record(lambda: runpy.run_path(str(ROOT / "__main__.py")), {**ACCOUNTS, **settings})
+    (role,) = [each for each in run.resources if each.type == "aws:iam/role:Role"]
+    assert settings["trust"]["principalArns"][0] in role.inputs["assumeRolePolicy"]
+    assert [each.name for each in run.resources if "user" in each.name or "-key" in each.name] == []
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_every_permission_to_deploy_has_its_reason(side):
     rows = tables("docs/permissions.md", "action")
