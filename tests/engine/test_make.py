@@ -13,8 +13,9 @@ from tools.aws.policies import REVOCATION
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(project):
-    """Through no proxy: nothing of it leaves this machine."""
+def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(tmp_path, accounts, make_project):
+    """In a folder with a space in its name, and through no proxy: nothing of it leaves this machine."""
+    project = make_project(tmp_path / "a folder", accounts)
     proxy = dict.fromkeys(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9")
     environment = proxy | {"no_proxy": "", "NO_PROXY": ""}
     done = project.with_passphrase().with_own_plugins().run("make", "up", "STACK=test", environment=environment)

@@ -1,8 +1,6 @@
 """`make faults`: every AWS call of every operation, with every fault, and whether one more run recovers from it."""
 
 import os
-import resource
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
@@ -21,7 +19,7 @@ BAD = (Verdict.NOT, Verdict.NOT_MET)
 def test_one_more_run_recovers(stage, pytestconfig, capsys):
     chosen = [case for operation in _operations(pytestconfig) for case in _chosen(stage, operation, pytestconfig)]
     assert chosen, "no case is left: see the options"
-    outcomes, began = [], time.monotonic()
+    outcomes = []
     pool = ThreadPoolExecutor(WORKERS)
     with capsys.disabled():
         try:
@@ -29,10 +27,12 @@ def test_one_more_run_recovers(stage, pytestconfig, capsys):
                 outcomes.append(outcome := future.result())
                 if outcome.verdict in BAD:
                     print(f"\r{outcome}\n")  # noqa: T201 - its purpose
-                print(_progress(outcomes, len(chosen), time.monotonic() - began), end="", flush=True)  # noqa: T201
+                print(f"\r{len(outcomes)} of {len(chosen)} cases: {_counted(outcomes)}   ", end="", flush=True)  # noqa: T201
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C ends it too, and what was found until then is printed
-            print("\n" + "\n".join(_report(outcomes, time.monotonic() - began)))  # noqa: T201 - as above
+            for kind in sorted({_kind(outcome) for outcome in outcomes}):
+                print(f"\n{kind}: {_counted(each for each in outcomes if _kind(each) == kind)}", end="")  # noqa: T201
+            print()  # noqa: T201 - as above
     assert not [str(outcome.case) for outcome in outcomes if outcome.verdict in BAD]
 
 
@@ -59,25 +59,10 @@ def _each_once(chosen):
         yield case
 
 
-def _progress(outcomes, count, seconds):
+def _kind(outcome):
+    return f"{outcome.case.operation.name:13}{outcome.case.fault:12}"
+
+
+def _counted(outcomes):
     counted = Counter(outcome.verdict for outcome in outcomes)
-    left = seconds / len(outcomes) * (count - len(outcomes)) / 60
-    said = ", ".join(f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict])
-    return f"\r{len(outcomes)} of {count} cases: {said}; about {left:.0f} min left   "
-
-
-def _report(outcomes, seconds):
-    yield f"\n{'operation':10}{'fault':14}{'tried':>7}" + "".join(f"{verdict:>19}" for verdict in Verdict)
-    kinds = [(outcome.case.operation.name, str(outcome.case.fault)) for outcome in outcomes]
-    for kind in dict.fromkeys(sorted(kinds, key=lambda kind: (list(OPERATIONS).index(kind[0]), kind[1]))):
-        yield _row(*kind, [outcome for outcome, its in zip(outcomes, kinds, strict=True) if its == kind])
-    yield _row("all", "", outcomes)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    yield f"{seconds / 60:.1f} min, {(used.ru_utime + used.ru_stime) / 60:.1f} min of CPU"
-
-
-def _row(operation, fault, outcomes):
-    counted = Counter(outcome.verdict for outcome in outcomes)
-    return f"{operation:10}{fault:14}{len(outcomes):7}" + "".join(
-        f"{counted[verdict] or '':>19}" for verdict in Verdict
-    )
+    return ", ".join(f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict])
