@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .iam import NAMESPACE
 from .identity_policy import identity_policy
@@ -65,9 +65,18 @@ class PolicySettings(PolicyArgs):
 
 
 class RoleSettings(RoleArgs):
-    """The role as the configuration has it: with a default policy."""
+    """The role as the configuration has it: where nothing says what it may do, with a default policy."""
 
-    policy: PolicySettings = Field(default={}, validate_default=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    policy: PolicySettings | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_policy(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        section = cast("dict[str, object]", values)
+        said = section.get("policy") or section.get("managedPolicies")
+        return {**section, "policy": section.get("policy") or (None if said else {})}
 
 
 class Settings(RelationshipArgs):

@@ -68,7 +68,7 @@ class AccountArgs(Model):
         return refusals
 
     def of_another_partition(self, policy: Mapping[str, object]) -> list[Refusal]:
-        """Return what there is to say against a policy's ARNs, in whatever account they are."""
+        """Return what there is to say against a role policy's ARNs, in whatever account they are."""
         arns = arns_elsewhere(policy, self.partition)
         return [Refusal(("policy",), arn, self._partition_error(arn.split(":")[1])) for arn in arns]
 
@@ -110,19 +110,24 @@ class RoleArgs(Model):
     """Longest session, in seconds, 3,600 to 43,200."""
     permissions_boundary: PolicyArn | None = None
     """ARN of the policy that limits whatever the role's policies allow."""
-    policy: PolicyArgs
-    """What the role may do."""
+    policy: PolicyArgs | None = None
+    """What the role may do. Without it, only what managedPolicies allow."""
     managed_policies: Annotated[dict[Label, PolicyArn], aws_rules.managed_policies] = Field(
         default_factory=dict[str, str]
     )
-    """Further managed policies, AWS's or the account's, as ARNs by label."""
+    """Managed policies beside it or in its place, AWS's or the account's, as ARNs by label."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The document of the role's own policy; empty where it has none."""
+        return self.policy.document if self.policy else {}
 
     if TYPE_CHECKING:  # it takes a policy document alone, which the schema of the package cannot say
 
         def __init__(
             self,
             *,
-            policy: PolicyArgs | Mapping[str, object],
+            policy: PolicyArgs | Mapping[str, object] | None = ...,
             name: str = ...,
             path: str = ...,
             description: str | None = ...,
@@ -260,7 +265,7 @@ class TrustingRoleArgs(Model):
 
     @model_validator(mode="after")
     def _policies_that_fit(self) -> Self:
-        refusals = self.account.of_another_partition(self.role.policy.document)
+        refusals = self.account.of_another_partition(self.role.document)
         refuse(each._replace(place=("role", *each.place)) for each in refusals)
         self.trust.policy(self.account.partition, self.trusted_account_id)
         return self

@@ -131,7 +131,7 @@ class Relationship(pulumi.ComponentResource):
 
 def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:
     """Return under which terms the role can be assumed, and what it then allows."""
-    boundaries = {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
+    own, boundaries = args.role.policy, {"role": args.role.permissions_boundary, "user": args.user.permissions_boundary}
     return Terms(
         unmanaged=args.unmanaged,
         partition=args.trusting.partition,
@@ -144,10 +144,10 @@ def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:
         mfa_max_age=args.trust.mfa_max_age,
         max_session_duration=args.role.max_session_duration,
         trust_policy=args.trusting_role.trust_policy,
-        permission_policy=args.role.policy.document,
+        permission_policy=args.role.document,
         managed_policies=args.role.managed_policies,
         assume_policy=assume_policy(args.trusted_user.role_arn),
-        policy_names={"role": args.role.policy.name, "user": args.user.policy_name},
+        policy_names={**({"role": own.name} if own else {}), "user": args.user.policy_name},
         permissions_boundaries={half: arn for half, arn in boundaries.items() if arn},
         role_description=args.role.description,
         secret_store=args.secret_store and args.secret_store.model_dump(mode="json", by_alias=True, exclude_none=True),

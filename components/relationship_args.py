@@ -90,13 +90,13 @@ class RelationshipArgs(Model):
     @classmethod
     def _role_of_the_trusting_account(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
         names = default_names(info.data.get("name"))
-        policy = role.policy.or_else(name=names.role_policy)
+        policy = role.policy and role.policy.or_else(name=names.role_policy)
         role = role.or_else(name=names.role).model_copy(update={"policy": policy})
         if account := _account(info, "trusting"):
             further = {("managedPolicies", label): arn for label, arn in role.managed_policies.items()}
             refusals = account.misplaced({("permissionsBoundary",): role.permissions_boundary, **further})
-            refusals += account.of_another_partition(policy.document)
-            if "name" in info.data:
+            refusals += account.of_another_partition(role.document)
+            if policy and "name" in info.data:
                 own = account.arn("policy", policy.name)
                 problem = "this is the role's own policy, and a policy is attached once. Remove it here, or rename one"
                 refusals += [Refusal(place, arn, problem) for place, arn in further.items() if arn == own]
@@ -187,7 +187,7 @@ class RelationshipArgs(Model):
                 "trusting and trusted are deployed with the same credentials, so one of them will be refused. "
                 f"Set a profile for each: pulumi config set --path {NAMESPACE}:trusting.profile NAME"
             )
-        if self.trusting.manage and allows_everything(self.role.policy.document):
+        if self.trusting.manage and allows_everything(self.role.document):
             sentences.append(
                 "role.policy.file allows every action on every resource, all of IAM, or all but what it names, so "
                 "a holder of the key is an administrator of the trusting account "

@@ -15,10 +15,10 @@ class TrustingRole(pulumi.ComponentResource):
     Give it the provider of the trusting account: ``opts=pulumi.ResourceOptions(provider=...)``. The resources have the
     default tags of that provider, and no owner tag unless it is one of them (see ``iam.owner``).
 
-    Creates, under its own name: ``-role`` (``aws.iam.Role``), ``-role-policy`` (``aws.iam.Policy``) and
-    ``-role-policy-attachment`` (``aws.iam.RolePolicyAttachment``), and for each further policy that exists already a
-    ``-role-managed-policy-<label>`` (``aws.iam.RolePolicyAttachment``). A new name of the role or of its policy
-    replaces it; a new trust or permission policy changes it in place.
+    Creates, under its own name: ``-role`` (``aws.iam.Role``); for a policy of its own ``-role-policy``
+    (``aws.iam.Policy``) and ``-role-policy-attachment`` (``aws.iam.RolePolicyAttachment``); and for each policy that
+    exists already a ``-role-managed-policy-<label>`` (``aws.iam.RolePolicyAttachment``). A new name of the role or of
+    its policy replaces it; a new trust or permission policy changes it in place.
 
     Raises:
         pydantic.ValidationError: the arguments are wrong.
@@ -47,19 +47,16 @@ class TrustingRole(pulumi.ComponentResource):
             force_detach_policies=True,
             opts=child,
         )
-        policy = aws.iam.Policy(
-            f"{name}-role-policy",
-            name=args.role.policy.name,
-            policy=json.dumps(args.role.policy.document),
-            opts=child,
-        )
-        # RolePolicyAttachment and not PolicyAttachment: that one detaches the policy from all other roles.
-        aws.iam.RolePolicyAttachment(
-            f"{name}-role-policy-attachment",
-            role=role.name,
-            policy_arn=known(args.account.arn("policy", args.role.policy.name), policy),
-            opts=child,
-        )
+        if own := args.role.policy:
+            document = json.dumps(own.document)
+            policy = aws.iam.Policy(f"{name}-role-policy", name=own.name, policy=document, opts=child)
+            # RolePolicyAttachment and not PolicyAttachment: that one detaches the policy from all other roles.
+            aws.iam.RolePolicyAttachment(
+                f"{name}-role-policy-attachment",
+                role=role.name,
+                policy_arn=known(args.account.arn("policy", own.name), policy),
+                opts=child,
+            )
         for label, arn in args.role.managed_policies.items():
             aws.iam.RolePolicyAttachment(
                 f"{name}-role-managed-policy-{label}", role=role.name, policy_arn=arn, opts=child

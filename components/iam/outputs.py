@@ -33,10 +33,10 @@ class Terms:
     mfa_max_age: int | None = None  # seconds
     max_session_duration: int  # seconds
     trust_policy: Mapping[str, Any]
-    permission_policy: Mapping[str, Any]
+    permission_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])  # empty where the role has none
     managed_policies: Mapping[str, str] = field(default_factory=dict[str, str])  # label -> ARN
     assume_policy: Mapping[str, Any]
-    policy_names: Mapping[str, str]  # "role" and "user" -> the name of its own policy
+    policy_names: Mapping[str, str]  # "role", if it has one, and "user" -> the name of its own policy
     permissions_boundaries: Mapping[str, str] = field(default_factory=dict[str, str])  # "role" and "user" -> ARN
     role_description: str | None = None
     secret_store: Mapping[str, str] | None = None  # kind, name and kmsKeyId

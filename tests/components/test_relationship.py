@@ -29,6 +29,8 @@ from tools.stack import Outputs
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # how Pulumi marks a secret on the wire
 READ_ONE = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::records/*"}
+AUDIT = "arn:aws:iam::aws:policy/SecurityAudit"
+DOCUMENT = {"Version": "2012-10-17", "Statement": [READ_ONE]}
 UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 # Logical name -> type, parent, provider. This project exists to prevent a resource in the wrong account.
 RESOURCES = {
@@ -153,7 +155,7 @@ def test_rules_between_sections_know_the_names_that_follow():
     assert settings.trust.principal_arns == arns
     own = f"arn:aws:iam::{TRUSTING}:policy/acme-permissions"
     with pytest.raises(SettingsError, match="the role's own policy"):
-        parse_settings({**ACCOUNTS, "name": "acme", "role": {"managedPolicies": {"own": own}}})
+        parse_settings({**ACCOUNTS, "name": "acme", "role": {"managedPolicies": {"own": own}, "policy": DOCUMENT}})
 
 
 @pytest.mark.parametrize(
@@ -240,15 +242,30 @@ def test_the_trust_settings_reach_the_role(configured):
 
 
 def test_the_policy_file_reaches_the_role(run_program, tmp_path):
-    document = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}],
-    }
     file = tmp_path / "read.json"
-    file.write_text(json.dumps(document, indent=4))
+    file.write_text(json.dumps(DOCUMENT, indent=4))
     recorded = run_program(role={"policy": {"file": str(file)}})
-    assert recorded.document("assume-role-trusting-role-policy") == document
-    assert recorded.terms()["permissionPolicy"] == document
+    assert recorded.document("assume-role-trusting-role-policy") == DOCUMENT
+    assert recorded.terms()["permissionPolicy"] == DOCUMENT
+
+
+@pytest.mark.parametrize("policy", [{}, {"policy": None}, {"policy": {}}])
+def test_managed_policies_take_the_place_of_the_default_one(run_program, default, policy):
+    recorded = run_program(role={"managedPolicies": {"audit": AUDIT}, **policy})
+    own = {"assume-role-trusting-role-policy", "assume-role-trusting-role-policy-attachment"}
+    assert {each.name for each in default.resources} - {each.name for each in recorded.resources} == own
+    attachment = recorded.named("assume-role-trusting-role-managed-policy-audit")
+    assert attachment.inputs["policyArn"] == AUDIT
+    assert recorded.terms()["permissionPolicy"] == {}
+    assert recorded.terms()["policyNames"].keys() == {"user"}
+
+
+@pytest.mark.parametrize(
+    "role", [{"managedPolicies": {}}, {"policy": {"name": "Own"}, "managedPolicies": {"a": AUDIT}}]
+)
+def test_the_default_policy_is_that_of_a_role_of_which_nothing_or_only_its_name_is_said(run_program, default, role):
+    documents = [each.document("assume-role-trusting-role-policy") for each in (run_program(role=role), default)]
+    assert documents[0] == documents[1]
 
 
 @pytest.mark.parametrize("run", ["default", "configured"])
@@ -376,7 +393,7 @@ REACHES_AWS: dict[str, dict[str, Any]] = {
     "name": {"name": "acme"},
     **{f"role.{key}": {"role": {key: EVERYTHING["role"][key]}} for key in EVERYTHING["role"] if key != "policy"},
     "role.policy.name": {"role": {"policy": {"name": "Auditor-Permissions"}}},
-    "role.policy.file": {"role": {"policy": {"file": {"Version": "2012-10-17", "Statement": [READ_ONE]}}}},
+    "role.policy.file": {"role": {"policy": {"file": DOCUMENT}}},
     **{f"trust.{key}": {"trust": {key: EVERYTHING["trust"][key]}} for key in ("externalId", "requireMfa")},
     "trust.mfaMaxAge": {"trust": {"requireMfa": True, "mfaMaxAge": 900}},
     "trust.principalArns": {"trust": {"principalArns": [f"arn:aws:iam::{TRUSTED}:user/*"]}},

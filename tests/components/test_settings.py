@@ -420,7 +420,7 @@ def test_a_wrong_account_id_does_not_make_right_arns_wrong():
     ],
 )
 def test_further_policies_that_will_not_do(managed, problem):
-    assert problem in error_of({"role": {"managedPolicies": managed}}).problem
+    assert problem in error_of({"role": {"managedPolicies": managed, "policy": policy(ALLOW)}}).problem
 
 
 def test_a_trust_policy_longer_than_aws_ever_takes_is_refused():

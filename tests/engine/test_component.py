@@ -28,6 +28,7 @@ def test_a_stack_recorded_with_an_earlier_commit_goes_on_without_a_replacement(p
                 "name": "Auditor",
                 "path": "/audit/",
                 "managedPolicies": {"read": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+                "policy": {"file": "policies/s3-full-access.json"},  # which was the default
             },
             "trust": {"externalId": "relationship-7"},
             "accessKeys": [{"label": "1"}, {"label": "next", "status": "Inactive"}],
@@ -45,6 +46,14 @@ def test_a_stack_recorded_with_an_earlier_commit_goes_on_without_a_replacement(p
         assert set(changes.pop(f"assume-role-{side}-provider")) == {"defaultTags", "endpoints", "s3UsePathStyle"}
     assert len(changes) == 5
     assert set(map(tuple, changes.values())) == {("tagsAll",)}
+
+    role = project.config()["assume-role:role"]
+    del role["policy"]
+    project.configure({"role": role})
+    steps = json.loads(project.preview("--json").stdout)["steps"]
+    assert {step["urn"].rpartition("::")[2] for step in steps if step["op"] == "delete"} == {
+        *("assume-role-trusting-role-policy", "assume-role-trusting-role-policy-attachment"),
+    }
 
 
 def test_a_stack_without_owner_tags_gets_them_in_place(project, aws_client):

@@ -207,25 +207,30 @@ class TestChanges:
         assert [policy["PolicyName"] for policy in trusted.list_policies(Scope="Local")["Policies"]] == ["Policy-3"]
         standing.preview("--expect-no-changes")
 
-    def test_a_further_policy_comes_and_goes(self, project, aws_client):
+    def test_a_managed_policy_comes_beside_the_own_one_or_in_its_place(self, project, aws_client):
         iam = aws_client(project.accounts.trusting, "iam")
         further = iam.create_policy(PolicyName="Further", PolicyDocument=json.dumps(LIST_QUEUES))["Policy"]["Arn"]
-        project.configure({"role": {"managedPolicies": {"queues": further}}})
-        project.up()
-        attached = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+
+        def attached(**role):
+            project.configure({"role": role or None})
+            project.up("--refresh")
+            policies = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
+            return {policy["PolicyName"] for policy in policies}
+
+        both = attached(managedPolicies={"queues": further}, policy={"file": "policies/s3-full-access.json"})
+        alone = attached(managedPolicies={"queues": further})
         proof = project.python("-m", "tools", "verify", "--stack", "test")
+        diagram = project.python("-m", "tools", "diagram", "--stack", "test")
         iam.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=further)
         without = project.python("-m", "tools", "verify", "--stack", "test", check=False)
-        project.configure({"role": None})
 
-        project.up("--refresh")
-
-        assert {policy["PolicyName"] for policy in attached} == {"Custom-Policy-For-Role-1", "Further"}
+        assert (both, alone) == ({"Custom-Policy-For-Role-1", "Further"}, {"Further"})
         assert "Stack test is proven" in proof.stdout
+        assert "not tried: what role.managedPolicies allow" in proof.stdout
+        assert further in (project.path / diagram.stdout.strip()).read_text()
         assert without.returncode == 1
         assert f"{further} is not attached" in without.stdout
-        (left,) = iam.list_attached_role_policies(RoleName="Assume-Role-1")["AttachedPolicies"]
-        assert left["PolicyName"] == "Custom-Policy-For-Role-1"
+        assert attached() == {"Custom-Policy-For-Role-1"}
 
 
 class TestDrift:

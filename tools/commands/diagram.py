@@ -62,7 +62,7 @@ def draw(stack: str, outputs: Outputs, proof: Proof | None, *, today: datetime) 
         f"role {outputs.role_arn}",
         *([other] if terms.unmanaged == "trusting" else []),
         f"sessions of at most {terms.max_session_duration:,} s",
-        f"policy {names.get('role', '')}",
+        *(f"policy {name}" for kind, name in names.items() if kind == "role"),
         *map(_statement, statements(terms.permission_policy)),
         *(f"policy {arn}" for arn in terms.managed_policies.values()),
         *(f"permissions boundary {arn}" for kind, arn in boundaries.items() if kind == "role"),

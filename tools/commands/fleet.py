@@ -205,7 +205,8 @@ def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str]]:
     trusting, trusted = setting("trusting.accountId"), setting("trusted.accountId")
     if "trusting" in managed_sides(config):
         yield endpoint, trusting, "role", setting("role.name") or defaults.role
-        yield endpoint, trusting, "policy", setting("role.policy.name") or defaults.role_policy
+        if setting("role.policy") or not setting("role.managedPolicies"):
+            yield endpoint, trusting, "policy", setting("role.policy.name") or defaults.role_policy
     if "trusted" in managed_sides(config):
         yield endpoint, trusted, "user", setting("user.name") or defaults.user
         yield endpoint, trusted, "policy", setting("user.policyName") or defaults.user_policy

@@ -89,11 +89,12 @@ def _user_policies(case: Case) -> Row:
 
 
 def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[str] = frozenset()) -> Row:
-    """Judge all policies: the stack's own one, by its document as deployed, and the ARNs that it attaches."""
+    """Judge all policies: the stack's own one, if any, by its document as deployed, and the ARNs that it attaches."""
     iam, name, own = case.iam(kind), case.outputs.name_of(kind), _own_policy(case, kind)
-    attached, notes = frozenset(attached_policies(iam, kind, name)), list[str]()
-    differences = [f"{arn} is not attached" for arn in sorted({own, *managed} - attached)]
-    differences += [f"{arn} is attached too" for arn in sorted(attached - managed - {own})]
+    expected, notes = managed | frozenset([own] if own else []), list[str]()
+    attached = frozenset(attached_policies(iam, kind, name))
+    differences = [f"{arn} is not attached" for arn in sorted(expected - attached)]
+    differences += [f"{arn} is attached too" for arn in sorted(attached - expected)]
     if own in attached and not same_document(actual := _document(case, iam, own), document):
         if same_document(without_sids(actual), without_sids(document)):
             notes.append(f"{own} differs in a Sid, which AWS ignores")
@@ -112,10 +113,12 @@ def _policies(case: Case, kind: Kind, *, document: Document, managed: frozenset[
     return warning(f"as deployed, and {'; '.join(notes)}", advice)
 
 
-def _own_policy(case: Case, kind: Kind) -> str:
+def _own_policy(case: Case, kind: Kind) -> str | None:
     outputs, terms = case.outputs, case.outputs.terms
-    account_id = outputs.trusting_account_id if kind == "role" else outputs.trusted_account_id
-    return iam_arn("policy", partition=terms.partition, account_id=account_id, name=terms.policy_names[kind])
+    account_id, name = outputs.trusting_account_id, terms.policy_names.get(kind)
+    if kind == "user":
+        account_id = outputs.trusted_account_id
+    return iam_arn("policy", partition=terms.partition, account_id=account_id, name=name) if name else None
 
 
 def _document(case: Case, iam: Any, arn: str) -> Document:  # noqa: ANN401 - a client of botocore
@@ -150,7 +153,7 @@ def _owner(case: Case) -> Row:
     tagged = [(f"{kind} {case.outputs.name_of(kind)}", _described(case, kind)) for kind in case.outputs.managed]
     for kind in case.outputs.managed:
         iam, arn = case.iam(kind), _own_policy(case, kind)
-        if arn in attached_policies(iam, kind, case.outputs.name_of(kind)):
+        if arn and arn in attached_policies(iam, kind, case.outputs.name_of(kind)):
             tagged.append((f"policy {arn}", _policy(case, iam, arn)))
     owners = [(what, dict(_tags_of(described)).get(OWNER_TAG)) for what, described in tagged]
     others = [f"{what} belongs to {owner}" for what, owner in owners if owner not in (own, None)]

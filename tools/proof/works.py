@@ -146,7 +146,10 @@ def _permission_checks(case: Case) -> list[Check]:
         Check(f"allowed: {read.action}", expected, partial(_read_as_role, read=read), needs=(ASSUME,), advice=advice)
         for read in allowed
     ]
-    if untried := sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed}):
+    untried = sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed})
+    if case.outputs.terms.managed_policies:
+        untried.append("what role.managedPolicies allow")
+    if untried:
         checks.append(Check("other permissions", expected, partial(_untried, services=untried)))
     left_out = "what the policy does not say is refused"
     return [*checks, Check("not allowed", left_out, _not_allowed, needs=(ASSUME,), refuses=True)]
@@ -231,7 +234,7 @@ def _read_as_role(case: Case, *, read: Read) -> Row:
 
 
 def _untried(_case: Case, *, services: list[str]) -> Row:
-    return not_checked(f"not tried: {', '.join(services)}", "No safe read-only call is known for these services.")
+    return not_checked(f"not tried: {', '.join(services)}", "No safe read-only call is known for these.")
 
 
 def _not_allowed(case: Case) -> Row:
