@@ -50,7 +50,8 @@ def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accoun
     assert "make handover STACK=test" in found["assume-role"]["advice"]
 
     theirs = yaml.safe_load(tools(vendor, "handover").stdout)["config"]
-    customer.stack_file.write_text(yaml.safe_dump({"config": theirs}))
+    own = yaml.safe_load(customer.stack_file.read_text())  # with the key that protects the stack's secrets
+    customer.stack_file.write_text(yaml.safe_dump(own | {"config": theirs}))
     sections = customer.config()
     customer.configure({"trusting": {**sections["assume-role:trusting"], "profile": "trusting"}})
     by_hand = {"RoleName": "acme", "AssumeRolePolicyDocument": json.dumps(trust())}
