@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ STOP_SECONDS = 20.0  # it saves its state first
 ANSWER_SECONDS = 5.0  # without a byte
 ANSWER_BYTES = 1_000_000
 POLL_SECONDS = 0.05
+# With the process id of the emulator in its folder; that process keeps it locked while it runs.
+RECORD = "running.json"
 PROCESS = Path(__file__).with_name("emulator_process.py")
 # What the emulator's Python needs of the user's environment. The rest may hold secrets or settings of ministack.
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
@@ -45,7 +48,7 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
         case "nothing":
             _start(checkout, endpoint)
         case "ministack":
-            if not _is_ours(checkout, endpoint):
+            if not _process(checkout.emulator_of(endpoint)):
                 say(f"Using the AWS emulator that already runs at {endpoint}; this checkout did not start it.")
         case "open":
             raise LocalError(
@@ -59,9 +62,10 @@ def ensure_running(checkout: Checkout, endpoint: str) -> None:
             )
 
 
-def started_after(checkout: Checkout, endpoint: str, moment: float) -> bool:
-    """Return whether this checkout started the emulator at ``endpoint`` after a moment, in seconds since 1970."""
-    return _is_ours(checkout, endpoint) and _record_file(checkout.emulator_of(endpoint)).stat().st_mtime > moment
+def started(checkout: Checkout, endpoint: str) -> float:
+    """Return when this checkout started the emulator at ``endpoint``, in seconds since 1970; 0 if it did not."""
+    folder = checkout.emulator_of(endpoint)
+    return (folder / RECORD).stat().st_mtime if _process(folder) else 0.0
 
 
 def stop(checkout: Checkout) -> bool:
@@ -83,26 +87,25 @@ def _stop(folder: Path) -> bool:
             say(f"The AWS emulator (process {pid}) did not end within {STOP_SECONDS:.0f} s and was killed.")
             return True
         time.sleep(POLL_SECONDS)
-    _record_file(folder).unlink(missing_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
     return True
 
 
 def _start(checkout: Checkout, endpoint: str) -> None:
     folder = checkout.emulator_of(endpoint)
-    record = _record_file(folder)
-    if record.exists():
+    if (folder / RECORD).exists():
         # It is removed on a clean stop only, and ministack saves its state only then.
         say(
             "The AWS emulator did not end by `make down`, so what it had not saved is lost. "
             "`make up` creates again what is gone."
         )
-    process = _launch(checkout, endpoint)
+    process = _launch(folder, urlsplit(endpoint).port)
     end = time.monotonic() + START_SECONDS
     while _listening(endpoint) != "ministack":
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
             process.wait()
-            record.unlink()
+            (folder / RECORD).unlink()
             last = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise LocalError(
                 f"The AWS emulator did not start at {endpoint}: {' '.join(last) or 'it said nothing'}. "
@@ -112,15 +115,14 @@ def _start(checkout: Checkout, endpoint: str) -> None:
     process.returncode = 0  # it outlives this process on purpose; without this, Python warns of a forgotten child
 
 
-def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
+def _launch(folder: Path, port: int | None) -> subprocess.Popen[bytes]:
     """Start the process, which records its id; the record is locked while it runs."""
-    folder = checkout.emulator_of(endpoint)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # its files hold the secrets of all access keys
     settings = {
         "AUTH": "true",
         "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(urlsplit(endpoint).port),
+        "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
         "S3_PERSIST": "1",
@@ -128,11 +130,10 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
         "TMPDIR": str(folder),
     }
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    record = _record_file(folder)
-    with record.open("w", encoding="utf-8") as running, (folder / "log").open("w", encoding="utf-8") as log:
+    with (folder / RECORD).open("w") as running, (folder / "log").open("w") as log:
         fcntl.flock(running, fcntl.LOCK_EX)  # the process inherits the lock, which shows that it runs
         return subprocess.Popen(
-            [checkout.python, "-P", PROCESS, str(running.fileno())],
+            [sys.executable, "-P", PROCESS, str(running.fileno())],
             env=inherited | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -144,15 +145,10 @@ def _launch(checkout: Checkout, endpoint: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _record_file(folder: Path) -> Path:
-    """Return the file with the emulator's process id; that process keeps it locked while it runs."""
-    return folder / "running.json"
-
-
 def _process(folder: Path) -> int | None:
     """Return the process id of the emulator that this checkout started in a folder, if it still runs."""
     try:
-        with _record_file(folder).open(encoding="utf-8") as file:
+        with (folder / RECORD).open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -160,10 +156,6 @@ def _process(folder: Path) -> int | None:
     except (OSError, ValueError):
         pass
     return None
-
-
-def _is_ours(checkout: Checkout, endpoint: str) -> bool:
-    return _process(checkout.emulator_of(endpoint)) is not None
 
 
 def _listening(endpoint: str) -> str:

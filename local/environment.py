@@ -8,7 +8,7 @@ from local.backend import make_stack, recover, state_file, was_elsewhere
 from local.checkout import Checkout, user_pulumi_home
 from local.cli import NO_DOWNLOADS, find_cli
 from local.console import say
-from local.emulator import ensure_running, started_after
+from local.emulator import ensure_running, started
 from local.launchers import CHOICE, IGNORE_PATH, STAND_IN, place_aws_plugin, place_cli, place_language_host
 from local.locks import setting_up
 
@@ -85,4 +85,4 @@ def may_have_lost(checkout: Checkout, stack: str, endpoint: str) -> bool:
     It may also be where nobody can tell: a state that was written elsewhere can have another name, as ``dev.json.gz``.
     """
     state = state_file(checkout, stack)
-    return not state.exists() or started_after(checkout, endpoint, state.stat().st_mtime)
+    return not state.exists() or started(checkout, endpoint) > state.stat().st_mtime

@@ -92,3 +92,11 @@ def test_the_program_imports_nothing_that_has_a_clock_chance_or_a_network(path):
         allowed = package in PURE | THIRD_PARTY or imported in PURE_PARTS.get(package, set())
         allowed = allowed or package in EXCEPTIONS.get(name(path), ())
         assert allowed, f"{name(path)} imports {module} {imported}"
+
+
+def test_the_machines_parts_and_the_plugins_share_nothing_of_local():
+    groups = (ROOT.glob("local/*.py"), ROOT.glob("local/plugins/**/*.py"))
+    machine, plugins = ({f"{module}.{each}." for file in group for module, each in imports(file)} for group in groups)
+    assert "local.checkout.Checkout." in machine
+    assert [each for each in machine if each.startswith("local.plugins.")] == []
+    assert [each for each in plugins if each.startswith("local.") and not each.startswith("local.plugins.")] == []

@@ -39,7 +39,9 @@ class PythonLanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> Iterator[proto.RunPluginResponse]:
         """Run a plugin that is written in Python, such as a policy pack, until it ends."""
         program = Path(request.info.program_directory or request.program)
-        command = [str(_python(request.info, program)), "-u", str(program), *request.args]
+        virtual: object = MessageToDict(request.info.options).get("virtualenv")
+        python = program / str(virtual) / "bin" / "python" if virtual else Path(sys.executable)
+        command = [str(python), "-u", str(program), *request.args]
         environment = dict(entry.split("=", 1) for entry in request.env) if request.env else None
         process = subprocess.Popen(
             command, cwd=request.pwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -54,12 +56,6 @@ class PythonLanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         from local.plugins.program import run  # noqa: PLC0415 - the SDK: of two hosts a command, one runs a program
 
         return contextvars.copy_context().run(run, request)
-
-
-def _python(info: proto.ProgramInfo, folder: Path) -> Path:
-    """Return the Python of the virtual environment that the project's runtime options name, or this one."""
-    name: object = MessageToDict(info.options).get("virtualenv")
-    return folder / str(name) / "bin" / "python" if name else Path(sys.executable)
 
 
 if __name__ == "__main__":

@@ -484,7 +484,7 @@ def test_attachments(engine, iam):
     engine.delete(on_role)
     engine.delete(on_user)
     assert iam.list_attached_user_policies(UserName="user-1")["AttachedPolicies"] == []
-    with refused("'role-1' is not the id of an attachment: it must be NAME/POLICY-ARN"):
+    with refused("(role-1): not found in this account. It is imported by its ROLE/POLICY-ARN"):
         engine.adopt(ROLE_ATTACHMENT, "role-1")
 
 

@@ -143,8 +143,6 @@ class Attachment(Resource):
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """ListAttachedRolePolicies or ListAttachedUserPolicies."""
         name, _, arn = f"{known[self.kind]}/{known['policyArn']}".partition("/") if known else identifier.partition("/")
-        if not arn.startswith("arn:"):
-            raise ValueError(f"{identifier!r} is not the id of an attachment: it must be NAME/POLICY-ARN")
         pages = account.iam.get_paginator(f"list_attached_{self.kind}_policies").paginate(
             **self.sent({self.kind: name})
         )

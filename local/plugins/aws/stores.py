@@ -52,9 +52,7 @@ class SecretVersion(Resource):
 
     def read(self, account: Account, identifier: str, known: Properties) -> Properties:
         """GetSecretValue."""
-        secret, separator, version = identifier.rpartition("|")
-        if not separator:
-            raise ValueError(f"{identifier!r} is not the id of a secret version: it must be SECRET-ARN|VERSION-ID")
+        secret, _, version = identifier.rpartition("|")
         value = account.client("secretsmanager").get_secret_value(SecretId=secret, VersionId=version)
         return self.outputs_from(value | {"SecretId": secret}, account, known)
 
