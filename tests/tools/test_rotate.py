@@ -472,7 +472,7 @@ def test_what_cannot_be_done_is_said_with_the_fix(arguments, words, capsys, monk
 
 
 class Consumer:
-    """Whoever uses the key: calls AWS with it all the time, and changes it only when told to."""
+    """The user of the key: calls AWS with it all the time, and changes it only when told to."""
 
     def __init__(self, endpoint: str, role_arn: str) -> None:
         self.endpoint, self.role_arn = endpoint, role_arn

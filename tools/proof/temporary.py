@@ -97,9 +97,11 @@ def write_to_s3(case: Case) -> Row:
     if lacking := _not_surely_allowed(case, bucket):
         return not_checked(f"the policy does not surely allow {', '.join(lacking)}", "So there is nothing to write.")
     s3, content, retry = case.role().client("s3"), secrets.token_bytes(16), case.delay.retry
+    region = case.outputs.terms.trusting_region
+    place = {} if region == WITHOUT_LOCATION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     with ExitStack() as removal:
         removal.callback(_remove, f"bucket {bucket}", partial(s3.delete_bucket, Bucket=bucket))
-        retry("making a bucket", partial(s3.create_bucket, Bucket=bucket, **_place(case)))
+        retry("making a bucket", partial(s3.create_bucket, Bucket=bucket, **place))
         removal.callback(_remove, f"object {OBJECT} of {bucket}", partial(s3.delete_object, Bucket=bucket, Key=OBJECT))
         retry("writing", partial(s3.put_object, Bucket=bucket, Key=OBJECT, Body=content))
         if retry("reading", partial(s3.get_object, Bucket=bucket, Key=OBJECT))["Body"].read() != content:
@@ -118,9 +120,3 @@ def _not_surely_allowed(case: Case, bucket: str) -> list[str]:
     policy, arn = case.outputs.terms.permission_policy, f"arn:{case.outputs.terms.partition}:s3:::{bucket}"
     needed = [(action, arn) for action in BUCKET_ACTIONS] + [(action, f"{arn}/{OBJECT}") for action in OBJECT_ACTIONS]
     return [action for action, resource in needed if not surely_allowed(policy, action, resource)]
-
-
-def _place(case: Case) -> dict[str, Any]:
-    """Return where to make the bucket, as ``create_bucket`` takes it."""
-    region = case.outputs.terms.trusting_region
-    return {} if region == WITHOUT_LOCATION else {"CreateBucketConfiguration": {"LocationConstraint": region}}

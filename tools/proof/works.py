@@ -50,27 +50,19 @@ def _own_key(case: Case, *, label: str) -> Row:
     key = case.outputs.access_keys[label]
     if label not in case.secrets:
         if not key.encrypted_secret and not case.outputs.secret_location:
-            return disproven(f"the stack has no secret of {key.id}, encrypted or not", _lost_secret(case))
+            return disproven(
+                f"the stack has no secret of {key.id}, encrypted or not",
+                "AWS returns a secret once, so nobody can use this key. Give it another label in accessKeys, and set a "
+                f"pgpKeyFile that can be encrypted to, then:\n  make up STACK={case.stack}",
+            )
         if label != case.current_label:
             return not_checked(f"the secret of {key.id} is not at hand", "It is not the key that is handed over.")
         lacking = f"the secret of {key.id} is not at hand"
         return unknown(lacking, _where_is_the_secret(case), needs_person=bool(key.encrypted_secret))
     identity = case.delay.retry(f"key {label}", case.holder(label).client("sts").get_caller_identity)
-    # An account is in one partition. An emulator has no other than its own.
-    if _without_partition(identity["Arn"]) != _without_partition(case.outputs.user_arn):
-        return disproven(f"{key.id} belongs to {identity['Arn']}")
-    return proven(f"{key.id} belongs to {identity['Arn']}")
-
-
-def _without_partition(arn: str) -> str:
-    return arn.partition(":iam:")[2]
-
-
-def _lost_secret(case: Case) -> str:
-    return (
-        "AWS returns a secret once, so nobody can use this key. Give it another label in accessKeys, and set a "
-        f"pgpKeyFile that can be encrypted to, then:\n  make up STACK={case.stack}"
-    )
+    # The partition is left out: an account is in one only, and an emulator has no other than its own.
+    found, expected = (arn.partition(":iam:")[2] for arn in (identity["Arn"], case.outputs.user_arn))
+    return (proven if found == expected else disproven)(f"{key.id} belongs to {identity['Arn']}")
 
 
 def _where_is_the_secret(case: Case) -> str:
@@ -150,7 +142,8 @@ def _permission_checks(case: Case) -> list[Check]:
     if case.outputs.terms.managed_policies:
         untried.append("what role.managedPolicies allow")
     if untried:
-        checks.append(Check("other permissions", expected, partial(_untried, services=untried)))
+        row = not_checked(f"not tried: {', '.join(untried)}", "No safe read-only call is known for these.")
+        checks.append(Check("other permissions", expected, lambda _: row))
     left_out = "what the policy does not say is refused"
     return [*checks, Check("not allowed", left_out, _not_allowed, needs=(ASSUME,), refuses=True)]
 
@@ -231,10 +224,6 @@ def _read_as_role(case: Case, *, read: Read) -> Row:
             return not_checked("refused", f"The role's boundary {boundary} may be what forbids it.")
         raise
     return proven("allowed")
-
-
-def _untried(_case: Case, *, services: list[str]) -> Row:
-    return not_checked(f"not tried: {', '.join(services)}", "No safe read-only call is known for these.")
 
 
 def _not_allowed(case: Case) -> Row:

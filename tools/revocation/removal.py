@@ -1,6 +1,5 @@
 """Removes the inline policies that `revoke` put on the role and its user, before the stack is destroyed."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ from tools.aws.callers import administrator, sign_in
 from tools.aws.keys import moment
 from tools.aws.policies import REVOCATION, holder, revocation
 from tools.console import agreed, say
-from tools.stack import Kind, Outputs, read_stack
+from tools.stack import Kind, read_stack
 
 
 def remove_revocation(stack: str, *, yes: bool) -> bool:
@@ -21,7 +20,11 @@ def remove_revocation(stack: str, *, yes: bool) -> bool:
         ClientError: AWS refused a call.
     """
     outputs, config = read_stack(stack)
-    found = _revocations(outputs, config)
+    found = list[tuple[Kind, str, Any, datetime]]()
+    for kind, side in outputs.managed.items():
+        iam, name = administrator(side, sign_in(outputs, config)).client("iam"), outputs.name_of(kind)
+        if before := revocation(iam, kind, name):
+            found.append((kind, name, iam, before))
     if not found:
         return True
     lines = [f"  {REVOCATION} of {kind} {name} ({moment(before)})" for kind, name, _, before in found]
@@ -32,12 +35,3 @@ def remove_revocation(stack: str, *, yes: bool) -> bool:
     for kind, name, iam, _ in found:
         getattr(iam, f"delete_{kind}_policy")(**holder(kind, name), PolicyName=REVOCATION)
     return True
-
-
-def _revocations(outputs: Outputs, config: Mapping[str, Any]) -> list[tuple[Kind, str, Any, datetime]]:
-    found = list[tuple[Kind, str, Any, datetime]]()
-    for kind, side in outputs.managed.items():
-        iam, name = administrator(side, sign_in(outputs, config)).client("iam"), outputs.name_of(kind)
-        if before := revocation(iam, kind, name):
-            found.append((kind, name, iam, before))
-    return found

@@ -107,7 +107,7 @@ def _refuse_unknown_keys(situation: Situation) -> None:
     if situation.unknown:
         key = situation.unknown[0]
         raise FailedError(
-            f"The user has a key that the stack does not know: {in_account(key)}. {recover}\nIf "
+            f"The user has a key that the stack does not know: {key.id}, {key.actual}, {history(key)}. {recover}\nIf "
             "it was created by hand and nothing uses it, delete it in the trusted account:\n"
             f"  aws iam delete-access-key --access-key-id {key.id} --user-name NAME"
         )
@@ -217,11 +217,6 @@ def history(key: AccessKey) -> str:
     """Return when a key was made and last used."""
     made = f"made {moment(key.created)}, " if key.created else ""
     return made + (f"last used {moment(key.last_used)}" if key.last_used else "no use known to AWS")
-
-
-def in_account(key: AccessKey) -> str:
-    """Return what the account says of a key."""
-    return f"{key.id}, {key.actual}, {history(key)}"
 
 
 def describe(situation: Situation) -> list[str]:
