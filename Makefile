@@ -60,7 +60,7 @@ mend: ; $(error `make mend` is gone: run `make up`, which recovers by itself, or
 
 PYTEST_test := --numprocesses auto --dist worksteal
 PYTEST_fuzz := -q --timeout 0 tests/fuzz tests/scenarios
-PYTEST_faults := -q tests/faults/matrix.py tests/faults/kills.py tests/faults/troubles.py
+PYTEST_faults := -q -m faults tests/faults
 PYTEST_bench := -q -p tests.conftest $(if $(FLEET),bench/fleet.py,bench/bench.py)
 fuzz: override FUZZ := $(or $(FUZZ),2000)
 $(TESTS): export PYTEST_ADDOPTS := $(value ARGS)

@@ -148,28 +148,19 @@ class TestStackEncryption:
             assert "encrypted with the empty passphrase in PULUMI_CONFIG_PASSPHRASE" in done.stdout
             assert "pulumi stack change-secrets-provider passphrase" in done.stdout
 
-    def test_the_example_of_the_readme_and_another_passphrase(self, project):
+    def test_a_passphrase_of_the_users_own(self, project):
         """`pulumi stack init --secrets-provider`, here with the one provider that needs no cloud."""
-        first, second = ({"PULUMI_CONFIG_PASSPHRASE": words} for words in ("correct horse", "battery staple"))
+        words = {"PULUMI_CONFIG_PASSPHRASE": "correct horse"}
         prod = ("--stack", "prod", "--non-interactive")
-        secret_output = ("pulumi", "stack", "output", "secretAccessKey", "--show-secrets", *prod)
         init = ("pulumi", "stack", "init", "prod", "--secrets-provider", "passphrase", "--non-interactive")
-        project.run(*init, environment=first)
+        project.run(*init, environment=words)
         stack_file = project.path / "Pulumi.prod.yaml"
         stack_file.write_text(yaml.safe_dump(yaml.safe_load(stack_file.read_text()) | {"config": project.config()}))
-        project.run("pulumi", "up", "--yes", "--skip-preview", *prod, environment=first)
-        secret = project.run(*secret_output, environment=first).stdout.strip()
+        project.run("pulumi", "up", "--yes", "--skip-preview", *prod, environment=words)
 
-        refused = [project.run("pulumi", "up", "--yes", *prod, check=False)]
-        project.run(
-            *("pulumi", "stack", "change-secrets-provider", "passphrase", *prod),
-            environment=first,
-            input=second["PULUMI_CONFIG_PASSPHRASE"],
-        )
-        refused.append(project.run(*secret_output, environment=first, check=False))
+        refused = project.run("pulumi", "up", "--yes", *prod, check=False)
 
-        assert len(secret) == 40
-        assert project.run(*secret_output, environment=second).stdout.strip() == secret
-        for done in refused:
-            assert done.returncode != 0
-            assert "incorrect passphrase" in done.stderr
+        output = ("pulumi", "stack", "output", "secretAccessKey", "--show-secrets", *prod)
+        assert len(project.run(*output, environment=words).stdout.strip()) == 40
+        assert refused.returncode != 0
+        assert "incorrect passphrase" in refused.stderr

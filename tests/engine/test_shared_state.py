@@ -32,7 +32,7 @@ def team(project, accounts, aws_client):
     return project, objects
 
 
-def test_one_at_a_time_by_a_lock_and_no_secret_in_plain(team, wait_until):
+def test_one_at_a_time_by_a_lock_no_secret_in_plain_and_found_by_tags(team, wait_until):
     project, objects = team
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack=test"]
     first = subprocess.Popen(command, cwd=project.path, env=project.environment, stdout=subprocess.DEVNULL)
@@ -53,11 +53,7 @@ def test_one_at_a_time_by_a_lock_and_no_secret_in_plain(team, wait_until):
     assert ".pulumi/stacks/assume-role/test.json" in held
     assert not any("/locks/" in name for name in held)
     assert not any(secret in content for content in held.values())
-
-
-def test_stacks_are_found_by_their_tags(team):
-    """The engine's setting `pulumi:tags` reaches Pulumi Cloud only (3.259): this backend knows what is set by hand."""
-    project, _ = team
+    # The engine's setting `pulumi:tags` reaches Pulumi Cloud only (3.259): this backend knows what is set by hand.
     project.pulumi("stack", "tag", "set", "customer", "acme")
     found = [project.run("pulumi", "stack", "ls", "--tag", f"customer={name}").stdout for name in ("acme", "other")]
     assert ["test" in names for names in found] == [True, False]

@@ -21,7 +21,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """Leave the matrix alone where its cases are chosen."""
     if any(config.getoption(name, None) for name in NARROW):
-        items[:] = [item for item in items if item.path.name == "matrix.py"]
+        items[:] = [item for item in items if item.path.name == "test_matrix.py"]
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import re
 
 from tests.faults.aftermath import differences
 from tests.faults.cases import FAULTS, Step
-from tests.faults.kills import Kill
 from tests.faults.operations import OPERATIONS, run
+from tests.faults.test_kills import Kill
 from tests.proxy import Fault, proxy_before
 
 # The repeated call meets a user who is there already, and makes a second key.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Accounts, Project
     from tests.faults.cases import Case
-    from tests.faults.kills import Kill, KillAtWrite
+    from tests.faults.test_kills import Kill, KillAtWrite
 
 
 class Verdict(StrEnum):

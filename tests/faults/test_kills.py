@@ -113,6 +113,7 @@ def kills(operation: Operation, calls: list[tuple[str, str]], chance: random.Ran
     return Kill(operation, chance.choice(sorted(steps(calls), key=str)), chance.choice(list(MOMENTS)), victim)
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(3600)
 def test_one_more_run_recovers_from_a_kill(stage, capsys):
     chance = random.Random(SEED)  # noqa: S311 - no secret

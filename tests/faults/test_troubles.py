@@ -22,7 +22,7 @@ needs_own_file_system = pytest.mark.skipif(
     or subprocess.run([*OWN_FILE_SYSTEM, "mount -t tmpfs none /mnt"], check=False, capture_output=True).returncode != 0,
     reason="this system lets nobody mount a file system of his own (unshare --map-root-user --mount)",
 )
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

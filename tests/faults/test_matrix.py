@@ -15,6 +15,7 @@ WORKERS = (os.cpu_count() or 1) + 1
 BAD = (Verdict.NOT, Verdict.NOT_MET)
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(3 * 3600)
 def test_one_more_run_recovers(stage, pytestconfig, capsys):
     chosen = [case for operation in _operations(pytestconfig) for case in _chosen(stage, operation, pytestconfig)]
