@@ -27,6 +27,7 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.owner import OWNER_TAG
+from tools.aws.propagation import PROPAGATION_SECONDS
 from tools.console import say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -96,20 +97,18 @@ def is_ours(tags: list[dict[str, str]], stack: str) -> bool:
     return any(owner[1] == "assume-role" and owner[2].startswith(stack) for owner in owners)
 
 
-def leftovers(iam: Any, stack: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield what an account holds of a stack, and how to remove it."""
+def candidates(iam: Any) -> Iterator[tuple[str, Callable[[], Any], Callable[[], None]]]:
+    """Yield what an account holds that may be of this test, how to read its tags, and how to remove it."""
     for user in pages(iam, "list_users", "Users", PathPrefix=PATH):
         name = user["UserName"]
-        if is_ours(iam.list_user_tags(UserName=name)["Tags"], stack):
-            yield f"user {name}", partial(remove_user, iam, name)
+        yield f"user {name}", partial(iam.list_user_tags, UserName=name), partial(remove_user, iam, name)
     for role in pages(iam, "list_roles", "Roles", PathPrefix=PATH):
         name = role["RoleName"]
-        if is_ours(iam.list_role_tags(RoleName=name)["Tags"], stack):
-            yield f"role {name}", partial(remove_role, iam, name)
+        yield f"role {name}", partial(iam.list_role_tags, RoleName=name), partial(remove_role, iam, name)
     for policy in pages(iam, "list_policies", "Policies", Scope="Local"):
         name, arn = policy["PolicyName"], policy["Arn"]
-        if name.startswith(PREFIX) and is_ours(iam.list_policy_tags(PolicyArn=arn)["Tags"], stack):
-            yield f"policy {name}", partial(remove_policy, iam, arn)
+        if name.startswith(PREFIX):
+            yield f"policy {name}", partial(iam.list_policy_tags, PolicyArn=arn), partial(remove_policy, iam, arn)
 
 
 def remove_user(iam: Any, name: str) -> None:
@@ -151,6 +150,7 @@ class Live:
     failure: list[str] = field(default_factory=list)
     proof: Mapping[str, Any] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)  # after which AWS refused what was revoked
 
     def __post_init__(self) -> None:
         for name in NEEDED:
@@ -200,6 +200,7 @@ class Live:
                 except SystemExit as error:
                     interruption = error
                     process.terminate()
+        self.times += [f"- {line.removeprefix('done').strip()}" for line in lines if " is refused after " in line]
         self.steps.append(f"| {title} | {code} | {time.monotonic() - began:.0f} s |")
         if interruption or code != expected:
             self.failure = [f"{title}: exit code {code} instead of {expected}", *lines[-LAST_LINES:]]
@@ -245,18 +246,27 @@ class Live:
     def sweep(self, stack: str) -> None:
         """Remove what the accounts hold of a stack, or of all stacks of this test, and note what stays."""
         for side, account in self.accounts.items():
-            iam, errors = account.client("iam"), list[str]()
-            for _ in range(ATTEMPTS):
-                errors = []
-                for what, remove in [*leftovers(iam, stack)]:
-                    try:
+            for attempt in range(ATTEMPTS):
+                if not (errors := [*self.remove(side, account.client("iam"), stack)]):
+                    break
+                if attempt < ATTEMPTS - 1:
+                    time.sleep(PROPAGATION_SECONDS / ATTEMPTS)
+            self.left += errors
+
+    def remove(self, side: str, iam: Any, stack: str) -> Iterator[str]:
+        """Remove what an account holds of a stack, and yield what AWS refuses."""
+        try:
+            for what, tags, remove in [*candidates(iam)]:
+                try:
+                    if is_ours(tags()["Tags"], stack):
                         remove()
                         self.steps.append(f"| remove {what} of the {side} account | 0 | |")
-                    except (BotoCoreError, ClientError) as error:
-                        errors.append(self.scrubbed(f"{what} of the {side} account: {error}"))
-                if not errors:
-                    break
-            self.left += errors
+                except iam.exceptions.NoSuchEntityException:
+                    continue  # AWS listed what is removed already
+                except (BotoCoreError, ClientError) as error:
+                    yield self.scrubbed(f"{what} of the {side} account: {error}")
+        except (BotoCoreError, ClientError) as error:
+            yield self.scrubbed(f"what the {side} account holds cannot be listed: {error}")
 
     def scrubbed(self, text: str) -> str:
         """Return a text without account ids, profiles, key ids, secrets and folders of this machine."""
@@ -284,6 +294,7 @@ class Live:
                 *self.steps,
                 "\n| check | verdict |\n|---|---|",
                 *(f"| {row['id']} | {row['verdict']} |" for row in rows),
+                *(["", *self.times] if self.times else []),
                 *(["\n```text", *self.failure, "```"] if self.failure else []),
                 *(
                     ["", "**Not removed:**", *(f"- {what}" for what in self.left)]
