@@ -91,6 +91,7 @@ def test_after_a_failure_the_next_run_removes_what_stayed_and_takes_a_stack_thro
     report = sandbox.report
     assert f"| remove role {role} of the trusting account | 0 | |" in report
     assert "all steps ended as expected" in report
+    assert "is refused after" in report
     assert re.search(r"^Pulumi v\d+\..*, pulumi-aws \d+\..*, boto3 .*, Python .*$", report, re.MULTILINE)
     steps = re.findall(r"^\| (.*) \| (\d) \| \d+ s \|$", report, re.MULTILINE)
     assert [code for _, code in steps] == ["0", "0", "0", "0", "3", "0", "0", "0"]
