@@ -218,6 +218,15 @@ def test_a_call_that_fails_stops_no_other(
     assert role_is_refused(iam)
 
 
+def test_a_session_that_could_not_begin_is_not_said_to_be_refused(
+    real: RealLike, iam: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = f"arn:aws:iam::{real.account('trusted')}:policy/Custom-Assume-Role-Policy"
+    iam["trusted"].detach_user_policy(UserName="user-1", PolicyArn=policy)
+    assert main(["revoke", "--stack", "x", "--yes"]) == 0
+    assert "UNPROVEN a session of role Assume-Role-1 begun before is refused: An error" in capsys.readouterr().out
+
+
 def test_a_console_password_is_named_and_not_deleted(iam: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     iam["trusted"].create_login_profile(UserName="user-1", Password="Correct-horse-7")
     assert main(["revoke", "--stack", "x", "--yes"]) == 1
