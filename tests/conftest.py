@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -115,23 +116,10 @@ class Project:
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("pulumi", *arguments, "--non-interactive", "--stack", self.stack, check=check)
 
-    def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.pulumi("up", "--yes", "--skip-preview", *arguments, check=check)
-
-    def preview(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.pulumi("preview", *arguments, check=check)
-
-    def destroy(self) -> subprocess.CompletedProcess[str]:
-        return self.pulumi("destroy", "--yes", "--skip-preview")
-
-    def python(
-        self,
-        *arguments: str,
-        check: bool = True,
-        input: str | None = None,  # noqa: A002 - as above
-        environment: dict[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        return self.run("python", *arguments, check=check, input=input, environment=environment)
+    preview = partialmethod(pulumi, "preview")
+    up = partialmethod(pulumi, "up", "--yes", "--skip-preview")
+    destroy = partialmethod(pulumi, "destroy", "--yes", "--skip-preview")
+    python = partialmethod(run, "python")
 
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)

@@ -47,28 +47,18 @@ def make_real_like(project, plugin, endpoint):
     shutil.copytree(project.path / ".local/pulumi-home", home, symlinks=True)
     (project.path / "backend").mkdir()
     profiles = {side: getattr(project.accounts, side) for side in ("trusting", "trusted")}
-    (project.path / "aws-config").write_text(
-        "".join(
-            f"[profile {side}]\naws_access_key_id = {account}\naws_secret_access_key = any\nregion = us-east-1\n"
-            for side, account in profiles.items()
-        )
-    )
-    kept = {
-        name: value
-        for name, value in project.environment.items()
-        if name not in (VARIABLE, "USERS_PULUMI_HOME", "PULUMI_SELF_MANAGED_STATE_GZIP", "PULUMI_CONFIG_PASSPHRASE")
+    keys = "aws_access_key_id = {}\naws_secret_access_key = any\nregion = us-east-1\n"
+    config = project.path / "aws-config"
+    config.write_text("".join(f"[profile {side}]\n{keys.format(account)}" for side, account in profiles.items()))
+    emulated = (VARIABLE, "USERS_PULUMI_HOME", "PULUMI_SELF_MANAGED_STATE_GZIP", "PULUMI_CONFIG_PASSPHRASE")
+    kept = {name: value for name, value in project.environment.items() if name not in emulated}
+    own = {
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL": endpoint,
+        "PULUMI_BACKEND_URL": f"file://{project.path / 'backend'}",
+        "PULUMI_HOME": str(home),
     }
-    environment = (
-        kept
-        | plugin
-        | {
-            "AWS_CONFIG_FILE": str(project.path / "aws-config"),
-            "AWS_ENDPOINT_URL": endpoint,
-            "PULUMI_BACKEND_URL": f"file://{project.path / 'backend'}",
-            "PULUMI_HOME": str(home),
-        }
-    )
-    real = replace(project, environment=environment)
+    real = replace(project, environment=kept | plugin | own)
     sections = {side: {"accountId": account, "profile": side} for side, account in profiles.items()}
     real.configure({"endpoint": None, **sections})
     real.init()

@@ -86,7 +86,7 @@ def test_all_errors_of_the_settings_at_once(project):
         'trust.externalID = "x-1": there is no such setting. Did you mean externalId?',
         'tags = "team": this must be an object of names and values.',
         'secretStore = ["vault"]: this must be an object with the keys kind, name, kmsKeyId.',
-        "accessKeys = 3: a user has one access key or 2",
+        "accessKeys = 3: a user has at most 2 access keys",
         'pgpKeyFile = "reader.asc": this file holds a PRIVATE key',
         "192.0.2.1 is not a loopback address",
     ):
