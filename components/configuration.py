@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import pulumi
 from pulumi.runtime.config import CONFIG
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .iam import NAMESPACE
 from .identity_policy import identity_policy
@@ -86,6 +86,14 @@ class Settings(RelationshipArgs):
     trusted: AccountArgs = Field(default={}, validate_default=True)
     role: RoleSettings = Field(default={}, validate_default=True)  # pyright: ignore[reportIncompatibleVariableOverride]
     pgp_key: Annotated[str, BeforeValidator(_pgp_key_file)] | None = Field(default=None, alias="pgpKeyFile")
+
+    @field_validator("role")
+    @classmethod
+    def _no_default_policy_for_the_other_party(cls, role: RoleArgs, info: ValidationInfo) -> RoleArgs:
+        trusting = cast("AccountArgs | None", info.data.get("trusting"))
+        if trusting and not trusting.manage and role.policy and "document" not in role.policy.model_fields_set:
+            return role.model_copy(update={"policy": None})
+        return role
 
 
 class SettingError(NamedTuple):

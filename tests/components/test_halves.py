@@ -55,6 +55,13 @@ def test_the_terms_name_the_half_that_the_other_party_makes(configured, customer
     assert vendor.terms() == configured.terms() | {"unmanaged": "trusting"}
 
 
+def test_no_default_policy_is_promised_for_the_role_of_the_other_party():
+    other = {"trusting": {"accountId": TRUSTING, "manage": False}}
+    assert parse_settings(ACCOUNTS | other).role.policy is None
+    named = parse_settings({**ACCOUNTS, **other, "role": {"policy": {"file": "policies/s3-full-access.json"}}})
+    assert named.role.policy is not None
+
+
 def test_one_half_at_least_is_made():
     with pytest.raises(SettingsError) as caught:
         parse_settings(without("trusting", without("trusted")))

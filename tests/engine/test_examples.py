@@ -41,6 +41,12 @@ def program(project):
 
 
 @pytest.fixture
+def parties(real_project):
+    """Return the vendor's and the customer's programs, whose accounts count as real."""
+    return Program(real_project, "vendor"), Program(real_project, "customer")
+
+
+@pytest.fixture
 def real_program(real_project):
     """Return another program, whose accounts count as real: it names no endpoint."""
     return Program(real_project)
@@ -71,6 +77,23 @@ def test_two_relationships(program, aws_client):
     program.up("--expect-no-changes")
     program.pulumi("destroy", "--yes", "--skip-preview")
     assert iam.list_roles()["Roles"] == []
+
+
+def test_a_vendor_and_a_customer_make_one_half_each(parties, aws_client):
+    accounts = parties[0].project.accounts
+    for party in parties:
+        shutil.copytree(ROOT / "examples" / party.folder.name, party.folder, dirs_exist_ok=True)
+        settings = (f"customer={accounts.trusting}", f"vendor={accounts.trusted}")
+        party.pulumi("stack", "init", "dev")
+        party.pulumi("config", "set-all", *(part for setting in settings for part in ("--plaintext", setting)))
+        party.up()
+
+    vendor, customer = (party.outputs() for party in parties)
+    assert vendor["roleArn"] == customer["roleArn"] == f"arn:aws:iam::{accounts.trusting}:role/acme"
+    key_id, secret = re.findall(r"aws_(?:access_key_id|secret_access_key) = (\S+)", vendor["awsConfig"])
+    sts = aws_client(key_id, "sts", secret)
+    answer = sts.assume_role(RoleArn=vendor["roleArn"], RoleSessionName="test", ExternalId="relationship-7")
+    assert answer["AssumedRoleUser"]["Arn"].endswith(":assumed-role/acme/test")
 
 
 def test_pulumi_new_asks_for_the_accounts_and_makes_a_program_that_runs(real_program, aws_client):

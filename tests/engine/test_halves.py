@@ -69,6 +69,7 @@ def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accoun
     assert verdict == "proven", [row for row in found.values() if row["verdict"] == "disproven"]
     assert found["assume-role"]["verdict"] == found["wrong-external-id"]["verdict"] == "proven"
     assert found["roles-policies"]["observed"] == "the other party's account"
+    assert "what the other party allows the role" in found["other-permissions"]["observed"]
 
     for project in (vendor, customer):
         drawn = project.path / tools(project, "diagram").stdout.strip()

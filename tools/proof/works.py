@@ -141,6 +141,8 @@ def _permission_checks(case: Case) -> list[Check]:
     untried = sorted(allowed_services(policy) - {ANYTHING} - {read.action.split(":")[0] for read in allowed})
     if case.outputs.terms.managed_policies:
         untried.append("what role.managedPolicies allow")
+    if not policy and "role" not in case.outputs.managed:
+        untried.append("what the other party allows the role")
     if untried:
         row = not_checked(f"not tried: {', '.join(untried)}", "No safe read-only call is known for these.")
         checks.append(Check("other permissions", expected, lambda _: row))
@@ -237,4 +239,6 @@ def _not_allowed(case: Case) -> Row:
     row = refused(case, read.of(case.role()), advice=advice)
     if row.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
         return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
+    if row.verdict is Verdict.DISPROVEN and "role" not in case.outputs.managed:
+        return not_checked(f"{read.action} is allowed", "The other party decides what the role may do.")
     return replace(row, observed=f"{allowed}{read.action} {row.observed}")
