@@ -26,7 +26,7 @@ class Pulumi:
     """A program by Pulumi's commands; `make up` and `verify` are ours alone."""
 
     def __init__(self, project):
-        self.project = project.with_own_plugins()
+        self.project = project.with_passphrase().with_own_plugins()
         self.steps = {
             "preview": self.project.preview,
             "first up": self.project.up,
