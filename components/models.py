@@ -167,6 +167,8 @@ class TrustArgs(Model):
     """The AWS organization that the caller's account must be in."""
     source_ips: list[Annotated[str, aws_rules.source_ip]] = Field(default_factory=list[str])
     """The only public addresses that calls may come from, as CIDR ranges. It keeps out calls through VPC endpoints."""
+    session_tags: bool = False
+    """Whether callers may tag their sessions, as GitHub's configure-aws-credentials does."""
 
     def policy(self, partition: str, trusted_account_id: str) -> dict[str, Any]:
         """Return the document that says who may assume the role.
@@ -283,6 +285,8 @@ class TrustedUserArgs(Model):
     """The account that hosts the user, and that the provider works in."""
     role_arn: RoleArn
     """The one role that the user may assume. It need not exist yet."""
+    session_tags: bool = False
+    """Whether the user may tag its sessions of the role."""
     user: UserArgs = Field(default={}, validate_default=True)
     """The user."""
     access_keys: AccessKeys = Field(default=ONE_KEY, validate_default=True)

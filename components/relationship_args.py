@@ -168,6 +168,7 @@ class RelationshipArgs(Model):
         return TrustedUserArgs.model_construct(
             account=self.trusted,
             role_arn=self.trusting.arn("role", self.role.name, self.role.path),
+            session_tags=self.trust.session_tags,
             user=self.user,
             access_keys=self.access_keys,
             pgp_key=self.pgp_key,

@@ -51,7 +51,7 @@ class TrustedUser(pulumi.ComponentResource):
         policy = aws.iam.Policy(
             f"{name}-user-policy",
             name=args.user.policy_name,
-            policy=json.dumps(assume_policy(args.role_arn)),
+            policy=json.dumps(assume_policy(args.role_arn, session_tags=args.session_tags)),
             opts=child,
         )
         # UserPolicyAttachment and not PolicyAttachment: that one detaches the policy from all other users.

@@ -16,6 +16,7 @@ Document: TypeAlias = Mapping[str, Any]
 """A policy document."""
 
 POLICY_VERSION = "2012-10-17"
+TAG_SESSION = "sts:TagSession"
 ACCOUNT = re.compile(r"[0-9]{12}")
 ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
 
@@ -30,6 +31,7 @@ def trust_policy(
     principal_arns: Sequence[str] = (),
     organization_id: str | None = None,
     source_ips: Sequence[str] = (),
+    session_tags: bool = False,
 ) -> dict[str, Any]:
     """Return the document that says who may assume the role: the trusted account, under the given conditions.
 
@@ -47,6 +49,9 @@ def trust_policy(
         principal_arns: the only users and roles of the account that may; ``*`` and ``?`` are wildcards.
         organization_id: the AWS organization the caller's account must be in.
         source_ips: the only addresses the call may come from, in CIDR notation.
+        session_tags: whether the caller may tag its session. To tag alone lets nobody in, so this statement has no
+            conditions: the external id is none of those that AWS documents for ``sts:TagSession``.
+            https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
     """
     condition: Condition = {}
     if external_id is not None:
@@ -66,17 +71,16 @@ def trust_policy(
         "Principal": {"AWS": account_root(partition=partition, account_id=trusted_account_id)},
         "Action": "sts:AssumeRole",
     }
-    if condition:
-        statement["Condition"] = condition
-    return {"Version": POLICY_VERSION, "Statement": [statement]}
+    allowed = [{**statement, "Condition": condition} if condition else statement]
+    if session_tags:
+        allowed.append({**statement, "Action": TAG_SESSION})
+    return {"Version": POLICY_VERSION, "Statement": allowed}
 
 
-def assume_policy(role_arn: str) -> dict[str, Any]:
-    """Return the document that lets a user assume exactly one role and nothing else."""
-    return {
-        "Version": POLICY_VERSION,
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn}],
-    }
+def assume_policy(role_arn: str, *, session_tags: bool = False) -> dict[str, Any]:
+    """Return the document that lets a user assume exactly one role, with tags on the session or not; nothing else."""
+    action = ["sts:AssumeRole", TAG_SESSION] if session_tags else "sts:AssumeRole"
+    return {"Version": POLICY_VERSION, "Statement": [{"Effect": "Allow", "Action": action, "Resource": role_arn}]}
 
 
 def deny_older_sessions(began_before: datetime) -> dict[str, Any]:

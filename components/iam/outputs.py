@@ -31,6 +31,7 @@ class Terms:
     external_id: str | None = None
     require_mfa: bool = False
     mfa_max_age: int | None = None  # seconds
+    session_tags: bool = False
     max_session_duration: int  # seconds
     trust_policy: Mapping[str, Any]
     permission_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])  # empty where the role has none

@@ -116,6 +116,16 @@ def test_the_user_may_assume_one_role_and_nothing_else():
     }
 
 
+def test_session_tags_are_allowed_beside_and_open_no_other_way_in():
+    user = assume_policy("arn:aws:iam::111122223333:role/Assume-Role-1", session_tags=True)
+    assert user["Statement"][0]["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    arguments = {name: value for each, _ in CONDITIONS for name, value in each.items()}
+    plain = trust_policy(partition="aws", trusted_account_id=ACCOUNT, **arguments)["Statement"]
+    statements = trust_policy(partition="aws", trusted_account_id=ACCOUNT, **arguments, session_tags=True)["Statement"]
+    assert statements[:1] == plain
+    assert statements[1] == {"Effect": "Allow", "Principal": plain[0]["Principal"], "Action": "sts:TagSession"}
+
+
 @pytest.mark.parametrize(
     ("addresses", "expected"), [(None, []), ("192.0.2.1/32", ["192.0.2.1/32"]), (["a", "b"], ["a", "b"])]
 )

@@ -192,6 +192,11 @@ def external_id_dropped(trusting, _trusted, outputs) -> Any:
     return other_trust(trusting, outputs, trust(f"arn:aws:iam::{outputs['trustedAccountId']}:root"))
 
 
+def session_tags_allowed(trusting, _trusted, outputs) -> Any:
+    (statement,) = outputs["terms"]["trustPolicy"]["Statement"]
+    return other_trust(trusting, outputs, policy({**statement, "Action": ["sts:AssumeRole", "sts:TagSession"]}))
+
+
 @contextlib.contextmanager
 def key_inactive(_trusting, trusted, outputs) -> Iterator[None]:
     key = outputs["accessKeyId"]
@@ -268,6 +273,7 @@ BREAKAGES = {
     another_account_trusted: {"trust policy", ASSUME},
     everybody_trusted: {"trust policy", "another account"},
     external_id_dropped: {"trust policy", "wrong external id", "no external id"},
+    session_tags_allowed: {"trust policy", "session tags"},
     key_inactive: {"key 1", "user's keys"},
     role_may_do_anything: {"role's policies", "not allowed"},
     user_may_assume_any_role: {"user's policies", "another role"},
@@ -290,6 +296,18 @@ def test_what_is_broken_is_named(broken, relation, verify_here, aws_client):
     assert disproven == BREAKAGES[broken], rows
     assert code == 1
     assert all(row["advice"] for row in rows.values() if row["verdict"] != "proven")
+
+
+def test_session_tags_are_passed_where_both_policies_allow_them(standing, aws_client):
+    standing.configure({"trust": {"sessionTags": True, "externalId": EXTERNAL_ID}})
+    standing.up()
+    code, rows, _ = proof(standing)
+    assert (code, rows["session tags"]["verdict"], rows["session tags"]["observed"]) == (0, "proven", "passed")
+    iam = aws_client(standing.accounts.trusting, "iam")
+    with other_trust(iam, {"terms": standing.terms()}, policy(standing.terms()["trustPolicy"]["Statement"][0])):
+        code, rows, _ = proof(standing)
+    disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
+    assert (code, disproven) == (1, {"trust policy", "session tags"})
 
 
 def denying(**statement: Any) -> str:
@@ -869,7 +887,7 @@ def test_a_web_page_in_place_of_an_answer_leaves_nothing_temporary_behind_unname
 
 IDS = """key-1 trust-policy roles-policies roles-limits users-policies users-limits users-keys users-password
 users-other-credentials owner tags assume-role session session-length allowed:s3:ListAllMyBuckets not-allowed
-write-to-S3 key-alone:iam:ListUsers key-alone:s3:ListAllMyBuckets wrong-external-id no-external-id no-MFA
+write-to-S3 key-alone:iam:ListUsers key-alone:s3:ListAllMyBuckets wrong-external-id no-external-id no-MFA session-tags
 another-account another-user another-role age-of-key-1"""
 
 

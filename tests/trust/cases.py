@@ -25,6 +25,7 @@ class Caller(BaseModel):
     who: str  # the ARN of a user, or of a role of which it is a session
     may_assume: str = "this role"  # a name in judges.IDENTITY_POLICIES
     external_id: str | None = None  # what it sends
+    session_tags: bool = False  # whether it sends a tag for the session
     session: bool = False  # a user calls with a session of its own, not with a key
     mfa_seconds_ago: int | None = None  # 0: the code is in the call itself
     organization_id: str | None = None  # of the caller's account
@@ -90,7 +91,9 @@ def rules(case: Case) -> dict[str, bool]:
     patterns, ranges = trust.get("principalArns", []), trust.get("sourceIps", [])
     return {
         "the account": caller.account == TRUSTED,
-        "the caller's policy": caller.may_assume in ("this role", "any role"),
+        "the caller's policy": caller.may_assume in ("this role", "any role", "any role, untagged")
+        and not (caller.session_tags and caller.may_assume == "any role, untagged"),
+        "sessionTags": not caller.session_tags or trust.get("sessionTags", False),
         "externalId": trust.get("externalId") in (None, caller.external_id),
         "requireMfa": not trust.get("requireMfa") or age is not None,
         "mfaMaxAge": oldest is None or (age is not None and age <= oldest),

@@ -14,11 +14,12 @@ from botocore.exceptions import ClientError
 from components.iam.documents import POLICY_VERSION, assume_policy
 from tests.trust.cases import TRUSTING, Caller, Case, rules
 
-ASSUME = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+ASSUME = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}
+UNTAGGED = {**ASSUME, "Action": "sts:AssumeRole"}
 IDENTITY_POLICIES: dict[str, Callable[[str], Any]] = {
-    "this role": assume_policy,
     "another role": lambda role_arn: assume_policy(f"{role_arn}-2"),
     "any role": lambda _: {"Version": POLICY_VERSION, "Statement": [ASSUME]},
+    "any role, untagged": lambda _: {"Version": POLICY_VERSION, "Statement": [UNTAGGED]},
     "any role but this one": lambda role_arn: {
         "Version": POLICY_VERSION,
         "Statement": [ASSUME, {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": role_arn}],
@@ -28,6 +29,7 @@ IDENTITY_POLICIES: dict[str, Callable[[str], Any]] = {
         "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
     },
 }
+TAG = {"Key": "team", "Value": "audit"}
 ROLE_SESSION = "arn:aws:sts::{}:assumed-role/{}/test"
 # What a judge takes a case for that it does not see as it is. The tests demand that it answers just that.
 BLIND_SPOTS: dict[str, dict[str, Callable[[Case], Case]]] = {
@@ -41,6 +43,10 @@ BLIND_SPOTS: dict[str, dict[str, Callable[[Case], Case]]] = {
         ),
         "no policy variables": lambda case: case if "principalArns" not in case.trust else case.seeing(
             trust={"principalArns": [arn.replace("${", "${literally ") for arn in case.trust["principalArns"]]}
+        ),
+        # It asks the trust policy alone for sts:TagSession.
+        "tags that the caller's account forbids": lambda case: case.seeing(
+            may_assume=case.caller.may_assume.removesuffix(", untagged")
         ),
         "one partition": lambda case: case.seeing(who=case.caller.who.replace("arn:aws-cn:", "arn:aws:")),
     },
@@ -68,6 +74,12 @@ def unexplained(judge: str, asked: Sequence[Case], answers: Sequence[bool]) -> l
     return [case for case, given in zip(asked, answers, strict=True) if given is not answer(judge, case)]
 
 
+def identity_policy(case: Case) -> Any:
+    """Return what the caller's account lets it do: what the program lets the user do, if the case names no other."""
+    user, made = case.deployed.trusted_user, IDENTITY_POLICIES.get(case.caller.may_assume)
+    return made(user.role_arn) if made else assume_policy(user.role_arn, session_tags=user.session_tags)
+
+
 class Emulator:
     """The emulator, queried by calling AssumeRole as the caller. In its accounts no other test may have a role."""
 
@@ -84,10 +96,11 @@ class Emulator:
         role_arn = args.trusted_user.role_arn
         self._role(TRUSTING, args.role.name, args.role.path, args.trusting_role.trust_policy)
         sts = self._caller(caller.who, session=caller.session, code=caller.mfa_seconds_ago is not None)
-        self._may(caller, IDENTITY_POLICIES[caller.may_assume](role_arn))
-        external_id = {"ExternalId": caller.external_id} if caller.external_id else {}
+        self._may(caller, identity_policy(case))
+        sent = {"ExternalId": caller.external_id} if caller.external_id else {}
+        tags = {"Tags": [TAG]} if caller.session_tags else {}
         try:
-            sts.assume_role(RoleArn=role_arn, RoleSessionName="test", **external_id)
+            sts.assume_role(RoleArn=role_arn, RoleSessionName="test", **sent, **tags)
         except ClientError as refusal:
             assert refusal.response["Error"]["Code"] == "AccessDenied", refusal  # noqa: PT017 - either way is an answer
             return False
@@ -150,18 +163,22 @@ def second_opinion(folder: Path, asked: Sequence[tuple[Case, Any]]) -> list[bool
         folder: where it is installed.
         asked: the cases, each with the trust policy that decides.
     """
+    # AWS judges a call that sends tags twice, and lets in whom both actions are allowed.
+    actions = [("sts:AssumeRole", *(["sts:TagSession"] if case.caller.session_tags else [])) for case, _ in asked]
+    asks = [_simulation(*each, action) for each, both in zip(asked, actions, strict=True) for action in both]
     done = subprocess.run(
         ["node", Path(__file__).with_name("second_opinion.cjs"), folder],
-        input=json.dumps([_simulation(case, trust) for case, trust in asked]),
+        input=json.dumps(asks),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    answers = iter(json.loads(done.stdout))
+    return [all([next(answers) for _ in both]) for both in actions]  # noqa: C419 - each has to be taken
 
 
-def _simulation(case: Case, trust: Any) -> dict[str, Any]:
+def _simulation(case: Case, trust: Any, action: str) -> dict[str, Any]:
     """Return a case as the evaluator takes it.
 
     It knows no callers, only facts: those that AWS has of such a caller.
@@ -179,16 +196,17 @@ def _simulation(case: Case, trust: Any) -> dict[str, Any]:
         "aws:PrincipalOrgID": caller.organization_id,
         "aws:MultiFactorAuthPresent": str(caller.mfa_age is not None).lower() if signed_in else None,
         "aws:MultiFactorAuthAge": str(caller.mfa_age) if caller.mfa_age is not None else None,
-        "sts:ExternalId": caller.external_id,
+        "sts:ExternalId": caller.external_id if action == "sts:AssumeRole" else None,  # AWS names no other
+        f"aws:RequestTag/{TAG['Key']}": TAG["Value"] if caller.session_tags else None,
     }
     return {
         "request": {
             "principal": caller.who if caller.is_user else session,
-            "action": "sts:AssumeRole",
+            "action": action,
             "resource": {"resource": role_arn, "accountId": TRUSTING},
             "contextVariables": {key: value for key, value in context.items() if value is not None},
         },
-        "identityPolicies": [{"name": "own", "policy": IDENTITY_POLICIES[caller.may_assume](role_arn)}],
+        "identityPolicies": [{"name": "own", "policy": identity_policy(case)}],
         "resourcePolicy": trust,
         "serviceControlPolicies": [],
         "resourceControlPolicies": [],

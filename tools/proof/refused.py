@@ -10,12 +10,16 @@ from tools.proof.deployed import TRUST_POLICY, USER_POLICIES
 from tools.proof.reads import USERS_FIRST, Read
 from tools.proof.report import Row, not_checked
 from tools.proof.temporary import temporary_name, temporary_role, temporary_user
-from tools.proof.works import ASSUME, key_check_name
+from tools.proof.works import ASSUME, SESSION_TAGS, key_check_name
 
 
 def refusal_checks(case: Case) -> list[Check]:
     """Return the checks of what must not work. They count only if the positive checks passed."""
     checks = [*_key_alone_checks(), *_external_id_checks(case), *_mfa_checks(case)]
+    if not case.outputs.terms.session_tags:
+        refused_tags = partial(_one_condition, Tags=SESSION_TAGS)
+        advice = f"Both policies allow sts:TagSession, and trust.sessionTags is not set. {case.put_back}"
+        checks.append(Check("session tags", "refused", refused_tags, needs=(ASSUME,), advice=advice))
     return [*checks, *_other_principals()] if case.outputs.terms.endpoint else checks
 
 
@@ -48,18 +52,18 @@ def _external_id_checks(case: Case) -> list[Check]:
         return []
     advice = f"The trust policy does not ask for the stack's external id: see the row on it. {case.put_back}"
     return [
-        Check(name, "refused", partial(_external_id, external_id=external_id), needs=(ASSUME,), advice=advice)
+        Check(name, "refused", partial(_one_condition, ExternalId=external_id), needs=(ASSUME,), advice=advice)
         for name, external_id in (("wrong external id", temporary_name("wrong")), ("no external id", None))
     ]
 
 
-def _external_id(case: Case, *, external_id: str | None) -> Row:
+def _one_condition(case: Case, **changed: object) -> Row:
     if case.outputs.terms.require_mfa:
         return not_checked(
             "not tried: the role asks for MFA too",
             "Each code works once, so a refusal would prove nothing. See the row on the trust policy.",
         )
-    return _role_refuses(case, ExternalId=external_id)
+    return refused(case, partial(case.assume_role, case.current_holder(), **changed))
 
 
 def _mfa_checks(case: Case) -> list[Check]:

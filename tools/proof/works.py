@@ -19,6 +19,7 @@ from tools.proof.temporary import write_to_s3
 
 NO_MFA_HERE = "An emulator has no MFA: only real AWS can prove this."
 ASSUME = "assume role"
+SESSION_TAGS = ({"Key": "verify", "Value": "true"},)
 
 
 def key_check_name(label: str) -> str:
@@ -119,6 +120,8 @@ def session_checks(case: Case) -> list[Check]:
         Check("session length", at_most, _session_length, needs=(ASSUME,), advice=too_long, refuses=True),
         *_permission_checks(case),
     ]
+    if outputs.terms.session_tags:
+        checks.append(Check("session tags", "the key passes one", _session_tags, needs=(ASSUME,), advice=closed))
     if case.write:
         expected = "the session makes, writes, reads and removes a bucket; the key alone cannot read it"
         checks.append(Check("write to S3", expected, write_to_s3, needs=(ASSUME,), writes=True))
@@ -164,6 +167,13 @@ def _assume(case: Case) -> Row:
     lasts = answer["Credentials"]["Expiration"] - (aws_time(answer) or datetime.now(UTC))
     case.session, case.session_seconds = case.in_session(answer), lasts.total_seconds()
     return proven("assumed")
+
+
+def _session_tags(case: Case) -> Row:
+    if case.outputs.terms.require_mfa:
+        return not_checked("not tried: the role asks for MFA", "Each code works once.")
+    case.delay.retry("session tags", partial(case.assume_role, case.current_holder(), Tags=SESSION_TAGS))
+    return proven("passed")
 
 
 def _how_to_give_mfa(case: Case) -> str:
