@@ -74,12 +74,12 @@ def sandbox(make_real, proxy, aws_client):
 
 
 def test_after_a_failure_the_next_run_removes_what_stayed_and_takes_a_stack_through_its_life(sandbox, proxy):
-    proxy.plan("UpdateRole", Fault.DENY)
+    proxy.plan("AttachUserPolicy", *[Fault.DENY] * 9)
     proxy.plan("DeleteRole", *[Fault.DENY] * 99)
 
     assert sandbox.run() != 0
 
-    assert "change and prove: exit code 1 instead of 0" in sandbox.report
+    assert "deploy and prove: exit code 1 instead of 0" in sandbox.report
     assert "is not authorized to perform" in sandbox.report
     assert re.search(r"\*\*Not removed:\*\*\n- role live-\w{8} of the trusting account: ", sandbox.report)
     (role,) = sandbox.left
