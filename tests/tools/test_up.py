@@ -193,3 +193,14 @@ def test_how_to_use_the_key(changes, words):
     text = "\n".join(how_to_use("s", outputs(**changes)))
     assert [word for word in words if word not in text] == []
     assert "make profile\n" in "\n".join(how_to_use("dev", outputs()))
+
+
+@pytest.mark.parametrize(("changes", "is_final"), [({}, False), ({"accessKeys": {}, "accessKeyId": None}, True)])
+def test_only_a_key_that_works_ends_a_proof_early(monkeypatch, changes, is_final):
+    """Without a key, nothing shows at once that the stack works: then `up` waits for all that is deployed."""
+    finals = []
+    monkeypatch.setattr(stack, "read_stack", lambda _: (outputs(**changes), {}))
+    monkeypatch.setattr(stack, "last_change", lambda *_, **__: datetime.now(UTC))
+    monkeypatch.setattr(stack, "prove", lambda _, __, *, final=True: finals.append(final) or [])
+    assert bool(stack.prove_stack("s", wait=False).final_at) is not is_final
+    assert finals == [is_final]

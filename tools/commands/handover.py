@@ -23,8 +23,8 @@ def run(options: argparse.Namespace) -> Exit:
             f"half out, as in: pulumi config set --path {NAMESPACE}:trusting.manage false --stack {options.stack}"
         )
     file = f"Pulumi.{options.stack.rpartition('/')[2]}.yaml"
-    say(f"# {file} of whoever administers the {side} account {section(config, side)['accountId']}.")
-    say(f"# They set {NAMESPACE}:{side}.profile in it, then deploy: make up STACK={options.stack}")
+    say(f"# {file} for the administrator of the {side} account {section(config, side)['accountId']}.")
+    say(f"# Set {NAMESPACE}:{side}.profile in it, then deploy: make up STACK={options.stack}")
     policy = section(section(config, "role"), "policy").get("file")
     if policy and side == "trusting":
         say(f"# Send {policy}, too: it is the role's policy.")

@@ -106,7 +106,7 @@ def write_profiles(file: Path, *, stack: str, text: str) -> str:
         What was done, for the user.
 
     Raises:
-        FailedError: somebody else's profile has the same name, or the marks of this stack are damaged.
+        FailedError: a profile of that name is there already, or the marks of this stack are damaged.
         OSError: the file cannot be read or written, or is no regular file.
     """
     file = real_path(file)

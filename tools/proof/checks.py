@@ -31,6 +31,8 @@ def all_checks(case: Case) -> list[Check]:
     state, terms = _state(case), case.outputs.terms
     if state is _closed:  # no key can be tried
         checks = [check for check in deployed_checks(case) if check.name != USER_KEYS]
+    elif not case.outputs.access_keys:  # there is none to try
+        checks = [*key_checks(case), *deployed_checks(case)]
     else:
         parts = (key_checks, deployed_checks, session_checks, refusal_checks, age_checks)
         checks = [check for part in parts for check in part(case)]
