@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # Both type checkers would spend a minute on all of AWS.
 MYPY = "[mypy]\nstrict = true\n[mypy-pulumi_aws.*]\nfollow_imports = skip\n"
-EXAMPLES = ("new", "two-relationships")
+EXAMPLES = ("new", "two-relationships", "vendor", "customer")
 PROGRAMS = ("program.py", *(f"{name}.py" for name in EXAMPLES))
 MORE = """
 from assume_role import (
