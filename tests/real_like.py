@@ -14,6 +14,7 @@ from local.plugins.aws.wire import decode, encode
 from local.plugins.protocol import provider_pb2 as proto
 from tests.shared_plugin import VARIABLE, shared_plugin
 
+DELAY = "PROPAGATION_SECONDS = 120.0"
 SERVICES = ("iam", "sts", "secretsmanager", "ssm")
 
 
@@ -63,3 +64,11 @@ def make_real_like(project, plugin, endpoint):
     real.configure({"endpoint": None, **sections})
     real.init()
     return real
+
+
+def shorten_delay(project):
+    """Make the commands of a project wait for AWS's propagation as long as the emulator needs: not at all, nearly."""
+    file = project.path / "tools/aws/propagation.py"
+    text = file.read_text()
+    assert DELAY in text
+    file.write_text(text.replace(DELAY, "PROPAGATION_SECONDS = 0.1"))

@@ -11,8 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.live.test_live import RefusedError, named_accounts
 from tests.proxy import Fault
-
-DELAY = "PROPAGATION_SECONDS = 120.0"
+from tests.real_like import shorten_delay
 
 
 class Sandbox:
@@ -25,9 +24,7 @@ class Sandbox:
         shutil.copytree(ROOT / "tests/live", self.path / "tests/live")
         for name in ("pyproject.toml", "requirements-dev.txt"):
             shutil.copy2(ROOT / name, self.path)
-        propagation = self.path / "tools/aws/propagation.py"
-        assert DELAY in propagation.read_text()
-        propagation.write_text(propagation.read_text().replace(DELAY, "PROPAGATION_SECONDS = 0.1"))
+        shorten_delay(project)
 
     def start(self, **changes):
         variables = {

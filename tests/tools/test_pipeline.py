@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.real_like import shorten_delay
 
 CI = ROOT / "examples/ci"
 FILES = {path.name: yaml.safe_load(path.read_text()) for path in sorted(CI.rglob("*.yml"))}
@@ -112,6 +113,14 @@ def runner(project):
 
 
 @pytest.fixture
+def real_runner(make_real, proxy):
+    """Return a runner whose accounts count as real, so that a command without its yes does nothing."""
+    project = make_real(proxy.url)
+    shorten_delay(project)
+    return Runner(project)
+
+
+@pytest.fixture
 def standing_runner(standing):
     return Runner(standing)
 
@@ -163,10 +172,12 @@ def test_a_pull_request_gets_its_preview_in_one_comment(runner):
     assert last == "api --method PATCH repos/owner/repository/issues/comments/12345 -F body=@comment.md"
 
 
-def test_a_push_deploys_and_proves_and_is_red_where_that_fails(runner):
+def test_a_push_deploys_and_proves_and_is_red_where_that_fails(real_runner):
+    runner = real_runner
     succeeded, printed = runner.run("deploy")
-    assert succeeded
+    assert succeeded, printed
     assert "Stack test is proven" in printed["Deploy, and wait for the whole proof"]
+    assert runner.run("verify")[0]
 
     runner.project.configure({"role": {"name": "a b"}})
     assert not runner.run("deploy")[0]
