@@ -27,16 +27,17 @@ class PluginForEachConnection:
 
     def __init__(self, plugin: type[AwsPlugin]) -> None:
         self._plugin_type = plugin
-        self._plugins: dict[str, AwsPlugin] = {}  # the oldest connection first
+        self._plugins: dict[str, AwsPlugin] = {}  # the latest used last
         self._lock = threading.Lock()
 
     def _plugin(self, connection: str) -> AwsPlugin:
+        """Return a connection's plugin; a port that an earlier connection had is no reason to drop it early."""
         with self._lock:
-            if connection not in self._plugins:
-                self._plugins[connection] = self._plugin_type()
-                for oldest in [*self._plugins][:-CONNECTIONS]:
-                    del self._plugins[oldest]
-            return self._plugins[connection]
+            plugin = self._plugins.pop(connection, None) or self._plugin_type()
+            self._plugins[connection] = plugin
+            for oldest in [*self._plugins][:-CONNECTIONS]:
+                del self._plugins[oldest]
+            return plugin
 
     def Attach(self, _request: Any, _context: grpc.ServicerContext) -> Empty:  # noqa: N802 - the protocol's name
         """Take in the engine's address, which this plugin does not need."""
