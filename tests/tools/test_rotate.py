@@ -1,32 +1,26 @@
 """Rotating: the consumer of the key never meets a key that does not work, wherever the rotation stops or is killed."""
 
 import base64
-import configparser
 import itertools
 import json
 import os
-import pty
-import select
 import signal
-import subprocess
-import threading
 from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import boto3
 import pysequoia
 import pytest
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from pydantic import SecretStr
 
 from tests import factories
+from tests.faults.operations import run_on_a_terminal, start
 from tests.proxy import Fault
+from tests.tools.test_keys import Iam
 from tools.__main__ import main
 from tools.aws.callers import Caller
 from tools.aws.keys import AccessKey
@@ -44,7 +38,6 @@ from tools.stack import Outputs, declared_keys
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 LONG_AGO = NOON - 30 * DAY
-PROMPT = "[y/N] "
 BOUND_SECONDS = 300.0
 
 
@@ -330,26 +323,19 @@ def stack_of(outputs: Outputs, config: dict[str, Any], state: State, **options: 
 
 
 def test_the_keys_stand_in_the_order_of_the_configuration_and_unmanaged_keys_apart():
-    class Iam:
-        def get_paginator(self, _: str) -> Any:
-            return self
-
-        def paginate(self, **_: str) -> Any:
-            return [{"AccessKeyMetadata": [{"AccessKeyId": i, "Status": "Inactive", "CreateDate": NOON} for i in "BX"]}]
-
-        def get_access_key_last_used(self, **_: str) -> Any:
-            return {"AccessKeyLastUsed": {"LastUsedDate": NOON}}
-
-    held = tuple(AccessKey(label=label, id=key_id, deployed="Active") for label, key_id in (("9", "B"), ("10", "A")))
+    iam = Iam(AKIANEW="Inactive", AKIAX="Inactive")
+    known = (("9", "AKIANEW"), ("10", "AKIAGONE"))
+    held = tuple(AccessKey(label=label, id=key_id, deployed="Active") for label, key_id in known)
     deployed = {key.label: {"id": key.id, "status": "Active"} for key in held}
     config = {"accessKeys": [{"label": 9, "status": "Inactive"}]}
     stack = stack_of(outputs(accessKeys=deployed), config, State(keys=held, interrupted=frozenset({"11"})))
-    stands = look(stack, Iam())  # type: ignore[arg-type]
+    stands = look(stack, iam)  # type: ignore[arg-type]
     assert [(key.label, key.declared, key.actual) for key in stands.keys] == [
         ("10", None, None),
         ("9", "Inactive", "Inactive"),
     ]
-    assert [(key.id, key.last_used) for key in stands.unknown] == [("X", NOON)]
+    assert [key.id for key in stands.unknown] == ["AKIAX"]
+    assert sorted(iam.asked) == ["AKIANEW", "AKIAX"]
     assert (stands.interrupted, stands.unrecorded) == ({"11"}, False)
 
 
@@ -471,176 +457,66 @@ def test_what_cannot_be_done_is_said_with_the_fix(arguments, words, capsys, monk
 # The whole way, through the real CLI
 
 
-class Consumer:
-    """The user of the key: calls AWS with it all the time, and changes it only when told to."""
-
-    def __init__(self, endpoint: str, role_arn: str) -> None:
-        self.endpoint, self.role_arn = endpoint, role_arn
-        self.calls, self.failures = 0, list[str]()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-
-    def use(self, aws_config: str) -> None:
-        """Take the key out of an AWS config file, as AWS's tools do."""
-        profiles = configparser.ConfigParser()
-        profiles.read_string(aws_config)
-        profile = profiles["profile assume-role-test-user"]
-        self._sts = boto3.client(
-            "sts",
-            aws_access_key_id=profile["aws_access_key_id"],
-            aws_secret_access_key=profile["aws_secret_access_key"],
-            region_name="us-east-1",
-            endpoint_url=self.endpoint,
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-
-    def _work(self) -> None:
-        while not self._end.wait(0.1):
-            self.calls += 1
-            try:
-                self._sts.assume_role(RoleArn=self.role_arn, RoleSessionName="consumer")
-            except (BotoCoreError, ClientError) as error:
-                self.failures.append(str(error))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-
-class Terminal:
-    """A run of the tool that a person sits at, up to the first question."""
-
-    def __init__(self, project: Any, *arguments: str) -> None:
-        self._master, slave = pty.openpty()
-        self.shown = ""
-        command = ("python", "-m", "tools", "rotate", "--stack", "test", *arguments)
-        self.process = subprocess.Popen(
-            command,
-            cwd=project.path,
-            env=project.environment,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.until_question()
-
-    def until_question(self) -> str:
-        """Return what was shown up to the next question, or to the end."""
-        begin = len(self.shown)
-        while self._read() and not self.shown.endswith(PROMPT):
-            pass
-        return self.shown[begin:]
-
-    def _read(self) -> bool:
-        assert select.select([self._master], [], [], BOUND_SECONDS)[0], f"nothing more came after:\n{self.shown}"
-        try:
-            part = os.read(self._master, 65536)
-        except OSError:  # what Linux says where other systems say "end of file"
-            part = b""
-        self.shown += part.decode()
-        return bool(part)
-
-    def answer(self, text: str) -> str:
-        os.write(self._master, f"{text}\n".encode())
-        return self.until_question()
-
-    def kill(self) -> None:
-        """Kill the tool and the pulumi that it runs, as losing the machine would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self._master)
-
-    def end(self) -> int:
-        """Return the exit code."""
-        code = self.process.wait(BOUND_SECONDS)
-        os.close(self._master)
-        return code
-
-
-def test_a_rotation_killed_anywhere_never_leaves_the_consumer_without_a_key(  # noqa: PLR0915 - one long story
-    standing, proxy, aws_client
-):
+def test_a_rotation_killed_after_any_call_goes_on_and_the_key_in_use_always_works(standing, proxy, aws_client):
     project = standing
     project.stand_behind(proxy.url)
     before = project.outputs()
     iam = aws_client(project.accounts.trusted, "iam")
     user_id = iam.get_user(UserName="user-1")["User"]["UserId"]
+    rotate = ("python", "-m", "tools", "rotate", "--stack", "test")
 
     def keys():
         return [key["Status"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]]
 
-    def rotated(*options):
-        return project.python("-m", "tools", "rotate", "--stack", "test", "--yes", *options, check=False)
+    def use(outputs):
+        sts = aws_client(outputs["accessKeyId"], "sts", outputs["secretAccessKey"])
+        sts.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="consumer")
 
-    def killed_at(action):
+    def kill_at(action):
         """Lose the machine when AWS has done it, and before anybody has heard."""
         proxy.plan(action, Fault.HOLD)
-        command = ("python", "-m", "tools", "rotate", "--stack", "test", "--yes")
-        own = project.with_own_plugins().environment  # all of it is killed
-        run = subprocess.Popen(command, cwd=project.path, env=own, stdout=subprocess.DEVNULL, start_new_session=True)
+        run = start(project.with_own_plugins(), *rotate, "--yes")  # all of it is killed
         assert proxy.reached.wait(BOUND_SECONDS)
         os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        run.communicate()
         proxy.release()
 
-    consumer = Consumer(proxy.url, before["roleArn"])
-    consumer.use(before["awsConfig"])
-    with consumer:
-        # The secret is lost with the process, and whose key it is no rotation decides.
-        killed_at("CreateAccessKey")
-        assert keys() == ["Active", "Active"]
-        stopped = rotated()
-        assert (stopped.returncode, "make up STACK=test" in stopped.stderr) == (1, True)
-        (lost,) = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]} - {
-            before["accessKeyId"]
-        }
-        iam.delete_access_key(UserName="user-1", AccessKeyId=lost)
-        project.pulumi("cancel", "--yes")
-        project.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-        run = Terminal(project)
-        assert "Key 2: declared, not deployed yet" in run.shown
-        assert keys() == ["Active"]
-        assert "Has everybody who uses key 1" in run.answer("y")
-        assert "It works." in run.shown
-        assert "make profile STACK=test" in run.shown
-        new = project.outputs()
+    # The secret is lost with the process, and whose key it is no rotation decides.
+    kill_at("CreateAccessKey")
+    assert keys() == ["Active", "Active"]
+    stopped = project.run(*rotate, "--yes", check=False)
+    assert (stopped.returncode, "make up STACK=test" in stopped.stderr) == (1, True)
+    listed = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
+    (lost,) = listed - {before["accessKeyId"]}
+    iam.delete_access_key(UserName="user-1", AccessKeyId=lost)
+    project.pulumi("cancel", "--yes")
+    project.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    use(before)
 
-        # Nothing is written before the yes. While the question is open, the new key is made inactive.
-        assert "inactive: deploy this?" in run.answer("y")
-        both = [{"label": "1", "status": "Active"}, {"label": "2", "status": "Active"}]
-        assert project.config()["assume-role:accessKeys"] == both
-        iam.update_access_key(UserName="user-1", AccessKeyId=new["accessKeyId"], Status="Inactive")
-        assert "is inactive in the account, so key 1" in run.answer("y")
-        assert run.end() == 1
-        iam.update_access_key(UserName="user-1", AccessKeyId=new["accessKeyId"], Status="Active")
-        assert project.config()["assume-role:accessKeys"] == both
-        assert keys() == ["Active", "Active"]
-        consumer.use(new["awsConfig"])
+    handed = run_on_a_terminal(project, *rotate, answers="y\nn\n")
+    assert handed.status == 3
+    for words in (
+        "Key 2: declared, not deployed yet",
+        "It works.",
+        "make profile STACK=test",
+        "Has everybody who uses",
+    ):
+        assert words in handed.said
+    use(before)
+    new = project.outputs()
 
-        # The old key becomes inactive, and is kept because it was used today.
-        killed_at("UpdateAccessKey")
-        assert keys() == ["Inactive", "Active"]
-        project.pulumi("cancel", "--yes")
-        waits = rotated("--quiet-hours", "24")
-        assert (waits.returncode, "run this again after" in waits.stderr) == (3, True)
-        assert keys() == ["Inactive", "Active"]
+    kill_at("UpdateAccessKey")
+    assert keys() == ["Inactive", "Active"]
+    project.pulumi("cancel", "--yes")
+    use(new)
 
-        killed_at("DeleteAccessKey")
-        assert keys() == ["Active"]
-        project.pulumi("cancel", "--yes")
-        done = rotated()
-        assert "is the only key now" in done.stdout
-        assert "13 unchanged" in done.stdout
-
-    assert consumer.failures == []
-    assert consumer.calls > 50
+    kill_at("DeleteAccessKey")
     assert keys() == ["Active"]
+    project.pulumi("cancel", "--yes")
+    use(new)
+    done = project.run(*rotate, "--yes")
+    assert "is the only key now" in done.stdout
+    assert "13 unchanged" in done.stdout
     assert project.recorded()["accessKeyId"] == new["accessKeyId"]
     assert iam.get_user(UserName="user-1")["User"]["UserId"] == user_id
     assert project.config()["assume-role:accessKeys"] == [{"label": "2", "status": "Active"}]

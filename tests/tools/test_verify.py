@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
 from components.iam.owner import OWNER_TAG
+from tests import factories
 from tests.proxy import Fault
 from tools.__main__ import main
 from tools.aws.callers import Caller, key_caller
@@ -36,7 +36,8 @@ from tools.stack import Outputs, read_stack
 
 EXTERNAL_ID = "for-verify-1"
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
-TRUSTING, TRUSTED = "111122223333", "444455556666"
+TRUSTING, TRUSTED = factories.TRUSTING, factories.TRUSTED
+ROLE_ARN = f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1"
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -72,10 +73,17 @@ def relation(tmp_path_factory, next_accounts, make_project):
 
 
 @pytest.fixture
-def relation_iam(relation, aws_client):
-    """Return the administrators' clients of IAM, by what they administer."""
-    accounts = {"role": relation.accounts.trusting, "user": relation.accounts.trusted}
-    return {kind: aws_client(account, "iam") for kind, account in accounts.items()}
+def call(relation, aws_client):
+    """Return a function that calls IAM as an administrator, with the relation's ids in place of the made-up ones."""
+    accounts = {TRUSTING: relation.accounts.trusting, TRUSTED: relation.accounts.trusted}
+
+    def call(account, operation, parameters):
+        text = json.dumps(parameters)
+        for made_up, own in {**accounts, "AKIAONE": relation.recorded()["accessKeyId"]}.items():
+            text = text.replace(made_up, own)
+        return getattr(aws_client(accounts[account], "iam"), operation)(**json.loads(text))
+
+    return call
 
 
 def enter(relation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,151 +158,117 @@ def test_what_is_right_is_proven_with_no_secret_shown_and_nothing_left_behind(re
 # --- Broken on purpose ---
 
 
-@contextlib.contextmanager
-def policy_detached_from_role(trusting, _trusted, outputs) -> Iterator[None]:
-    arn = f"arn:aws:iam::{outputs['trustingAccountId']}:policy/Custom-Policy-For-Role-1"
-    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
-    yield
-    trusting.attach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
+def trust(
+    principal: str = f"arn:aws:iam::{TRUSTED}:root", *, external_id: bool = True, **elements: Any
+) -> dict[str, Any]:
+    """Return the arguments that set the role's trust policy: by default to what was deployed."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    statement |= {"Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}} if external_id else {}
+    return ROLE | {"PolicyDocument": policy(statement | elements)}
 
 
-@contextlib.contextmanager
-def policy_detached_from_user(_trusting, trusted, outputs) -> Iterator[None]:
-    arn = f"arn:aws:iam::{outputs['trustedAccountId']}:policy/Custom-Assume-Role-Policy"
-    trusted.detach_user_policy(UserName="user-1", PolicyArn=arn)
-    yield
-    trusted.attach_user_policy(UserName="user-1", PolicyArn=arn)
+def version(arn: str, document: str) -> dict[str, Any]:
+    return {"PolicyArn": arn, "PolicyDocument": document, "SetAsDefault": True}
 
 
-@contextlib.contextmanager
-def other_trust(trusting, outputs, trust: str) -> Iterator[None]:
-    trusting.update_assume_role_policy(RoleName="Assume-Role-1", PolicyDocument=trust)
-    yield
-    deployed = json.dumps(outputs["terms"]["trustPolicy"])
-    trusting.update_assume_role_policy(RoleName="Assume-Role-1", PolicyDocument=deployed)
-
-
-def trust(principal: str, **condition: Any) -> str:
-    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
-    return policy(statement | ({"Condition": condition} if condition else {}))
-
-
-def another_account_trusted(trusting, _trusted, outputs) -> Any:
-    condition = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
-    return other_trust(trusting, outputs, trust("arn:aws:iam::999999999999:root", **condition))
-
-
-def everybody_trusted(trusting, _trusted, outputs) -> Any:
-    return other_trust(trusting, outputs, trust("*", StringEquals={"sts:ExternalId": EXTERNAL_ID}))
-
-
-def external_id_dropped(trusting, _trusted, outputs) -> Any:
-    return other_trust(trusting, outputs, trust(f"arn:aws:iam::{outputs['trustedAccountId']}:root"))
-
-
-def session_tags_allowed(trusting, _trusted, outputs) -> Any:
-    (statement,) = outputs["terms"]["trustPolicy"]["Statement"]
-    return other_trust(trusting, outputs, policy({**statement, "Action": ["sts:AssumeRole", "sts:TagSession"]}))
-
-
-@contextlib.contextmanager
-def key_inactive(_trusting, trusted, outputs) -> Iterator[None]:
-    key = outputs["accessKeyId"]
-    trusted.update_access_key(UserName="user-1", AccessKeyId=key, Status="Inactive")
-    yield
-    trusted.update_access_key(UserName="user-1", AccessKeyId=key, Status="Active")
-
-
-@contextlib.contextmanager
-def other_document(iam, arn: str, document: str) -> Iterator[None]:
-    version = iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
-    right = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
-    yield
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(right), SetAsDefault=True)
-    iam.delete_policy_version(PolicyArn=arn, VersionId=version["PolicyVersion"]["VersionId"])
-
-
-def role_may_do_anything(trusting, _trusted, outputs) -> Any:
-    arn = f"arn:aws:iam::{outputs['trustingAccountId']}:policy/Custom-Policy-For-Role-1"
-    return other_document(trusting, arn, allow("*"))
-
-
-def user_may_assume_any_role(_trusting, trusted, outputs) -> Any:
-    arn = f"arn:aws:iam::{outputs['trustedAccountId']}:policy/Custom-Assume-Role-Policy"
-    return other_document(trusted, arn, allow("sts:AssumeRole"))
-
-
-@contextlib.contextmanager
-def user_has_another_policy(_trusting, trusted, _outputs) -> Iterator[None]:
-    trusted.put_user_policy(UserName="user-1", PolicyName="more", PolicyDocument=allow("s3:*"))
-    yield
-    trusted.delete_user_policy(UserName="user-1", PolicyName="more")
-
-
-@contextlib.contextmanager
-def user_in_a_group(_trusting, trusted, _outputs) -> Iterator[None]:
-    trusted.create_group(GroupName="people")
-    trusted.add_user_to_group(GroupName="people", UserName="user-1")
-    yield
-    trusted.remove_user_from_group(GroupName="people", UserName="user-1")
-    trusted.delete_group(GroupName="people")
-
-
-@contextlib.contextmanager
-def second_key(_trusting, trusted, _outputs) -> Iterator[None]:
-    key = trusted.create_access_key(UserName="user-1")["AccessKey"]["AccessKeyId"]
-    yield
-    trusted.delete_access_key(UserName="user-1", AccessKeyId=key)
-
-
-@contextlib.contextmanager
-def longer_sessions(trusting, _trusted, _outputs) -> Iterator[None]:
-    trusting.update_role(RoleName="Assume-Role-1", MaxSessionDuration=43200)
-    yield
-    trusting.update_role(RoleName="Assume-Role-1", MaxSessionDuration=3600)
-
-
-@contextlib.contextmanager
-def password_and_copy_of_the_policy(trusting, trusted, outputs) -> Iterator[None]:
-    trusted.create_login_profile(UserName="user-1", Password="Correct-horse-7")
-    copied = json.dumps(outputs["terms"]["permissionPolicy"])
-    arn = trusting.create_policy(PolicyName="A-Copy", PolicyDocument=copied)["Policy"]["Arn"]
-    trusting.attach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
-    yield
-    trusting.detach_role_policy(RoleName="Assume-Role-1", PolicyArn=arn)
-    trusting.delete_policy(PolicyArn=arn)
-    trusted.delete_login_profile(UserName="user-1")
-
-
-BREAKAGES = {
-    password_and_copy_of_the_policy: {"user's password", "role's policies"},
-    policy_detached_from_role: {"role's policies", "allowed: s3:ListAllMyBuckets"},
-    policy_detached_from_user: {"user's policies", ASSUME},
-    another_account_trusted: {"trust policy", ASSUME},
-    everybody_trusted: {"trust policy", "another account"},
-    external_id_dropped: {"trust policy", "wrong external id", "no external id"},
-    session_tags_allowed: {"trust policy", "session tags"},
-    key_inactive: {"key 1", "user's keys"},
-    role_may_do_anything: {"role's policies", "not allowed"},
-    user_may_assume_any_role: {"user's policies", "another role"},
-    user_has_another_policy: {"user's policies", "key alone: s3:ListAllMyBuckets"},
-    user_in_a_group: {"user's limits"},
-    second_key: {"user's keys"},
-    longer_sessions: {"role's limits"},
+ROLE, USER, KEY = (
+    {"RoleName": "Assume-Role-1"},
+    {"UserName": "user-1"},
+    {"UserName": "user-1", "AccessKeyId": "AKIAONE"},
+)
+ROLE_POLICY = f"arn:aws:iam::{TRUSTING}:policy/Custom-Policy-For-Role-1"
+USER_POLICY = f"arn:aws:iam::{TRUSTED}:policy/Custom-Assume-Role-Policy"
+COPY = f"arn:aws:iam::{TRUSTING}:policy/A-Copy"
+INLINE, MEMBER = USER | {"PolicyName": "more"}, USER | {"GroupName": "people"}
+# What is broken: the calls that break it, those that repair it, and the checks that it disproves.
+BREAKAGES: dict[str, tuple[list[Any], list[Any], set[str]]] = {
+    "policy detached from role": (
+        [(TRUSTING, "detach_role_policy", ROLE | {"PolicyArn": ROLE_POLICY})],
+        [(TRUSTING, "attach_role_policy", ROLE | {"PolicyArn": ROLE_POLICY})],
+        {"role's policies", "allowed: s3:ListAllMyBuckets"},
+    ),
+    "policy detached from user": (
+        [(TRUSTED, "detach_user_policy", USER | {"PolicyArn": USER_POLICY})],
+        [(TRUSTED, "attach_user_policy", USER | {"PolicyArn": USER_POLICY})],
+        {"user's policies", ASSUME},
+    ),
+    "another account trusted": (
+        [(TRUSTING, "update_assume_role_policy", trust("arn:aws:iam::999999999999:root"))],
+        [(TRUSTING, "update_assume_role_policy", trust())],
+        {"trust policy", ASSUME},
+    ),
+    "root of another partition trusted": (
+        [(TRUSTING, "update_assume_role_policy", trust(f"arn:aws-cn:iam::{TRUSTED}:root"))],
+        [(TRUSTING, "update_assume_role_policy", trust())],
+        {"trust policy"},
+    ),
+    "everybody trusted": (
+        [(TRUSTING, "update_assume_role_policy", trust("*"))],
+        [(TRUSTING, "update_assume_role_policy", trust())],
+        {"trust policy", "another account"},
+    ),
+    "external id dropped": (
+        [(TRUSTING, "update_assume_role_policy", trust(external_id=False))],
+        [(TRUSTING, "update_assume_role_policy", trust())],
+        {"trust policy", "wrong external id", "no external id"},
+    ),
+    "session tags allowed": (
+        [(TRUSTING, "update_assume_role_policy", trust(Action=["sts:AssumeRole", "sts:TagSession"]))],
+        [(TRUSTING, "update_assume_role_policy", trust())],
+        {"trust policy", "session tags"},
+    ),
+    "key inactive": (
+        [(TRUSTED, "update_access_key", KEY | {"Status": "Inactive"})],
+        [(TRUSTED, "update_access_key", KEY | {"Status": "Active"})],
+        {"key 1", "user's keys"},
+    ),
+    "role may do anything": (
+        [(TRUSTING, "create_policy_version", version(ROLE_POLICY, allow("*")))],
+        [(TRUSTING, "create_policy_version", version(ROLE_POLICY, allow("s3:*")))],
+        {"role's policies", "not allowed"},
+    ),
+    "user may assume any role": (
+        [(TRUSTED, "create_policy_version", version(USER_POLICY, allow("sts:AssumeRole")))],
+        [(TRUSTED, "create_policy_version", version(USER_POLICY, allow("sts:AssumeRole", ROLE_ARN)))],
+        {"user's policies", "another role"},
+    ),
+    "user has another policy": (
+        [(TRUSTED, "put_user_policy", INLINE | {"PolicyDocument": allow("s3:*")})],
+        [(TRUSTED, "delete_user_policy", INLINE)],
+        {"user's policies", "key alone: s3:ListAllMyBuckets"},
+    ),
+    "user in a group": (
+        [(TRUSTED, "create_group", {"GroupName": "people"}), (TRUSTED, "add_user_to_group", MEMBER)],
+        [(TRUSTED, "remove_user_from_group", MEMBER)],
+        {"user's limits"},
+    ),
+    "longer sessions": (
+        [(TRUSTING, "update_role", ROLE | {"MaxSessionDuration": 43200})],
+        [(TRUSTING, "update_role", ROLE | {"MaxSessionDuration": 3600})],
+        {"role's limits"},
+    ),
+    "password and a copy of the policy": (
+        [
+            (TRUSTED, "create_login_profile", USER | {"Password": "Correct-horse-7"}),
+            (TRUSTING, "create_policy", {"PolicyName": "A-Copy", "PolicyDocument": allow("s3:*")}),
+            (TRUSTING, "attach_role_policy", ROLE | {"PolicyArn": COPY}),
+        ],
+        [(TRUSTED, "delete_login_profile", USER), (TRUSTING, "detach_role_policy", ROLE | {"PolicyArn": COPY})],
+        {"user's password", "role's policies"},
+    ),
 }
 
 
-@pytest.mark.parametrize("broken", BREAKAGES, ids=lambda broken: broken.__name__)
-def test_what_is_broken_is_named(broken, relation, verify_here, aws_client):
-    trusting, trusted = (
-        aws_client(account, "iam") for account in (relation.accounts.trusting, relation.accounts.trusted)
-    )
-    with broken(trusting, trusted, relation.recorded() | {"terms": relation.terms()}):
-        code, printed = verify_here("--json", "--timeout", "0")
+@pytest.mark.parametrize("broken", BREAKAGES)
+def test_what_is_broken_is_named(broken, call, verify_here):
+    breaking, repairing, named = BREAKAGES[broken]
+    for each in breaking:
+        call(*each)
+    code, printed = verify_here("--json", "--timeout", "0")
+    for each in repairing:
+        call(*each)
     rows = rows_by_check(printed.out)
-    disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
-    assert disproven == BREAKAGES[broken], rows
-    assert code == 1
+    assert ({name for name, row in rows.items() if row["verdict"] == "disproven"}, code) == (named, 1), rows
     assert all(row["advice"] for row in rows.values() if row["verdict"] != "proven")
 
 
@@ -303,9 +277,9 @@ def test_session_tags_are_passed_where_both_policies_allow_them(standing, aws_cl
     standing.up()
     code, rows, _ = proof(standing)
     assert (code, rows["session tags"]["verdict"], rows["session tags"]["observed"]) == (0, "proven", "passed")
-    iam = aws_client(standing.accounts.trusting, "iam")
-    with other_trust(iam, {"terms": standing.terms()}, policy(standing.terms()["trustPolicy"]["Statement"][0])):
-        code, rows, _ = proof(standing)
+    without = policy(standing.terms()["trustPolicy"]["Statement"][0])
+    aws_client(standing.accounts.trusting, "iam").update_assume_role_policy(**ROLE, PolicyDocument=without)
+    code, rows, _ = proof(standing)
     disproven = {name for name, row in rows.items() if row["verdict"] == "disproven"}
     assert (code, disproven) == (1, {"trust policy", "session tags"})
 
@@ -330,49 +304,40 @@ def older_than(date: str) -> dict[str, Any]:
         ("user", denying(Action="*", Condition={"DateLessThan": {"aws:CurrentTime": "2020-01-01"}}), "disproven"),
     ],
 )
-def test_of_inline_policies_that_deny_only_a_revocation_is_a_warning(
-    kind, document, verdict, relation_iam, verify_here
-):
-    iam, named = relation_iam[kind], {f"{kind.title()}Name": "Assume-Role-1" if kind == "role" else "user-1"}
-    getattr(iam, f"put_{kind}_policy")(**named, PolicyName="p", PolicyDocument=document)
+def test_of_inline_policies_that_deny_only_a_revocation_is_a_warning(kind, document, verdict, call, verify_here):
+    account, inline = (TRUSTING, ROLE) if kind == "role" else (TRUSTED, USER)
+    inline = inline | {"PolicyName": "p"}
+    call(account, f"put_{kind}_policy", inline | {"PolicyDocument": document})
     code, printed = verify_here("--json")
-    getattr(iam, f"delete_{kind}_policy")(**named, PolicyName="p")
+    call(account, f"delete_{kind}_policy", inline)
     rows = rows_by_check(printed.out)
     assert (rows[f"{kind}'s policies"]["verdict"], code) == (verdict, 1 if verdict == "disproven" else 0), rows
 
 
-def test_a_tag_is_a_warning_and_the_owner_tag_of_another_stack_is_disproven(relation, verify_here, aws_client):
-    iam = aws_client(relation.accounts.trusting, "iam")
+def test_a_tag_is_a_warning_and_the_owner_tag_of_another_stack_is_disproven(relation, call, verify_here):
     own = relation.terms()["tags"][OWNER_TAG]
-    iam.tag_role(RoleName="Assume-Role-1", Tags=[{"Key": "team", "Value": "x"}])
+    call(TRUSTING, "tag_role", ROLE | {"Tags": [{"Key": "team", "Value": "x"}]})
     code, printed = verify_here("--json")
+    call(TRUSTING, "untag_role", ROLE | {"TagKeys": ["team"]})
     rows = rows_by_check(printed.out)
     assert (code, rows["owner"]["observed"]) == (0, own)
     assert (rows["tags"]["verdict"], rows["tags"]["observed"]) == ("warning", "not as deployed: role's tag team")
-    iam.untag_role(RoleName="Assume-Role-1", TagKeys=["team"])
 
-    arn = f"arn:aws:iam::{relation.accounts.trusting}:policy/Custom-Policy-For-Role-1"
-    other = [{"Key": OWNER_TAG, "Value": "organization/assume-role/other/assume-role"}]
-    for tag, what in (
-        (partial(iam.tag_role, RoleName="Assume-Role-1"), "role"),
-        (partial(iam.tag_policy, PolicyArn=arn), "policy"),
-    ):
-        tag(Tags=other)
+    for kind, named in (("role", ROLE), ("policy", {"PolicyArn": ROLE_POLICY})):
+        other = "organization/assume-role/other/assume-role"
+        call(TRUSTING, f"tag_{kind}", named | {"Tags": [{"Key": OWNER_TAG, "Value": other}]})
         code, printed = verify_here("--json")
-        tag(Tags=[{"Key": OWNER_TAG, "Value": own}])
+        call(TRUSTING, f"tag_{kind}", named | {"Tags": [{"Key": OWNER_TAG, "Value": own}]})
         row = rows_by_check(printed.out)["owner"]
         assert (code, row["verdict"]) == (1, "disproven")
-        assert re.fullmatch(f"{what} .* belongs to organization/assume-role/other/assume-role", row["observed"])
+        assert re.fullmatch(f"{kind} .* belongs to {other}", row["observed"])
 
 
-def test_a_sid_is_a_difference_in_text_only_and_a_root_of_another_partition_is_none(relation, verify_here, aws_client):
-    iam, outputs = aws_client(relation.accounts.trusting, "iam"), {"terms": relation.terms()}
-    (statement,) = outputs["terms"]["trustPolicy"]["Statement"]
-    root = statement["Principal"]["AWS"].replace("arn:aws:", "arn:aws-cn:")
-    for changed, verdict in (({"Sid": "ByHand"}, "warning"), ({"Principal": {"AWS": root}}, "disproven")):
-        with other_trust(iam, outputs, policy({**statement, **changed})):
-            _, printed = verify_here("--json", "--timeout", "0")
-        assert rows_by_check(printed.out)["trust policy"]["verdict"] == verdict
+def test_a_sid_is_a_difference_in_text_only(call, verify_here):
+    call(TRUSTING, "update_assume_role_policy", trust(Sid="ByHand"))
+    code, printed = verify_here("--json")
+    call(TRUSTING, "update_assume_role_policy", trust())
+    assert (code, rows_by_check(printed.out)["trust policy"]["verdict"]) == (0, "warning")
 
 
 def test_the_accounts_of_another_partition_are_not_checked_on_an_emulator(project):
@@ -385,28 +350,25 @@ def test_the_accounts_of_another_partition_are_not_checked_on_an_emulator(projec
     assert rows["trust policy"]["verdict"] == "proven"
 
 
-def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, relation_as_read, aws_client):
-    iam = aws_client(relation.accounts.trusted, "iam")
-    with key_inactive(None, iam, relation.recorded() | {"terms": relation.terms()}):
-        process = subprocess.Popen(
-            ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
-            cwd=relation.path,
-            env=relation.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr
-        said = next(line for line in process.stderr if "emulator" not in line)  # comes once the key was refused
+def test_it_waits_for_a_key_that_works_only_later_and_says_so(relation, call):
+    call(TRUSTED, "update_access_key", KEY | {"Status": "Inactive"})
+    process = subprocess.Popen(
+        ["python", "-m", "tools", "verify", "--stack", "test", "--timeout", "60"],
+        cwd=relation.path,
+        env=relation.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    said = next(line for line in process.stderr if "emulator" not in line)  # comes once the key was refused
+    call(TRUSTED, "update_access_key", KEY | {"Status": "Active"})
     printed, _ = process.communicate(timeout=60)
     assert "InvalidClientTokenId" in said
     assert "trying for" in said
     assert process.returncode == 0, printed
     assert printed.splitlines()[0].startswith("proven          key 1: ")
     assert re.fullmatch(r"Stack test is proven \(.*; \d+\.\d s\)\.", printed.splitlines()[-1])
-    outputs, _ = relation_as_read
-    assert outputs.secret_access_key
-    assert outputs.secret_access_key.get_secret_value() not in printed
 
 
 def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_nothing_is_no_change(relation, monkeypatch):
@@ -429,18 +391,13 @@ def test_right_after_a_deployment_nothing_is_final_and_a_refresh_that_found_noth
 # --- What cannot be determined ---
 
 
-@pytest.fixture(scope="module")
-def undeployed(relation):
-    """Return a stack that is configured and was never deployed."""
-    (relation.path / "Pulumi.nosuch.yaml").write_text(relation.stack_file.read_text())
-    return "nosuch"
-
-
-def test_no_stack_cannot_be_told(relation, undeployed):
-    done = relation.python("-m", "tools", "verify", "--stack", undeployed, "--json", check=False)
+@pytest.mark.parametrize("stack", ["test", "nosuch"])
+def test_a_stack_that_was_never_deployed_cannot_be_told(project, stack):
+    (project.path / "Pulumi.nosuch.yaml").write_text(project.stack_file.read_text())
+    done = project.python("-m", "tools", "verify", "--stack", stack, "--json", check=False)
     report = json.loads(done.stdout)
     assert (done.returncode, report["verdict"], report["keys"]) == (2, "could not tell", [])
-    assert "nosuch" in report["rows"][0]["advice"]
+    assert ("nosuch" if stack == "nosuch" else "make up") in report["rows"][0]["advice"]
 
 
 def test_on_a_terminal_of_80_columns_what_is_proven_is_a_line_and_the_rest_is_told_in_full(relation):
@@ -469,12 +426,6 @@ def read_until_closed(terminal: int) -> Iterator[bytes]:
     os.close(terminal)
 
 
-def test_a_report_that_cannot_be_saved_is_one_sentence(relation):
-    done = relation.python("-m", "tools", "verify", "--stack", "test", "--save", "Makefile/proof.json", check=False)
-    assert done.returncode == 2
-    assert "error: Makefile/proof.json cannot be written" in done.stderr
-
-
 def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, monkeypatch, capsys):
     secret, saved, cli = "wJalrXUtnFEMI", tmp_path / "proof.json", tmp_path / "pulumi"
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -488,17 +439,26 @@ def test_a_cli_that_dies_after_it_printed_the_secret_is_not_quoted(tmp_path, mon
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
 
 
-def test_a_report_that_cannot_be_saved_hides_no_failure(monkeypatch):
+def test_a_report_that_cannot_be_saved_is_a_sentence_and_hides_no_failure(monkeypatch, capsys):
     for verdict, code in (("proven", 2), ("could not tell", 2), ("disproven", 1)):
         proof = report_of(Verdict(verdict))
         monkeypatch.setattr(verify, "prove_stack", lambda _, proof=proof, **__: proof)
-        assert main(["verify", "--stack", "test", "--save", os.devnull]) == code
+        assert main(["verify", "--stack", "test", "--save", "/dev/null/proof.json"]) == code
+        assert "error: /dev/null/proof.json cannot be written" in capsys.readouterr().err
 
 
-def test_half_of_an_mfa_sign_in_is_refused(capsys):
-    for half in (("--mfa-serial", "arn:aws:iam::444455556666:mfa/phone"), ("--mfa-code", "123456")):
-        assert main(["verify", "--stack", "test", *half]) == 2
-        assert "--mfa-serial and --mfa-code go together" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--mfa-serial", "arn:aws:iam::444455556666:mfa/phone"], "--mfa-serial and --mfa-code go together"),
+        (["--mfa-code", "123456"], "--mfa-serial and --mfa-code go together"),
+        (["--timeout", "inf"], "inf has no end"),
+    ],
+)
+def test_half_of_an_mfa_sign_in_and_an_endless_wait_are_refused(options, words, capsys):
+    with contextlib.suppress(SystemExit):
+        assert main(["verify", "--stack", "test", *options]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_an_interrupt_advises_to_run_it_again(monkeypatch, capsys):
@@ -510,9 +470,12 @@ def test_an_interrupt_advises_to_run_it_again(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
 
 
-def test_a_rotation_under_way_is_said_and_nothing_is_to_be_put_back(relation, verify_here, aws_client):
-    with second_key(None, aws_client(relation.accounts.trusted, "iam"), None):
-        code, printed = verify_here("--timeout", "0", accessKeys=[{"label": "1"}, {"label": "2"}])
+def test_a_rotation_under_way_is_said_and_nothing_is_to_be_put_back(call, verify_here):
+    key = call(TRUSTED, "create_access_key", USER)["AccessKey"]["AccessKeyId"]
+    code, unexpected = verify_here("--timeout", "0")
+    assert (code, f"{key} is not the stack's" in unexpected.out) == (1, True)
+    code, printed = verify_here("--timeout", "0", accessKeys=[{"label": "1"}, {"label": "2"}])
+    call(TRUSTED, "delete_access_key", USER | {"AccessKeyId": key})
     assert code == 1
     assert re.search(r"warning +state: .* a rotation is under way", printed.out)
     assert "make rotate STACK=test" in printed.out
@@ -527,12 +490,6 @@ def test_a_stack_that_was_imported_and_not_deployed_is_an_adoption(standing):
     assert (code, list(rows)) == (2, ["state"])
     assert "an adoption is under way" in rows["state"]["observed"]
     assert rows["state"]["advice"] == "Finish it:\n  make up STACK=test"
-
-
-def test_a_stack_that_was_never_deployed_cannot_be_told(project):
-    code, rows, _ = proof(project)
-    assert code == 2
-    assert "make up" in rows["stack"]["advice"]
 
 
 def test_a_stopped_emulator_cannot_be_told(relation_as_read, verify_here, free_port):
@@ -664,29 +621,10 @@ def fails(code: str, message: str = "no") -> ClientError:
 
 def made_up(time: Time, *, key: Aws | None = None, role: Aws | None = None, **terms: Any) -> Case:
     """Return a case whose key and role call made-up clients."""
-    outputs = Outputs.model_validate(
-        {
-            "roleArn": f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1",
-            "roleName": "Assume-Role-1",
-            "userArn": f"arn:aws:iam::{TRUSTED}:user/user-1",
-            "userName": "user-1",
-            "trustingAccountId": TRUSTING,
-            "trustedAccountId": TRUSTED,
-            "switchRoleUrl": "https://signin.aws.amazon.com/switchrole",
-            "accessKeyId": "AKIAONE",
-            "accessKeys": {"1": {"id": "AKIAONE", "status": "Active"}},
-            "terms": {
-                "partition": "aws",
-                "trustingRegion": "eu-west-1",
-                "trustedRegion": "us-east-1",
-                "maxSessionDuration": 3600,
-                "trustPolicy": {},
-                "permissionPolicy": json.loads(allow("s3:*")),
-                "assumePolicy": {},
-                "policyNames": {"role": "Role", "user": "User"},
-                **terms,
-            },
-        }
+    made: dict[str, Any] = {"trustingRegion": "eu-west-1", "trustedRegion": "us-east-1", "maxSessionDuration": 3600}
+    keys = {"1": {"id": "AKIAONE", "status": "Active"}}
+    outputs = factories.outputs(
+        accessKeyId="AKIAONE", secretAccessKey=None, accessKeys=keys, terms={**made, "trustPolicy": {}, **terms}
     )
     case = Case(stack="test", outputs=outputs, config={}, delay=time.delay(), secrets={"1": SecretStr("s")})
     session: Any = None
@@ -825,7 +763,7 @@ def test_a_used_up_code_of_mfa_is_neither_waited_for_nor_blamed_on_the_role():
 
 
 def test_an_address_that_is_not_let_in_proves_nothing():
-    trusted = json.loads(trust(f"arn:aws:iam::{TRUSTED}:root", IpAddress={"aws:SourceIp": ["192.0.2.0/24"]}))
+    trusted = factories.trust(IpAddress={"aws:SourceIp": ["192.0.2.0/24"]})
     case = made_up(Time(), key=Aws(assume_role=[fails("AccessDenied")]), trustPolicy=trusted)
     found = row(case, ASSUME)
     assert (found.verdict, "192.0.2.0/24" in found.advice) == (Verdict.UNKNOWN, True)
@@ -1004,12 +942,6 @@ def test_of_two_policies_that_say_the_same_the_other_is_named():
     }
     found = row(administered(made_up(Time(), policyNames={"role": "Own", "user": "Assume"}), **iam), "role's policies")
     assert (found.verdict, found.observed) == (Verdict.DISPROVEN, f"{arns[0]} is attached too")
-
-
-def test_an_endless_wait_is_refused(capsys):
-    with pytest.raises(SystemExit):
-        main(["verify", "--stack", "test", "--timeout", "inf"])
-    assert "inf has no end" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(90, Verdict.PROVEN), (91, Verdict.WARNING)])
