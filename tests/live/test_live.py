@@ -93,8 +93,8 @@ def pages(iam: Any, operation: str, key: str, **arguments: str) -> Iterator[dict
 
 def is_ours(tags: list[dict[str, str]], stack: str) -> bool:
     """Return whether an owner tag names a stack; `live-` stands for all stacks of this test."""
-    owners = [tag["Value"].split("/") for tag in tags if tag["Key"] == OWNER_TAG]
-    return any(owner[1] == "assume-role" and owner[2].startswith(stack) for owner in owners)
+    ours = re.compile(rf"[^/]+/assume-role/{stack}[^/]*/[^/]+")
+    return any(tag["Key"] == OWNER_TAG and ours.fullmatch(tag["Value"]) for tag in tags)
 
 
 def candidates(iam: Any) -> Iterator[tuple[str, Callable[[], Any], Callable[[], None]]]:

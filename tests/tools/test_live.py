@@ -1,5 +1,6 @@
 """`make live`, tried on accounts that count as real and are the emulator's."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 
+from components.iam.owner import OWNER_TAG
 from tests.conftest import ROOT
 from tests.live.test_live import RefusedError, named_accounts
 from tests.proxy import Fault
@@ -101,8 +103,19 @@ def test_after_a_failure_the_next_run_removes_what_stayed_and_takes_a_stack_thro
     assert {path.name for path in sandbox.path.glob("Pulumi.*.yaml")} == {"Pulumi.test.yaml"}
 
 
-def test_ctrl_c_leaves_nothing(sandbox, proxy, wait_until):
+def test_ctrl_c_leaves_nothing_but_what_others_own(sandbox, proxy, wait_until):
     """Also where Pulumi cannot remove it: the owner tag says what to remove."""
+    others = {
+        "untagged": [],
+        "other-project": ["organization/other/live-1/assume-role"],
+        "other-stack": ["a/assume-role/b/c"],
+    }
+    for name, owners in others.items():
+        tags = [{"Key": OWNER_TAG, "Value": owner} for owner in owners]
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        sandbox.clients[0].create_role(
+            RoleName=name, Path="/assume-role-live/", AssumeRolePolicyDocument=trust, Tags=tags
+        )
     proxy.plan("DeleteRole", *[Fault.DENY] * 3)
     proxy.plan("CreateAccessKey", Fault.HOLD)
     process = sandbox.start()
@@ -114,7 +127,7 @@ def test_ctrl_c_leaves_nothing(sandbox, proxy, wait_until):
     proxy.released.set()
 
     assert process.wait(600) != 0
-    assert sandbox.left == []
+    assert set(sandbox.left) == set(others)
     assert re.search(r"remove role live-\w{8} of the trusting account", sandbox.report)
     assert sandbox.report.endswith("\nAll removed.\n")
 
