@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
 
+import pulumi
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from . import aws_rules
@@ -14,7 +16,7 @@ from .iam.limits import MAX_ACCESS_KEYS, MAX_TRUST_POLICY_CHARACTERS_ON_REQUEST,
 from .iam.names import default_names
 from .identity_policy import arns_elsewhere, identity_policy
 from .pgp import public_key
-from .validation import Model, Refusal, refuse
+from .validation import Model, Refusal, outputs_in, refuse
 
 NAMES = default_names()
 RoleArn: TypeAlias = Annotated[str, aws_rules.role_arn]
@@ -81,13 +83,17 @@ class AccountArgs(Model):
         return self
 
 
+def _if_known(document: object) -> object:
+    return document if list(outputs_in(document)) else identity_policy(document)
+
+
 class PolicyArgs(Model):
     """The policy that says what the role may do. A policy document alone is one under the default name."""
 
     name: PolicyName = NAMES.role_policy
     """Name of the policy."""
-    document: Annotated[dict[str, Any], BeforeValidator(identity_policy)]
-    """The policy document."""
+    document: Annotated[dict[str, Any], BeforeValidator(_if_known)]
+    """The policy document. It may hold outputs of other resources, and is then checked when these are known."""
 
     @model_validator(mode="before")
     @classmethod
@@ -119,8 +125,8 @@ class RoleArgs(Model):
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """The document of the role's own policy; empty where it has none."""
-        return self.policy.document if self.policy else {}
+        """The document of the role's own policy; empty where it has none, or where other resources make a part."""
+        return self.policy.document if self.policy and not list(outputs_in(self.policy.document)) else {}
 
     if TYPE_CHECKING:  # it takes a policy document alone, which the schema of the package cannot say
 
@@ -271,6 +277,21 @@ class TrustingRoleArgs(Model):
         refuse(each._replace(place=("role", *each.place)) for each in refusals)
         self.trust.policy(self.account.partition, self.trusted_account_id)
         return self
+
+    @cached_property
+    def permission_policy(self) -> Mapping[str, Any] | pulumi.Output[Mapping[str, Any]]:
+        """The document of the role's own policy, empty without one; where other resources make a part, an output."""
+        document = self.role.policy.document if self.role.policy else {}
+        return pulumi.Output.from_input(document).apply(self._known) if list(outputs_in(document)) else document
+
+    def _known(self, document: object) -> Mapping[str, Any]:
+        try:
+            policy = identity_policy(document)
+        except ValueError as error:
+            raise pulumi.RunError(f"role.policy of {self.role.name}: {error}.") from None
+        for _, arn, problem in self.account.of_another_partition(policy):
+            raise pulumi.RunError(f"role.policy of {self.role.name} = {arn}: {problem}.")
+        return policy
 
     @property
     def trust_policy(self) -> dict[str, Any]:

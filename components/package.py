@@ -5,7 +5,6 @@ https://www.pulumi.com/docs/iac/using-pulumi/extending-pulumi/build-a-component/
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Optional, cast, get_type_hints
 
@@ -22,9 +21,8 @@ from .iam import NAMESPACE
 from .relationship import Relationship
 from .trusted_user import TrustedUser
 from .trusting_role import TrustingRole
-from .validation import Model, key_path, whole
+from .validation import Model, key_path, outputs_in, whole
 
-Place = tuple[str | int, ...]
 COMPONENTS: list[type[pulumi.ComponentResource]] = [Relationship, TrustingRole, TrustedUser]
 
 
@@ -55,11 +53,11 @@ class Package(ComponentProvider):
         Raises:
             InputPropertiesError: the arguments or the providers are wrong; it names every error.
         """
-        if hidden := [key_path(place) for place in _hidden(inputs)]:
+        if hidden := [key_path(place) for place in outputs_in(inputs) if place[:2] != ("role", "policy")]:
             # As text, not as properties: of those, the engine shows the values.
             raise InputPropertiesError(
-                f"{', '.join(hidden)}: secrets and outputs of other resources cannot be taken, since a preview shows "
-                "every document whole. Give a plain value",
+                f"{', '.join(hidden)}: only role.policy takes secrets and outputs of other resources, since a preview "
+                "shows all else whole. Give a plain value",
                 [],
             )
         try:
@@ -81,18 +79,6 @@ def _annotations(model: type[Model]) -> dict[str, object]:
         name: types[name] if field.is_required() else Optional[types[name]]  # noqa: UP045 - a value at run time
         for name, field in model.model_fields.items()
     }
-
-
-def _hidden(value: object, place: Place = ()) -> Iterator[Place]:
-    """Yield the places, inside the arguments, of what is not known yet or not to be shown."""
-    if isinstance(value, pulumi.Output):
-        yield place
-    elif isinstance(value, Mapping):
-        for key, inner in cast("Mapping[str, object]", value).items():
-            yield from _hidden(inner, (*place, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(cast("list[object]", value)):
-            yield from _hidden(inner, (*place, index))
 
 
 def _problem(details: ErrorDetails) -> InputPropertyErrorDetails:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -145,7 +145,7 @@ def _terms(args: RelationshipArgs, tags: Mapping[str, str]) -> Terms:
         session_tags=args.trust.session_tags,
         max_session_duration=args.role.max_session_duration,
         trust_policy=args.trusting_role.trust_policy,
-        permission_policy=args.role.document,
+        permission_policy=cast("Mapping[str, Any]", args.trusting_role.permission_policy),
         managed_policies=args.role.managed_policies,
         assume_policy=assume_policy(args.trusted_user.role_arn, session_tags=args.trust.session_tags),
         policy_names={**({"role": own.name} if own else {}), "user": args.user.policy_name},

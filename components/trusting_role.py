@@ -48,7 +48,7 @@ class TrustingRole(pulumi.ComponentResource):
             opts=child,
         )
         if own := args.role.policy:
-            document = json.dumps(own.document)
+            document = pulumi.Output.json_dumps(args.permission_policy)
             policy = aws.iam.Policy(f"{name}-role-policy", name=own.name, policy=document, opts=child)
             # RolePolicyAttachment and not PolicyAttachment: that one detaches the policy from all other roles.
             aws.iam.RolePolicyAttachment(

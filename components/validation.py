@@ -2,23 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Self, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, Self, TypeAlias, cast
 
+import pulumi
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails
+
+Place: TypeAlias = tuple[str | int, ...]
 
 
 class Refusal(NamedTuple):
     """What a rule says of a value inside the one that it was given."""
 
-    place: tuple[str | int, ...]  # from there, with the keys of the configuration
+    place: Place  # from there, with the keys of the configuration
     value: object
     problem: str  # the rule and the fix
 
 
-def key_path(place: tuple[str | int, ...]) -> str:
+def key_path(place: Place) -> str:
     """Return a place in the arguments as Pulumi writes it, as ``trust.sourceIps[0]`` or ``tags["cost centre"]``."""
     steps = place[:-1] if place[-1:] == ("[key]",) else place  # pydantic's way to say that the key itself is wrong
     return "".join(map(_step, steps)).removeprefix(".")
@@ -43,6 +46,18 @@ def refuse(refusals: Iterable[Refusal]) -> None:
     ]
     if details:
         raise ValidationError.from_exception_data("Relationship", details)
+
+
+def outputs_in(value: object, place: Place = ()) -> Iterator[Place]:
+    """Yield the places, inside a value, of what is not known yet or not to be shown."""
+    if isinstance(value, pulumi.Output):
+        yield place
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, object]", value).items():
+            yield from outputs_in(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(cast("list[object]", value)):
+            yield from outputs_in(inner, (*place, index))
 
 
 def whole(value: object) -> object:

@@ -164,6 +164,8 @@ class AwsMocks(pulumi.runtime.Mocks):
                 if "pgpKey" in inputs:  # AWS's provider then has no secret to tell
                     return key_id, {**inputs, "encryptedSecret": f"for the reader of {key_id}"}
                 return key_id, {**inputs, "secret": pulumi.Output.secret(secret) if self.marks_secrets else secret}
+            case "aws:s3/bucket:Bucket":
+                return args.name, {**inputs, "arn": f"arn:aws:s3:::{args.name}"}
             case "aws:secretsmanager/secret:Secret":
                 arn = f"arn:{self._owner(args, 'secretsmanager')}:secret:{inputs['name']}-AbCdEf"
                 return arn, {**inputs, "arn": arn}

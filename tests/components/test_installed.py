@@ -15,6 +15,7 @@ MYPY = "[mypy]\nstrict = true\n[mypy-pulumi_aws.*]\nfollow_imports = skip\n"
 EXAMPLES = ("new", "two-relationships", "vendor", "customer")
 PROGRAMS = ("program.py", *(f"{name}.py" for name in EXAMPLES))
 MORE = """
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::records/*"}
 from assume_role import (
     AccessKeyArgs, KeyStatus, PolicyArgs, StoreArgs, StoreKind, TrustArgs, TrustedUser, TrustedUserArgs, UserArgs,
 )

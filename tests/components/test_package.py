@@ -79,9 +79,16 @@ def test_the_example_in_yaml_is_right():
 def test_a_secret_is_refused_without_being_shown():
     """The engine shows the values of properties that have problems, secrets too: so this is no property's problem."""
     trust = {"externalId": pulumi.Output.secret("hush"), "sourceIps": [pulumi.Output.from_input("203.0.113.0/24")]}
-    with pytest.raises(InputPropertiesError, match=r"^trust\.externalId, trust\.sourceIps\[0\]: secrets") as refusal:
+    with pytest.raises(InputPropertiesError, match=r"^trust\.externalId, trust\.sourceIps\[0\]: only") as refusal:
         construct("Relationship", {**ACCOUNTS, "role": {"policy": {"document": POLICY}}, "trust": trust})
     assert refusal.value.errors == []
+
+
+def test_a_policy_may_hold_an_output():
+    bucket = pulumi.Output.from_input("arn:aws:s3:::records")
+    document = {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Resource": [bucket]}]}
+    recorded = construct("Relationship", {**ACCOUNTS, "role": {"policy": {"document": document}}})
+    assert recorded.document("audit-trusting-role-policy")["Statement"][0]["Resource"] == ["arn:aws:s3:::records"]
 
 
 def test_a_name_that_no_tag_takes_is_said_of_the_resource():

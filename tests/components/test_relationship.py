@@ -249,6 +249,46 @@ def test_the_policy_file_reaches_the_role(run_program, tmp_path):
     assert recorded.terms()["permissionPolicy"] == DOCUMENT
 
 
+def with_bucket(action="s3:ListBucket", region="us-east-1", **sections):
+    """Return a program whose role's policy names a bucket that the program makes."""
+
+    def program():
+        bucket = aws.s3.Bucket("records")
+        statement = {"Effect": "Allow", "Action": action, "Resource": bucket.arn}
+        accounts = {side: {"accountId": ACCOUNTS[side]["accountId"], "region": region} for side in ACCOUNTS}
+        role = {"policy": {"Version": "2012-10-17", "Statement": [statement]}}
+        Relationship("audit", RelationshipArgs.model_validate({**accounts, "role": role, **sections}))
+
+    return program
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pulumi_aws's own, when it loads S3
+def test_a_policy_may_hold_an_output_of_another_resource():
+    recorded, preview = record(with_bucket()), record(with_bucket(), preview=True)
+    document = recorded.document("audit-trusting-role-policy")
+    assert document["Statement"] == [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::records"}]
+    assert recorded.terms("audit")["permissionPolicy"] == document
+    policy = recorded.named("audit-trusting-role-policy")
+    assert list(policy.request.propertyDependencies["policy"].urns) == [recorded.named("records").urn]
+    assert "audit-trusting-role-policy" in {each.name for each in preview.resources}
+    assert preview.document("audit-trusting-role")["Statement"]
+    assert preview.document("audit-trusted-user-policy")["Statement"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        (with_bucket("ListBucket"), r"^role\.policy of Assume-Role-1: .*: 'ListBucket' is not service:Name\. Correct"),
+        (with_bucket(region="cn-north-1"), r"^role\.policy of Assume-Role-1 = arn:aws:s3:::records: .*Correct one of"),
+    ],
+)
+def test_a_policy_with_an_output_is_checked_when_that_is_known(program, problem):
+    with pytest.raises(pulumi.RunError, match=problem):
+        record(program)
+    record(program, preview=True)
+
+
 @pytest.mark.parametrize("policy", [{}, {"policy": None}, {"policy": {}}])
 def test_managed_policies_take_the_place_of_the_default_one(run_program, default, policy):
     recorded = run_program(role={"managedPolicies": {"audit": AUDIT}, **policy})

@@ -125,7 +125,10 @@ def test_the_program_of_the_readme(real_program, aws_client):
     for documented, own in zip(README_ACCOUNTS, (accounts.trusting, accounts.trusted), strict=True):
         assert documented in text
         text = text.replace(documented, own)
-    (real_program.folder / "__main__.py").write_text(text)
+    assert "aws.s3.Bucket(" in text
+    # The stand-in plugin makes no buckets.
+    instead = 'aws.ssm.Parameter("records", name="/records", type="String", value="x",'
+    (real_program.folder / "__main__.py").write_text(text.replace('aws.s3.Bucket("records",', instead))
     shutil.copy2(ROOT / "examples/two-relationships/Pulumi.yaml", real_program.folder)
     real_program.pulumi("stack", "init", "dev")
     real_program.pulumi("config", "set-all", "--plaintext", "trusting=unused", "--plaintext", "trusted=unused")
