@@ -34,6 +34,7 @@ def recover(checkout: Checkout, stack: str) -> None:
     for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json*"):  # also one that was never renamed
         _check_lock(checkout, stack, lock)
     if _has_ended(checkout, ANY_RUN):
+        checkout.runs.write_bytes(b"")  # the system gives each id again, also to a run that marks nothing
         for file in backend.rglob("*.tmp"):
             file.unlink(missing_ok=True)
     meta = backend / "meta.yaml"

@@ -19,7 +19,7 @@ from local.locks import setting_up
 
 START_SECONDS = 60.0  # it takes 0.3 to 2 s; a machine that is busy building takes longer
 STOP_SECONDS = 20.0  # it saves its state first
-ANSWER_SECONDS = 5.0  # without a byte
+ANSWER_SECONDS = 5.0  # for a whole answer: anything may listen there
 ANSWER_BYTES = 1_000_000
 POLL_SECONDS = 0.05
 # With the process id of the emulator in its folder; that process keeps it locked while it runs.
@@ -160,15 +160,16 @@ def _process(folder: Path) -> int | None:
 
 def _listening(endpoint: str) -> str:
     """Return what listens: "nothing", "ministack", "open" (ministack that enforces nothing) or "something else"."""
-    url = urlsplit(endpoint)
+    url, end, answer = urlsplit(endpoint), time.monotonic() + ANSWER_SECONDS, b""
     try:
         with socket.create_connection((url.hostname or "", url.port or 80), timeout=ANSWER_SECONDS) as connection:
             connection.sendall(f"GET /_ministack/health HTTP/1.0\r\nHost: {url.netloc}\r\n\r\n".encode())
-            answer = connection.makefile("rb").read(ANSWER_BYTES)
+            while len(answer) < ANSWER_BYTES and time.monotonic() < end and (part := connection.recv(ANSWER_BYTES)):
+                answer += part
         health: Any = json.loads(answer.partition(b"\r\n\r\n")[2])
     except ConnectionRefusedError:
         return "nothing"
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "something else"
     if not isinstance(health, dict) or "services" not in health:
         return "something else"

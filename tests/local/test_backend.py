@@ -118,3 +118,17 @@ class TestLocks:
 
         assert "pulumi cancel --yes --stack test" in done.stderr
         assert locks(project) == [lock]
+
+    def test_of_a_run_that_marked_nothing_stays(self, project, wait_until):
+        """Such a run, of a `pulumi` beside ours, may have the process id of one that ended long ago."""
+        with at_work(project, wait_until):
+            pass
+        (lock,) = locks(project)
+        content = lock.read_text()
+        project.run("make", "-s", "env", "STACK=test")
+        lock.write_text(content)
+
+        done = project.run("make", "-s", "env", "STACK=test")
+
+        assert "pulumi cancel --yes --stack test" in done.stderr
+        assert locks(project) == [lock]

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -181,9 +182,16 @@ def test_an_emulator_of_another_checkout_is_used_and_left_running(checkout, emul
 
 @pytest.mark.parametrize(
     "answer",
-    [b"HTTP/1.0 404 Not Found\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nHello", b"HTTP/1.0 200 OK\r\n\r\n[]", b"SSH-2.0"],
+    [
+        *(b"HTTP/1.0 404 Not Found\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nHello", b"HTTP/1.0 200 OK\r\n\r\n[]", b"SSH-2.0"),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + b"[" * 200_000, id="nested"),
+        pytest.param(b"", id="without an end"),
+    ],
 )
-def test_something_else_listens_there(checkout, endpoint, answer):
+@pytest.mark.timeout(60)
+def test_something_else_listens_there(checkout, endpoint, answer, monkeypatch):
+    monkeypatch.setattr("local.emulator.ANSWER_SECONDS", 0.5)
+    pause = threading.Event()
     with socket.create_server(("127.0.0.1", int(endpoint.rpartition(":")[2]))) as server:
 
         def serve():
@@ -191,6 +199,9 @@ def test_something_else_listens_there(checkout, endpoint, answer):
             with connection:
                 connection.recv(1000)
                 connection.sendall(answer)
+                with suppress(OSError):  # the other side has read enough
+                    while not answer and not pause.wait(0.01):
+                        connection.sendall(b"X")
 
         threading.Thread(target=serve, daemon=True).start()
         with pytest.raises(LocalError, match=f"Something other than the AWS emulator listens at {endpoint}"):
