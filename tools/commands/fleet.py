@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from components.iam import NAMESPACE
+from components.iam import NAMESPACE, Side
 from components.iam.arns import DEFAULT_REGION
 from components.iam.names import default_names
 from local import LocalError
@@ -122,8 +122,9 @@ class Run:
     def explain(self) -> None:
         """Print the end of the output of a command that did not succeed."""
         if self.process and self.code is not Exit.DONE:
-            last = [f"  {line}" for line in self.output.splitlines() if line.strip()][-LAST_LINES:]
-            complain(f"\n{self.stack}: the last of .local/fleet/{self.log.name}", *last)
+            lines = [line.expandtabs() for line in self.output.splitlines() if line.strip()]
+            last = ["".join(each if each.isprintable() else "?" for each in line) for line in lines[-LAST_LINES:]]
+            complain(f"\n{self.stack}: the last of .local/fleet/{self.log.name}", *(f"  {line}" for line in last))
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -176,43 +177,47 @@ def refuse_equal_names(names: Sequence[str]) -> None:
     IAM's names differ by more than upper and lower case:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names
     """
-    first: dict[tuple[str, ...], str] = {}
+    first: dict[tuple[str, ...], tuple[str, str]] = {}
     for stack in names:
-        for endpoint, account, kind, name in names_in_accounts(stack):
-            other = first.setdefault((endpoint, account, kind, name.casefold()), stack)
+        for setting, endpoint, account, kind, name in names_in_accounts(stack):
+            other, others = first.setdefault((endpoint, account, kind, name.casefold()), (stack, setting))
             if other != stack:
                 raise ToolError(
                     f"Stacks {other} and {stack} would both create the {kind} {name} in account {account}. Nothing was "
-                    f"done. Give one of them another name, as in Pulumi.{stack}.yaml: `{NAMESPACE}:name: {stack}`. "
-                    "Choose the stack that is not deployed yet: a new name replaces the role and the user."
+                    f"done. Set another `{NAMESPACE}:{others}` in Pulumi.{other}.yaml, or another "
+                    f"`{NAMESPACE}:{setting}` in Pulumi.{stack}.yaml. Choose the stack that is not deployed yet: a new "
+                    "name replaces the role and the user."
                 )
 
 
-def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the emulator, account, kind and name of each named resource that a stack creates."""
+def names_in_accounts(stack: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield the setting, emulator, account, kind and name of each named resource that a stack creates."""
     try:
         config = CHECKOUT.config(stack)
     except LocalError:
         return  # the stack's own process reports it
 
-    def setting(path: str) -> str:
-        value: Any = config
+    def value(path: str) -> str:
+        inner: Any = config
         for key in path.split("."):
-            value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
-        return str(value or "")
+            inner = cast("dict[str, Any]", inner).get(key) if isinstance(inner, dict) else None
+        return str(inner or "")
 
-    defaults, endpoint = default_names(config.get("name")), setting("endpoint").rstrip("/")
-    trusting, trusted = setting("trusting.accountId"), setting("trusted.accountId")
+    def named(side: Side, kind: str, setting: str, default: str = "") -> tuple[str, str, str, str, str]:
+        account, name = value(f"{side}.accountId"), value(setting)
+        return (setting if name else "name"), value("endpoint").rstrip("/"), account, kind, name or default
+
+    defaults = default_names(config.get("name"))
     if "trusting" in managed_sides(config):
-        yield endpoint, trusting, "role", setting("role.name") or defaults.role
-        if setting("role.policy") or not setting("role.managedPolicies"):
-            yield endpoint, trusting, "policy", setting("role.policy.name") or defaults.role_policy
+        yield named("trusting", "role", "role.name", defaults.role)
+        if value("role.policy") or not value("role.managedPolicies"):
+            yield named("trusting", "policy", "role.policy.name", defaults.role_policy)
     if "trusted" in managed_sides(config):
-        yield endpoint, trusted, "user", setting("user.name") or defaults.user
-        yield endpoint, trusted, "policy", setting("user.policyName") or defaults.user_policy
-    if name := setting("secretStore.name"):  # a service has a name once in each region
-        region = setting("trusted.region") or DEFAULT_REGION
-        yield endpoint, trusted, f"{setting('secretStore.kind')} entry in {region}", name
+        yield named("trusted", "user", "user.name", defaults.user)
+        yield named("trusted", "policy", "user.policyName", defaults.user_policy)
+    if value("secretStore.name"):  # a service has a name once in each region
+        region = value("trusted.region") or DEFAULT_REGION
+        yield named("trusted", f"{value('secretStore.kind')} entry in {region}", "secretStore.name")
 
 
 def table(runs: Sequence[Run], now: datetime) -> list[str]:
