@@ -16,14 +16,12 @@ if TYPE_CHECKING:
         StoreArgs,
         StoreKind,
         TrustArgs,
-        TrustedUserArgs,
-        TrustingRoleArgs,
         UserArgs,
     )
     from .relationship import Relationship
     from .relationship_args import RelationshipArgs
-    from .trusted_user import TrustedUser
-    from .trusting_role import TrustingRole
+    from .trusted_user import TrustedUser, TrustedUserArgs
+    from .trusting_role import TrustingRole, TrustingRoleArgs
 
 __all__ = ["AccessKeyArgs", "AccountArgs", "KeyStatus", "PolicyArgs", "Relationship", "RelationshipArgs", "RoleArgs"]
 __all__ += ["StoreArgs", "StoreKind", "TrustArgs", "TrustedUser", "TrustedUserArgs", "TrustingRole"]
@@ -32,8 +30,8 @@ __all__ += ["TrustingRoleArgs", "UserArgs"]
 _MODULES = {
     "Relationship": "relationship",
     "RelationshipArgs": "relationship_args",
-    "TrustedUser": "trusted_user",
-    "TrustingRole": "trusting_role",
+    **dict.fromkeys(("TrustedUser", "TrustedUserArgs"), "trusted_user"),
+    **dict.fromkeys(("TrustingRole", "TrustingRoleArgs"), "trusting_role"),
 }
 
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
 
-import pulumi
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from . import aws_rules
@@ -257,60 +255,3 @@ class StoreArgs(Model):
     @classmethod
     def _name_for_the_kind(cls, value: object, info: ValidationInfo) -> str:
         return aws_rules.stored_name(info.data.get("kind"), value)
-
-
-class TrustingRoleArgs(Model):
-    """What a ``TrustingRole`` is made from."""
-
-    account: AccountArgs
-    """The account that hosts the role, and that the provider works in."""
-    trusted_account_id: Annotated[str, aws_rules.account_id]
-    """The account whose principals may assume the role, 12 digits."""
-    role: RoleArgs
-    """The role."""
-    trust: TrustArgs = Field(default={}, validate_default=True)
-    """Who may assume it, beyond being in the trusted account."""
-
-    @model_validator(mode="after")
-    def _policies_that_fit(self) -> Self:
-        refusals = self.account.of_another_partition(self.role.document)
-        refuse(each._replace(place=("role", *each.place)) for each in refusals)
-        self.trust.policy(self.account.partition, self.trusted_account_id)
-        return self
-
-    @cached_property
-    def permission_policy(self) -> Mapping[str, Any] | pulumi.Output[Mapping[str, Any]]:
-        """The document of the role's own policy, empty without one; where other resources make a part, an output."""
-        document = self.role.policy.document if self.role.policy else {}
-        return pulumi.Output.from_input(document).apply(self._known) if list(outputs_in(document)) else document
-
-    def _known(self, document: object) -> Mapping[str, Any]:
-        try:
-            policy = identity_policy(document)
-        except ValueError as error:
-            raise pulumi.RunError(f"role.policy of {self.role.name}: {error}.") from None
-        for _, arn, problem in self.account.of_another_partition(policy):
-            raise pulumi.RunError(f"role.policy of {self.role.name} = {arn}: {problem}.")
-        return policy
-
-    @property
-    def trust_policy(self) -> dict[str, Any]:
-        """The document that says who may assume the role."""
-        return self.trust.policy(self.account.partition, self.trusted_account_id)
-
-
-class TrustedUserArgs(Model):
-    """What a ``TrustedUser`` is made from."""
-
-    account: AccountArgs
-    """The account that hosts the user, and that the provider works in."""
-    role_arn: RoleArn
-    """The one role that the user may assume. It need not exist yet."""
-    session_tags: bool = False
-    """Whether the user may tag its sessions of the role."""
-    user: UserArgs = Field(default={}, validate_default=True)
-    """The user."""
-    access_keys: AccessKeys = Field(default=ONE_KEY, validate_default=True)
-    """The user's access keys, oldest first, at most two; an empty list: a user without a key."""
-    pgp_key: PgpKey | None = None
-    """PGP public key, armored or base64, that the secrets are encrypted to."""

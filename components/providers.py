@@ -27,13 +27,6 @@ def account_provider(
     It refuses to work with credentials of any other account, which AWS itself would not notice. Against real AWS it
     holds a profile and a role, never a key: a provider's inputs are stored in the stack's state. On an emulator it
     signs with the account id as access key id, which is how the emulator knows whose root is calling.
-
-    Args:
-        name: the provider's name in Pulumi's state.
-        account: that account.
-        tags: the tags of every resource that takes tags.
-        endpoint: the emulator that stands in for AWS, if one does.
-        opts: the provider's resource options.
     """
     assume_roles: list[aws.ProviderAssumeRoleArgs] | None = None
     if account.assume_role_arn:

@@ -25,10 +25,10 @@ from .models import (
     RoleArgs,
     StoreArgs,
     TrustArgs,
-    TrustedUserArgs,
-    TrustingRoleArgs,
     UserArgs,
 )
+from .trusted_user import TrustedUserArgs
+from .trusting_role import TrustingRoleArgs
 from .validation import Model, Refusal, refuse
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html

@@ -23,13 +23,7 @@ def passphrase_error(stack_file: str, environment: Mapping[str, str], *, in_pulu
     Pulumi tells a program neither the secrets provider of its stack nor ``--config-file``. Outside of Pulumi Cloud,
     which has a key of its own, a stack whose file names no provider has a passphrase, or its configuration is in
     another file: there, the passphrase in the environment is taken for the stack's. One that is typed at the prompt
-    is unknown here and passes.
-
-    Args:
-        stack_file: the text of ``Pulumi.<stack>.yaml``, which may be empty; ``encryptionsalt`` in it says that a
-            passphrase is used.
-        environment: the environment of the program, where the CLI looks for the passphrase.
-        in_pulumi_cloud: whether the stack is in Pulumi Cloud.
+    is unknown here and passes. ``encryptionsalt`` in the text of the stack's file says that a passphrase is used.
     """
     named = re.findall(r"^(encryptionsalt|secretsprovider):", stack_file, re.MULTILINE)
     if "encryptionsalt" not in named and (named or in_pulumi_cloud):

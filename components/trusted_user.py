@@ -6,10 +6,29 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+from pydantic import Field
 
 from .iam.documents import assume_policy
-from .models import TrustedUserArgs
+from .models import ONE_KEY, AccessKeys, AccountArgs, PgpKey, RoleArn, UserArgs
 from .providers import known, require_provider
+from .validation import Model
+
+
+class TrustedUserArgs(Model):
+    """What a ``TrustedUser`` is made from."""
+
+    account: AccountArgs
+    """The account that hosts the user, and that the provider works in."""
+    role_arn: RoleArn
+    """The one role that the user may assume. It need not exist yet."""
+    session_tags: bool = False
+    """Whether the user may tag its sessions of the role."""
+    user: UserArgs = Field(default={}, validate_default=True)
+    """The user."""
+    access_keys: AccessKeys = Field(default=ONE_KEY, validate_default=True)
+    """The user's access keys, oldest first, at most two; an empty list: a user without a key."""
+    pgp_key: PgpKey | None = None
+    """PGP public key, armored or base64, that the secrets are encrypted to."""
 
 
 class TrustedUser(pulumi.ComponentResource):

@@ -1,12 +1,59 @@
 """The half in the trusting account: steps 1 to 4."""
 
 import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 import pulumi
 import pulumi_aws as aws
+from pydantic import Field, model_validator
 
-from .models import TrustingRoleArgs
+from . import aws_rules
+from .identity_policy import identity_policy
+from .models import AccountArgs, RoleArgs, TrustArgs
 from .providers import known, require_provider
+from .validation import Model, outputs_in, refuse
+
+
+class TrustingRoleArgs(Model):
+    """What a ``TrustingRole`` is made from."""
+
+    account: AccountArgs
+    """The account that hosts the role, and that the provider works in."""
+    trusted_account_id: Annotated[str, aws_rules.account_id]
+    """The account whose principals may assume the role, 12 digits."""
+    role: RoleArgs
+    """The role."""
+    trust: TrustArgs = Field(default={}, validate_default=True)
+    """Who may assume it, beyond being in the trusted account."""
+
+    @model_validator(mode="after")
+    def _policies_that_fit(self) -> Self:
+        refusals = self.account.of_another_partition(self.role.document)
+        refuse(each._replace(place=("role", *each.place)) for each in refusals)
+        self.trust.policy(self.account.partition, self.trusted_account_id)
+        return self
+
+    @cached_property
+    def permission_policy(self) -> Mapping[str, Any] | pulumi.Output[Mapping[str, Any]]:
+        """The document of the role's own policy, empty without one; where other resources make a part, an output."""
+        document = self.role.policy.document if self.role.policy else {}
+        return pulumi.Output.from_input(document).apply(self._known) if list(outputs_in(document)) else document
+
+    def _known(self, document: object) -> Mapping[str, Any]:
+        try:
+            policy = identity_policy(document)
+        except ValueError as error:
+            raise pulumi.RunError(f"role.policy of {self.role.name}: {error}.") from None
+        for _, arn, problem in self.account.of_another_partition(policy):
+            raise pulumi.RunError(f"role.policy of {self.role.name} = {arn}: {problem}.")
+        return policy
+
+    @property
+    def trust_policy(self) -> dict[str, Any]:
+        """The document that says who may assume the role."""
+        return self.trust.policy(self.account.partition, self.trusted_account_id)
 
 
 class TrustingRole(pulumi.ComponentResource):

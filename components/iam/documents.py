@@ -40,18 +40,9 @@ def trust_policy(
     yet. ``principal_arns`` narrows by condition instead, and has neither problem.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 
-    Args:
-        partition: the partition of both accounts, as ``aws``.
-        trusted_account_id: the account whose principals may assume the role.
-        external_id: what the caller must send as ``ExternalId``.
-        require_mfa: whether the caller must have signed in with MFA.
-        mfa_max_age: how long ago that may have been, in seconds.
-        principal_arns: the only users and roles of the account that may; ``*`` and ``?`` are wildcards.
-        organization_id: the AWS organization the caller's account must be in.
-        source_ips: the only addresses the call may come from, in CIDR notation.
-        session_tags: whether the caller may tag its session. To tag alone lets nobody in, so this statement has no
-            conditions: the external id is none of those that AWS documents for ``sts:TagSession``.
-            https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
+    To tag a session alone lets nobody in, so the statement on that has no conditions: the external id is none of those
+    that AWS documents for ``sts:TagSession``.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
     """
     condition: Condition = {}
     if external_id is not None:
@@ -180,18 +171,13 @@ def without_sids(document: Document) -> Document:
     return {**document, "Statement": kept}
 
 
-def _is_empty(name: str, statement: Mapping[str, object]) -> bool:
-    """Return whether an element says nothing, as ``"Condition": {}``."""
-    return name == "Condition" and not statement[name]
-
-
 def _meaning(value: object, partition: str, key: str = "") -> object:
     """Return a canonical form: every value a sorted list without repetitions, AWS's shorthands written out."""
     if key in ("Principal", "NotPrincipal") and value == "*":
         return _meaning({"AWS": "*"}, partition)
     if isinstance(value, Mapping):
         entries = cast("Mapping[str, object]", value)
-        kept = [name for name in sorted(entries) if not _is_empty(name, entries)]
+        kept = [name for name in sorted(entries) if name != "Condition" or entries[name]]  # {} says nothing
         return [{name: _meaning(entries[name], partition, name) for name in kept}]
     if isinstance(value, list):
         parts = cast("list[object]", value)

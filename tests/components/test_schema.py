@@ -9,10 +9,12 @@ from pulumi.provider.experimental.analyzer import Analyzer
 from pydantic import ValidationError
 
 from components.configuration import load_settings, sections
-from components.models import AccessKeyArgs, PolicyArgs, TrustedUserArgs, TrustingRoleArgs
+from components.models import AccessKeyArgs, PolicyArgs
 from components.package import COMPONENTS, Package
 from components.relationship import Relationship
 from components.relationship_args import RelationshipArgs
+from components.trusted_user import TrustedUserArgs
+from components.trusting_role import TrustingRoleArgs
 from tests.components.conftest import ACCOUNTS, TRUSTED, TRUSTING, record
 
 POLICY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
