@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import botocore.session
 import pulumi
@@ -85,8 +85,7 @@ class Registration:
     request: resource_pb2.RegisterResourceRequest  # everything else, as ignoreChanges
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """One stack output after everything has been created."""
 
     value: Any
@@ -106,18 +105,15 @@ class Recorded:
 
     def named(self, name: str) -> Registration:
         """Return the resource with a logical name, which must exist once."""
-        found = [resource for resource in self.resources if resource.name == name]
-        assert len(found) == 1, f"{name} is there {len(found)} times: {[each.name for each in self.resources]}"
-        return found[0]
+        (found,) = [resource for resource in self.resources if resource.name == name]
+        return found
 
     def all(self, resource_type: str) -> list[Registration]:
         return [resource for resource in self.resources if resource.type == resource_type]
 
     def one(self, resource_type: str) -> Registration:
-        """Return the resource of a type, which must exist once."""
-        found = self.all(resource_type)
-        assert len(found) == 1, f"{resource_type} is there {len(found)} times"
-        return found[0]
+        (found,) = self.all(resource_type)
+        return found
 
     def document(self, name: str) -> Any:
         """Return the policy document that a role or a policy was given."""
@@ -231,7 +227,6 @@ def record(
     program: Callable[[], object],
     config: Mapping[str, object] | None = None,
     *,
-    secret_keys: tuple[str, ...] = (),
     preview: bool = False,
     marks_secrets: bool = True,
 ) -> Recorded:
@@ -240,14 +235,12 @@ def record(
     Args:
         program: what makes the resources.
         config: the stack's configuration, by key without namespace.
-        secret_keys: those keys that are stored as secrets.
-        preview: whether what AWS would answer is unknown. Then an ``apply`` on it does not run, so checks are made
-            on what was recorded, never in an ``apply``.
+        preview: whether what AWS would answer is unknown. Then an ``apply`` on it does not run.
         marks_secrets: whether the provider's answer says that a key's secret is one.
     """
     recorded = Recorded()
     encoded = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in (config or {}).items()}
-    pulumi.runtime.set_all_config(encoded, [f"{PROJECT}:{key}" for key in secret_keys])
+    pulumi.runtime.set_all_config(encoded, [])
     mocks = AwsMocks(recorded, preview=preview, marks_secrets=marks_secrets)
     monitor = RecordingMonitor(recorded, mocks)
     ensure_event_loop()
@@ -265,9 +258,7 @@ def record(
     async def settle() -> None:
         for name, value in exports.items():
             output = pulumi.Output.from_input(value)
-            recorded.outputs[name] = Output(
-                value=await output.future(), secret=await output.is_secret(), known=await output.is_known()
-            )
+            recorded.outputs[name] = Output(await output.future(), await output.is_secret(), await output.is_known())
 
     run()
     return recorded
@@ -275,14 +266,11 @@ def record(
 
 @pytest.fixture(scope="session")
 def run_program():
-    def run(*, secret_keys=(), preview=False, marks_secrets=True, **config):
-        return record(
-            lambda: runpy.run_path(str(ROOT / "__main__.py")),
-            {**ACCOUNTS, **config},
-            secret_keys=secret_keys,
-            preview=preview,
-            marks_secrets=marks_secrets,
-        )
+    def run(*, preview=False, marks_secrets=True, **config):
+        def program():
+            runpy.run_path(str(ROOT / "__main__.py"))
+
+        return record(program, {**ACCOUNTS, **config}, preview=preview, marks_secrets=marks_secrets)
 
     return run
 
