@@ -36,7 +36,7 @@ class AccountArgs(Model):
     """Region of the API calls. IAM is global: the region decides only the partition."""
     assume_role_arn: RoleArn | None = None
     """A role of this account to deploy through."""
-    manage: bool = True
+    manage: Annotated[bool, Field(strict=True)] = True
     """Whether the half in this account is made here. False: the other party makes it, and its ARNs are computed."""
 
     @property

@@ -69,6 +69,12 @@ def test_one_half_at_least_is_made():
     assert (error.key, error.value) == ("trusted.manage", False)
 
 
+@pytest.mark.parametrize("manage", ["false", "no", 0])
+def test_manage_is_what_the_tools_read_in_the_stacks_file_too(manage):
+    with pytest.raises(SettingsError, match=r"trusting\.manage = .*: this must be true or false"):
+        parse_settings(ACCOUNTS | {"trusting": {"accountId": TRUSTING, "manage": manage}})
+
+
 def test_no_secret_is_kept_where_no_key_is_made():
     with pytest.raises(SettingsError, match=r"trusted\.manage is false, so this stack makes no access key"):
         parse_settings(without("trusted") | {"secretStore": {"kind": "ssm", "name": "/key"}})
