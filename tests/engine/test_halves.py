@@ -92,6 +92,7 @@ def test_each_party_revokes_its_own_half(tmp_path, accounts, make_project, aws_c
     said = tools(customer, "revoke", "--yes").stdout
     assert "- The keys and sessions of the user: the other party revokes them." in said
     assert "FIRST" not in said
+    assert "UNPROVEN a session of role Assume-Role-1 begun before is refused: no key is at hand" in said
     assert "delete-user-policy" not in said
     assert rows(vendor)[1]["assume-role"]["verdict"] == "proven"  # a new session: its key still works
     said = tools(vendor, "revoke", "--yes").stdout
@@ -110,8 +111,35 @@ def test_a_user_without_a_key_is_proven_but_for_what_needs_one(project):
     assert (verdict, found["active-key"]["verdict"]) == ("proven", "not checked")
     assert found["users-keys"]["verdict"] == "proven"
     assert "none to rotate" in tools(project, "rotate", "--yes", check=False).stderr
+    said = tools(project, "revoke", "--yes").stdout
+    assert ("FIRST" in said, "make rotate" in said, "delete-user-policy" in said) == (False, False, True)
+
+
+def test_a_change_can_be_put_back_while_no_key_is_declared(standing, aws_client, accounts):
+    standing.configure({"accessKeys": []})
+    aws_client(accounts.trusting, "iam").update_role(RoleName="Assume-Role-1", MaxSessionDuration=7200)
+    _, found = rows(standing)
+    assert "state" not in found
+    assert "Put it back:\n  make up STACK=test ARGS=--refresh" in found["roles-limits"]["advice"]
 
 
 def test_no_settings_are_handed_over_where_both_halves_are_made(project):
     done = tools(project, "handover", check=False)
     assert (done.returncode, "makes both halves" in done.stderr) == (2, True)
+
+
+def test_what_cannot_be_handed_over_is_a_sentence(project, accounts):
+    def refused():
+        done = tools(project, "handover", check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr
+
+    project.configure({"trusting": {"manage": False}})
+    assert "pulumi config set --path assume-role:trusting.accountId" in refused()
+    project.configure({"trusting": {"accountId": accounts.trusting, "manage": False}})
+    project.configure({"role": {"policy": {"file": {"Version": "2012-10-17"}}}})
+    assert "policy" not in tools(project, "handover").stdout.partition("config:")[0]  # it is in the settings themselves
+    project.pulumi("config", "set", "--secret", "--path", "assume-role:trust.externalId", "hush-hush")
+    said = refused()
+    assert "assume-role:trust is stored as a secret" in said
+    assert "hush" not in said

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from components.iam import NAMESPACE, SIDES, Side
+from tools.cli import read_json
 from tools.console import Exit, ToolError, say
 from tools.stack import managed_sides, read_config, section
 
@@ -16,17 +17,26 @@ ROLE_FOR_ITS_USER = ("name", "path", "maxSessionDuration")  # what the user's ha
 def run(options: argparse.Namespace) -> Exit:
     """Print the file. It goes to the other party, so it holds no profile, key or tag of this one."""
     config = read_config(options.stack)
+    hidden = [key for key, entry in read_json(options.stack, "config", "--json").items() if entry["secret"]]
+    if own := [key for key in hidden if key.startswith(f"{NAMESPACE}:")]:
+        raise ToolError(f"{', '.join(own)} is stored as a secret, and this prints it. Set it again without --secret.")
     side: Side | None = next((each for each in SIDES if each not in managed_sides(config)), None)
     if side is None:
         raise ToolError(
             f"Stack {options.stack} makes both halves, so there is no other party. If there is one, first leave its "
             f"half out, as in: pulumi config set --path {NAMESPACE}:trusting.manage false --stack {options.stack}"
         )
+    account_id = section(config, side).get("accountId")
+    if not account_id:
+        raise ToolError(
+            f"{side}.accountId is required. Set it with: pulumi config set --path {NAMESPACE}:{side}.accountId "
+            f"111122223333 --stack {options.stack}"
+        )
     file = f"Pulumi.{options.stack.rpartition('/')[2]}.yaml"
-    say(f"# {file} for the administrator of the {side} account {section(config, side)['accountId']}.")
+    say(f"# {file} for the administrator of the {side} account {account_id}.")
     say(f"# Set {NAMESPACE}:{side}.profile in it, then deploy: make up STACK={options.stack}")
     policy = section(section(config, "role"), "policy").get("file")
-    if policy and side == "trusting":
+    if isinstance(policy, str) and policy and side == "trusting":
         say(f"# Send {policy}, too: it is the role's policy.")
     settings = {f"{NAMESPACE}:{key}": value for key, value in mirrored(config, side).items() if value}
     say(yaml.safe_dump({"config": settings}, sort_keys=False, allow_unicode=True).rstrip())

@@ -48,9 +48,10 @@ def run(options: argparse.Namespace) -> Exit:
     delay = Delay(seconds=seconds, timeout=seconds)
     delay.changed(delay.today())
     long = f", for the {seconds:.0f} s that a change may take to propagate in AWS" if delay.left else ""
-    say(first_thing(options.stack) if "user" in outputs.managed else "", f"Trying what worked before{long} ...")
+    keys = "user" in outputs.managed and bool(outputs.access_keys or config.get("accessKeys"))
+    say(first_thing(options.stack) if keys else "", f"Trying what worked before{long} ...")
     revocation.try_probes(delay)
-    say(what_is_left(options.stack, outputs))
+    say(what_is_left(options.stack, outputs, keys=keys))
     if revocation.failed:
         raise FailedError(f"Not everything is revoked: see FAILED above, then run this again. {BY_HAND}")
     return Exit.DONE
@@ -66,7 +67,7 @@ Commit the changed one now, and stop pipelines until they have it:
 """
 
 
-def what_is_left(stack: str, outputs: Outputs) -> str:
+def what_is_left(stack: str, outputs: Outputs, *, keys: bool) -> str:
     """Return what the revocation did not reach, and how to open again what was revoked."""
     role, hours = outputs.role_name, outputs.terms.max_session_duration / 3600
     deny_all = f"arn:{outputs.terms.partition}:iam::aws:policy/AWSDenyAll"
@@ -91,7 +92,7 @@ What this did not reach:{other}
 IAM can take a minute to propagate this. Run the same again in two minutes: it also refuses the sessions that began
 meanwhile.
 
-To go back:{new_key if "user" in outputs.managed else ""}
+To go back:{new_key if keys else ""}
   - The AWS CLI may still hold an old session, which stays refused. Its cache can go:
        rm -r ~/.aws/cli/cache
   - When the last old session has expired ({hours:g} h for the role, 36 h for the user), remove the refusals:

@@ -54,9 +54,11 @@ def _state(case: Case) -> Callable[[Case], Row] | None:
         declared = declared_keys(case.config)
     except StackError:  # what is configured now says nothing about what is deployed
         return None
+    if not declared:  # there is no key to revoke or to rotate
+        return None
     case.under_way = declared != {label: key.deployed for label, key in case.outputs.access_keys.items()}
     if "Active" not in declared.values():
-        return _closed if declared else None
+        return _closed
     if not case.under_way and _is_revoked_elsewhere(case):
         case.under_way = True
         return _closed

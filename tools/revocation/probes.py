@@ -32,7 +32,7 @@ def probes(case: Case) -> list[Probe]:
         Probe(what=f"key {key_id}", call=_begun(partial(_key, case, label)), codes=UNKNOWN_KEY)
         for label, key_id in active.items()
     ]
-    if case.outputs.terms.unmanaged is None:  # else only the other party can refuse a session, or begin one
+    if "role" in case.outputs.managed:  # else only the other party can refuse a session
         what = f"a session of role {case.outputs.role_name} begun before"
         found.append(Probe(what=what, call=_begun(partial(_session, case)), codes=REFUSED | UNKNOWN_KEY))
     return found
