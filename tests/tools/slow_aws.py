@@ -232,12 +232,12 @@ class HolderClient(Client):
         if not self._known()("user's inline policy"):
             raise fails("AccessDenied")
 
-    def assume_role(self, *, ExternalId: str | None = None, DurationSeconds: int = 3600, **_: Any) -> Any:  # noqa: N803
+    def assume_role(self, *, ExternalId: str | None = None, DurationSeconds: int = 3600, **others: Any) -> Any:  # noqa: N803
         known = self._known()
         may_ask = known("user's attachment") and known("user's policy") != "another role"
         trust = known("trust")
         let_in = trust == "without external id" or (trust == "right trust" and ExternalId == EXTERNAL_ID)
-        if not (may_ask and known("role") and let_in):
+        if not (may_ask and known("role") and let_in) or "Tags" in others:
             raise fails("AccessDenied")
         if DurationSeconds > 3600:
             raise fails("ValidationError")
