@@ -1,6 +1,5 @@
 """The AWS config text and the console link that are handed over, read as AWS's own tools read them."""
 
-import configparser
 from urllib.parse import parse_qs, urlsplit
 
 import botocore.configloader
@@ -67,27 +66,6 @@ def test_a_session_name_is_no_longer_than_aws_takes(profiles):
 def test_a_role_used_in_an_opt_in_region_signs_in_elsewhere(profiles):
     assert profiles(region="me-south-1")["assume-role-dev"]["region"] == "us-east-1"
     assert "# To work in me-south-1: --region me-south-1\n" in text(region="me-south-1")
-
-
-def test_text_is_plain_ini_and_only_one_profile_holds_the_key():
-    parser = configparser.ConfigParser()
-    parser.read_string(text(**CONDITIONS))
-    assert parser.sections() == ["profile assume-role-dev-user", "profile assume-role-dev"]
-    assert parser["profile assume-role-dev-user"]["aws_secret_access_key"] == SECRET
-    assert text(**CONDITIONS).count(SECRET) == 1
-
-
-def test_boto_takes_the_key_and_the_role_from_the_profiles(tmp_path, monkeypatch):
-    file = tmp_path / "config"
-    file.write_text(text())
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    session = botocore.session.Session(profile="assume-role-dev-user")
-    credentials = session.get_credentials()
-    assert (credentials.access_key, credentials.secret_key) == (KEY_ID, SECRET)
-    assert session.get_config_variable("region") == "us-east-1"
-    role = botocore.session.Session(profile="assume-role-dev")
-    assert role.get_credentials().method == "assume-role"  # it is fetched on first use, so nothing was called
-    assert role.get_config_variable("region") == "eu-west-1"
 
 
 @pytest.mark.parametrize(

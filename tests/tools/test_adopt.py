@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from components.iam.owner import OWNER_TAG
+from tests.factories import policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +26,7 @@ OWNER = "organization/assume-role/test/assume-role"
 
 
 def document(**statement: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+    return json.dumps(policy(**statement))
 
 
 class ByHand:
@@ -129,3 +133,46 @@ def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(r
 
     adopt(real_project, "--yes")
     assert ROLE in real_project.state()
+
+
+# Another stack's
+
+
+def second_of(project: Project, **settings: object) -> Project:
+    """Return a second stack of the project, with the settings of the first one and the given ones."""
+    second = replace(project, stack="second")
+    shutil.copy2(project.stack_file, second.stack_file)
+    second.configure(settings)
+    return second
+
+
+def keys_of(project: Project, aws_client: Callable[..., Any]) -> list[str]:
+    keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    return [key["AccessKeyId"] for key in keys]
+
+
+def test_a_second_customer_with_the_same_names_is_refused(standing, aws_client):
+    second = second_of(standing, trusting={"accountId": standing.accounts.other})
+    before, state = keys_of(standing, aws_client), standing.state()
+
+    for command in ("up", "adopt"):
+        refused = standing.python("-m", "tools", command, "--stack", "second", "--yes", check=False)
+        assert refused.returncode == 1
+        assert f"User {USER} (trusted account) belongs to stack {OWNER}" in refused.stderr
+        assert "delete-access-key" not in refused.stdout + refused.stderr
+
+    assert (keys_of(standing, aws_client), standing.state()) == (before, state)
+    assert before[0] not in second.state()
+    assert "Stack test is proven" in standing.run("make", "verify", "STACK=test").stdout
+
+
+def test_two_deployments_side_by_side_with_the_same_names_leave_each_key_with_one_stack(project, aws_client):
+    stacks = (project, second_of(project))
+    with ThreadPoolExecutor() as pool:
+        ups = list(pool.map(lambda each: each.run("make", "up", f"STACK={each.stack}", check=False), stacks))
+
+    succeeded = [each for each, done in zip(stacks, ups, strict=True) if done.returncode == 0]
+    assert len(succeeded) <= 1, [done.stdout for done in ups]
+    for stack in succeeded:
+        assert keys_of(project, aws_client) == [stack.outputs()["accessKeyId"]]
+        stack.run("make", "verify", f"STACK={stack.stack}")

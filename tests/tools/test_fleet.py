@@ -99,14 +99,16 @@ def test_yes_is_passed_on_to_what_asks_alone(fleet, tmp_path):
     assert "--yes" not in (tmp_path / ".local/fleet/a.log").read_text()
 
 
-def test_an_open_quote_in_the_arguments_is_a_sentence(fleet):
-    code, _, err = done(fleet({"a": ""}, "verify", "--stacks=a", "--args=--save 'a"))
-    assert (code, "argument --args: No closing quotation. Close each quote" in err) == (Exit.CANNOT_TELL, True)
-
-
-def test_no_match_is_a_sentence(fleet):
-    code, _, err = done(fleet({"a": ""}, "verify", "--stacks=customer-*"))
-    assert (code, "matches 'customer-*'" in err) == (Exit.CANNOT_TELL, True)
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("--args=--save 'a", "argument --args: No closing quotation. Close each quote"),
+        ("--stacks=customer-*", "matches 'customer-*'"),
+    ],
+)
+def test_what_cannot_be_begun_is_a_sentence(fleet, word, says):
+    code, _, err = done(fleet({"a": ""}, "verify", "--stacks=a", word))
+    assert (code, says in err) == (Exit.CANNOT_TELL, True)
 
 
 @pytest.mark.parametrize(
@@ -157,24 +159,21 @@ STORE = {"kind": "ssm", "name": "/key"}
 )
 def test_equal_names_in_one_account_are_refused_before_anything_starts(fleet, tmp_path, others, clash, setting):
     settings = {"a": SAME | {"secretStore": STORE}, "b": SAME | others}
-    for command in ("up", "verify"):
-        code, _, err = done(fleet({"a": "", "b": ""}, command, "--stacks=*", settings=settings))
-        refused = bool(clash) and command != "verify"
-        assert code == (Exit.CANNOT_TELL if refused else Exit.DONE), err
-        if refused:
-            assert f"Stacks a and b would both create the {clash}" in err
-            assert f"`assume-role:{setting}` in Pulumi.b.yaml" in err
-            of_a = "secretStore.name" if setting == "secretStore.name" else "name"
-            assert f"`assume-role:{of_a}` in Pulumi.a.yaml" in err
-            assert not (tmp_path / ".local/fleet").exists()
+    code, _, err = done(fleet({"a": "", "b": ""}, "up", "--stacks=*", settings=settings))
+    assert code == (Exit.CANNOT_TELL if clash else Exit.DONE), err
+    if clash:
+        assert f"Stacks a and b would both create the {clash}" in err
+        assert f"`assume-role:{setting}` in Pulumi.b.yaml" in err
+        of_a = "secretStore.name" if setting == "secretStore.name" else "name"
+        assert f"`assume-role:{of_a}` in Pulumi.a.yaml" in err
+        assert not (tmp_path / ".local/fleet").exists()
 
 
 def test_a_name_that_no_stack_can_have_is_refused_without_its_control_characters(fleet):
-    for words in (["verify"], ["up"], ["preview"]):
-        code, out, err = done(fleet({"a\x1b[31m\nb": "exit 1", "c": ""}, *words, "--stacks=*"))
-        assert (code, out) == (Exit.CANNOT_TELL, "")
-        assert "no stack to be named 'a\\x1b[31m\\nb'." in err
-        assert "\x1b" not in err
+    code, out, err = done(fleet({"a\x1b[31m\nb": "exit 1", "c": ""}, "verify", "--stacks=*"))
+    assert (code, out) == (Exit.CANNOT_TELL, "")
+    assert "no stack to be named 'a\\x1b[31m\\nb'." in err
+    assert "\x1b" not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

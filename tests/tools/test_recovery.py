@@ -7,21 +7,20 @@ import os
 import signal
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from components.iam.owner import OWNER_TAG
 from tests.faults.operations import PULUMI_UP, run_on_a_terminal, start
 from tests.proxy import Fault, proxy_before
-from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, let_the_second_pass
+from tests.tools.test_adopt import OWNER, ROLE, ROLE_POLICY, USER, USER_POLICY, ByHand, keys_of, let_the_second_pass
 from tools.aws.keys import AccessKey
 from tools.engine import Update
 from tools.recovery.recover import is_orphaned, last_began
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
 
     from tests.conftest import Project
     from tests.proxy import Proxy
@@ -52,11 +51,6 @@ def kill_at(project: Project, proxy: Proxy, *actions: str) -> None:
     run.communicate()
     proxy.release()
     project.pulumi("cancel", "--yes")  # the lock is another test's matter
-
-
-def keys_of(project: Project, aws_client: Callable[..., Any]) -> list[str]:
-    keys = aws_client(project.accounts.trusted, "iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
-    return [key["AccessKeyId"] for key in keys]
 
 
 def at(seconds: float) -> datetime:
