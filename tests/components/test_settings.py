@@ -71,23 +71,20 @@ INSIDE = [
     *("10.1.2.3", "10.0.0.0/8", "172.31.0.0/16", "192.168.1.0/24", "100.64.0.1", "127.0.0.1", "169.254.0.0/16"),
     *("::1", "fe80::1", "fd00::/8"),
 ]
+NO_RANGES = ["home", "203.0.113.7/24", "2600::1%eth0", "203.0.113.0/024", "203.0.113.0/255.255.255.0"]
+NO_PRINCIPALS = ["user-1", f"arn:aws:iam::{TRUSTED}:root", "*", "arn:aws:iam::aws:role/x"]
+REGIONS, PROFILES = ([f"{side}.{key}" for side in BOTH] for key in ("region", "profile"))
 # The key, a wrong value, then what the message must say: the rule and the fix. The value itself is always shown.
 WRONG = [
     *rows(
-        IDS, ["1234", "1" * 13, "12345678901a", "111122223333 ", []], "exactly 12 digits", "Look it up with: aws sts"
+        IDS, ["1234", "1" * 13, "111122223333 ", [], "१११११११११११२"], "exactly 12 digits", "Look it up with: aws sts"
     ),
-    *rows(IDS, ["१११११११११११२"], "exactly 12 digits", "Look it up with"),  # digits, but not AWS's
     *rows(IDS, ["5555-6666-7777"], "is written without dashes", "Write 555566667777"),
     # What YAML makes of 012345678901, and of 1.2e11.
     *rows(IDS, [12345678901, 120000000000.0], "is a number: YAML drops leading zeros", 'accountId: "012345678901"'),
     *rows(TEXTS, [83, True], "YAML made it a number or a boolean, which can change it", ADVICE_ON_TEXTS),
     *rows(TEXTS, [["x"]], "this must be a text.", "Put it in quotes"),
-    *rows(
-        NAMES,
-        ["a b", "a/b", "a:b", "a\nb", "b\n", "Ä"],
-        "names are made of letters, digits and _+=,.@- only",
-        "Remove '",
-    ),
+    *rows(NAMES, ["a b", "a/b", "b\n", "Ä"], "names are made of letters, digits and _+=,.@- only", "Remove '"),
     *rows(["role.name", "user.policyName"], [""], "names are made of letters", "this has 0. Choose another"),
     *(
         row
@@ -102,45 +99,17 @@ WRONG = [
     *rows(["role.description"], ["d" * 1001], "0 to 1000 of them, and this has 1001", "Choose another"),
     *rows(["role.description"], ["a — b"], "IAM descriptions are made of Latin-1 characters only", "Remove '—'"),
     *rows(
-        ["role.maxSessionDuration"],
-        [3599, 43201, 0, -3600, 3600.5, "1h", "", True, [3600]],
-        "a role's maximum session duration is a whole number of seconds from 3600 to 43200",
-        "Choose one in that range",
+        ["role.maxSessionDuration"], [3599, 43201, 3600.5, "1h", "", True, [3600]], "from 3600 to 43200", "Choose one"
     ),
     *rows(["trust.mfaMaxAge"], [0, 129601, "soon", True], "whole number of seconds from 1 to 129600", "Choose one"),
     *rows(["trust.externalId"], ["", "x", "x" * 1225], "2 to 1224 of them, and this has", "Choose another"),
     *rows(["trust.externalId"], ["a b"], "external ids are made of letters, digits and _+=,.@:/- only", "Remove ' '"),
-    *rows(
-        ["trust.organizationId"],
-        ["o-short", "o-A1B2C3D4E5", "r-a1b2c3d4e5", "o-" + "a" * 33, ""],
-        "o- and 10 to 32 lower-case letters or digits",
-        "Look it up",
-    ),
+    *rows(["trust.organizationId"], ["o-A1B2C3D4E5", "r-a1b2c3d4e5", ""], "o- and 10 to 32 lower-case", "Look it up"),
     *rows(["trust.sourceIps[0]"], INSIDE, "AWS sees the public address of a caller", "Find yours with"),
-    *rows(
-        ["trust.sourceIps[0]"],
-        ["home", "203.0.113.7/24", "2600::1%eth0", "203.0.113.0/024", "203.0.113.0/255.255.255.0"],
-        "this is not an address or a CIDR range",
-        "Write it like 203.0.113.0/24",
-    ),
-    *rows(
-        ["trust.principalArns[0]"],
-        ["user-1", f"arn:aws:iam::{TRUSTED}:root", "*", "arn:aws:iam::aws:role/x"],
-        "this is not the ARN of an IAM user or role",
-        "Write it like",
-    ),
-    *rows(
-        [f"{side}.region" for side in BOTH],
-        ["moon", "us-east", "us-east-1a", "US-EAST-1", ""],
-        "this is not the name of an AWS region",
-        "Write it like us-east-1",
-    ),
-    *rows(
-        [f"{side}.profile" for side in BOTH],
-        ["", " ", "a]b", "a\nb"],
-        "this is not the name of an AWS profile",
-        "aws configure list-profiles",
-    ),
+    *rows(["trust.sourceIps[0]"], NO_RANGES, "this is not an address or a CIDR range", "Write it like 203.0.113.0/24"),
+    *rows(["trust.principalArns[0]"], NO_PRINCIPALS, "this is not the ARN of an IAM user or role", "Write it like"),
+    *rows(REGIONS, ["moon", "us-east-1a", "US-EAST-1", ""], "not the name of an AWS region", "Write it like us-east-1"),
+    *rows(PROFILES, ["", " ", "a]b", "a\nb"], "not the name of an AWS profile", "aws configure list-profiles"),
     *(
         (key, value, f"this is not the ARN of an IAM {kind}", "Write it like arn:aws:iam::111122223333:")
         for key, account, kind, prefix in [
@@ -169,18 +138,14 @@ WRONG = [
     *rows(["accessKeys[0]"], ["x"], "this must be an object with the keys", "label, status"),
     *rows(["tags"], ["x", ["x"]], "this must be an object of names and values", "Add one as assume-role:tags."),
     *rows(["role.managedPolicies"], ["x", ["x"]], "an object of names and values", "assume-role:role.managedPolicies."),
-    *rows(
-        ["tags"], [{str(n): "" for n in range(50)}], "one of them is assume-role:owner, and these are 50", "at most 49"
-    ),
+    *rows(["tags"], [{str(n): "" for n in range(50)}], "is assume-role:owner, and these are 50", "at most 49"),
     *rows(["tags"], [{"Team": "a", "team": "b"}], "differ by more than upper and lower case", "Rename or remove one"),
     *rows(["tags.a"], ["v" * 257], "a tag value has at most 256 characters", "Shorten it"),
     *rows(["tags.a"], ["b,c"], "letters, digits, spaces and _.:/=+-@ only", "Remove ','"),
     *rows(["tags.a"], ["b\nc"], "letters, digits, spaces and _.:/=+-@ only", "Remove '\\n'"),
     # Which addresses are refused: tests/iam/test_endpoints.py.
     *rows(["endpoint"], ["https://a.com:443"], "and a.com is not a loopback address", ADVICE_ON_ENDPOINTS),
-    *rows(
-        ["endpoint"], ["http://127.0.0.1\t.a.com:1"], "an endpoint is http://, a loopback address", ADVICE_ON_ENDPOINTS
-    ),
+    *rows(["endpoint"], ["http://127.0.0.1\t.a.com:1"], "an endpoint is http://, a loop", ADVICE_ON_ENDPOINTS),
     *rows(["endpoint"], ["http://127.0.0.1:99999"], "this is not a URL", ADVICE_ON_ENDPOINTS),
     *rows(FILES, [5, False, 0, []], "this is not the name of a file", RELATIVE),
     *rows(FILES, ["n" * 300, "n" * 5000], "file cannot be read (File name too long)", RELATIVE),
@@ -210,40 +175,23 @@ def test_one_wrong_setting_gives_one_message(key, value, rule, fix):
 @pytest.mark.parametrize(
     ("key", "value", "rule"),
     [
-        (
-            'tags["assume-role:owner"]',
-            "me",
-            "assume-role:owner says which stack owns a resource, and the program sets it",
-        ),
-        (
-            'tags["Assume-Role:OWNER"]',
-            "me",
-            "assume-role:owner says which stack owns a resource, and the program sets it",
-        ),
+        ('tags["assume-role:owner"]', "me", "says which stack owns a resource, and the program sets it"),
+        ('tags["Assume-Role:OWNER"]', "me", "says which stack owns a resource, and the program sets it"),
         ('tags[""]', "a", "a tag name has 1 to 128 characters and does not begin with aws:. Rename it"),
-        (f"tags.{'k' * 129}", "a", "a tag name has 1 to 128 characters and does not begin with aws:. Rename it"),
-        ('tags["AWS:x"]', "a", "a tag name has 1 to 128 characters and does not begin with aws:. Rename it"),
+        (f"tags.{'k' * 129}", "a", "a tag name has 1 to 128 characters"),
+        ('tags["AWS:x"]', "a", "a tag name has 1 to 128 characters"),
         ('tags["a;b"]', "c", "letters, digits, spaces and _.:/=+-@ only. Remove ';'"),
         ('role.managedPolicies["a b"]', READ_ONLY, "a label is 1 to 64 letters, digits, _ or -. Choose a short word"),
         (
             "accessKeys",
             [{"label": each} for each in "123"],
-            "a user has at most 2 access keys, by AWS's rule. Keep one, or",
+            "a user has at most 2 access keys, by AWS's rule. Keep one",
         ),
         ("accessKeys", [{"label": "1"}, {"label": 1}], "each key needs a label of its own. Rename the newer one"),
-        (
-            "accessKeys",
-            [{"label": "1", "status": "Expired"}],
-            "this must be 'Active' or 'Inactive'. Choose one of them.",
-        ),
+        ("accessKeys", [{"label": "1", "status": "x"}], "this must be 'Active' or 'Inactive'. Choose one of them."),
         ("secretStore", {"kind": "SSM", "name": "/" + "n" * 600}, "this must be 'secretsmanager' or 'ssm'"),
-        (
-            "accessKeys",
-            [{}],
-            "this is required. Set it with: pulumi config set --path assume-role:accessKeys[0].label VALUE",
-        ),
-        ("trusting", {"accountId": None}, "pulumi config set --path assume-role:trusting.accountId 111122223333"),
-        ("trusted", {"accountId": None}, "pulumi config set --path assume-role:trusted.accountId 111122223333"),
+        ("accessKeys", [{}], "this is required. Set it with: pulumi config set --path assume-role:accessKeys[0].label"),
+        *((side, {"accountId": None}, f"set --path assume-role:{side}.accountId 111122223333") for side in BOTH),
     ],
 )
 def test_one_wrong_setting_that_is_shown_otherwise(key, value, rule):

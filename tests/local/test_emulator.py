@@ -48,9 +48,14 @@ def iam(endpoint):
     )
 
 
-def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capfd):
+def test_starts_once_and_keeps_its_state_over_a_restart_and_to_itself(checkout, endpoint, capfd, monkeypatch):
+    for name in ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SERVICES"):
+        monkeypatch.setenv(name, "s3cret")
     ensure_running(checkout, endpoint)
     first = emulator_process(checkout)
+    environment = psutil.Process(first).environ()
+    assert environment["AUTH"] == "true"
+    assert "s3cret" not in environment.values()
     iam(endpoint).create_user(UserName="kept")
     key = iam(endpoint).create_access_key(UserName="kept")["AccessKey"]
     ensure_running(checkout, endpoint)
@@ -58,6 +63,10 @@ def test_starts_once_and_keeps_its_state_over_a_restart(checkout, endpoint, capf
 
     assert stop(checkout)
     assert not stop(checkout)
+    # They hold the secrets of all access keys.
+    files = [file for file in checkout.emulator.rglob("*") if file.name not in ("lock", "log")]
+    assert "iam.json" in {file.name for file in files}
+    assert [file for file in files if file.stat().st_mode & 0o077] == []
     ensure_running(checkout, endpoint)
 
     (found,) = iam(endpoint).list_access_keys(UserName="kept")["AccessKeyMetadata"]
@@ -105,31 +114,6 @@ def test_each_endpoint_has_an_emulator_of_its_own(checkout, endpoint, free_port)
     assert stop(checkout)
     assert not _answers(endpoint)
     assert not _answers(other)
-
-
-def test_nothing_of_the_users_environment_reaches_it(checkout, endpoint, monkeypatch):
-    for name in ("PULUMI_ACCESS_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "SERVICES"):
-        monkeypatch.setenv(name, "s3cret")
-
-    ensure_running(checkout, endpoint)
-
-    environment = psutil.Process(emulator_process(checkout)).environ()
-    assert environment["AUTH"] == "true"
-    assert "s3cret" not in environment.values()
-
-
-def test_its_files_are_for_their_owner_alone(checkout, endpoint):
-    """They hold the secrets of all access keys."""
-    ensure_running(checkout, endpoint)
-    iam(endpoint).create_user(UserName="holder")
-    iam(endpoint).create_access_key(UserName="holder")
-    stop(checkout)
-
-    modes = {
-        file: file.stat().st_mode & 0o077 for file in checkout.emulator.rglob("*") if file.name not in ("lock", "log")
-    }
-    assert any(file.name == "iam.json" for file in modes)
-    assert {file: mode for file, mode in modes.items() if mode} == {}
 
 
 @pytest.mark.parametrize("text", ["R&D", "a < b > c", "<b>", "&amp;", 'it\'s "quoted"', "a\r\nb", "]]>"])

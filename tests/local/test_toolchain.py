@@ -72,27 +72,24 @@ class TestPlugins:
         with pytest.raises(LocalError, match=says):
             place_aws_plugin(checkout, machine | {"PLUGIN": choice})
 
-    @pytest.mark.parametrize("where", ["Pulumi home", "PATH", "PATH, stand-in chosen"])
-    def test_the_engine_loads_it(self, project, tmp_path, where):
-        """What lies where an official plugin would is loaded; a stand-in that was placed before does not hide it."""
-        home, bin_, used = tmp_path / "home", tmp_path / "bin", tmp_path / "used"
+    @pytest.mark.parametrize("choice", ["", "stand-in"])
+    def test_the_engine_loads_the_one_on_path_unless_the_stand_in_is_chosen(self, project, tmp_path, choice):
+        bin_, used = tmp_path / "bin", tmp_path / "used"
         words = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "local.plugins.aws"]
-        text = f"touch {shlex.quote(str(used))}\nexec {shlex.join(words)}"
-        script(
-            (home / "plugins/resource-aws-v7.51.1" if where == "Pulumi home" else bin_) / "pulumi-resource-aws", text
-        )
+        script(bin_ / "pulumi-resource-aws", f"touch {shlex.quote(str(used))}\nexec {shlex.join(words)}")
         cli = (project.path / ".local/pulumi").resolve().parent
         environment = {
             "PATH": os.pathsep.join([str(bin_), str(cli), project.environment["PATH"]]),
-            "PULUMI_HOME": str(home),
-            "PLUGIN": "stand-in" if "chosen" in where else "",
+            "PULUMI_HOME": str(tmp_path / "home"),
+            "PLUGIN": choice,
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "",
         }
 
         done = project.with_own_plugins().run("make", "preview", "STACK=test", environment=environment)
 
-        assert used.exists() == ("chosen" not in where)
-        assert (f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr) == (where == "PATH")
+        assert used.exists() == (not choice)
+        said = f"using pulumi-resource-aws from $PATH at {bin_}" in done.stdout + done.stderr
+        assert said == (not choice)
 
 
 @pytest.fixture
@@ -149,11 +146,9 @@ class TestReal:
         ("name", "value", "refused"),
         [
             ("PULUMI_STACK", "other", True),
-            ("PULUMI_OPTION_STACK", "other", True),
             ("PULUMI_STACK", "real", False),
             ("PULUMI_STACK", "", False),
             ("PULUMI_OPTION_CWD", "/", True),
-            ("PULUMI_OPTION_CONFIG_FILE", "other.yaml", True),
             ("PULUMI_OPTION_CONFIG", "assume-role:endpoint=", True),
             ("PULUMI_OPTION_COLOR", "never", False),
         ],
@@ -191,9 +186,7 @@ class TestQuestions:
         "value",
         [
             *('""', "null", "# http://127.0.0.1:4599", "0", "false", "{}", "[http://127.0.0.1:4599]"),
-            *('" "', '" http://127.0.0.1:4599"', '"http://127.0.0.1:4599\\n"', "{secure: v1:AAAA}"),
-            *("http://10.0.0.1:4599", "http://127.0.0.1.example.com:4599", "http://127.0.0.1", "ftp://127.0.0.1:21"),
-            *("http://127.0.0.1:1@10.0.0.1:2", "'http://127.0.0.2:1\\@127.0.0.1:2'", "http://127.0.0.1:1/?a"),
+            *('" http://127.0.0.1:4599"', "{secure: v1:AAAA}", "http://10.0.0.1:4599"),
             *("http://127.0.0.1:1\n  endpoint: http://127.0.0.1:2", "http://127.0.0.1:1\n  endpoint: x"),
         ],
     )
@@ -205,9 +198,7 @@ class TestQuestions:
     @pytest.mark.parametrize(
         ("content", "endpoint"),
         [
-            ("config:\n  assume-role:endpoint: 'http://127.0.0.1:4599' # here\n", "http://127.0.0.1:4599"),
-            ("config:\n  assume-role:endpoint: http://localhost:1/", "http://localhost:1/"),
-            ("config:\n  assume-role:endpoint: 'http://[::1]:4599'", "http://[::1]:4599"),
+            ("config:\n  assume-role:endpoint: 'http://127.0.0.1:1' # here\n", "http://127.0.0.1:1"),
             (
                 "config: {assume-role:endpoint: 'http://127.0.0.1:1', endpoint: 'http://127.0.0.1:1'}",
                 "http://127.0.0.1:1",
@@ -215,7 +206,6 @@ class TestQuestions:
             ("config:\n  endpoint: http://127.0.0.1:1\n  1: x\n", "http://127.0.0.1:1"),
             ("\ufeffconfig: {assume-role:endpoint: 'http://127.0.0.1:1'}", "http://127.0.0.1:1"),
             ("x: &x {assume-role:endpoint: 'http://127.0.0.1:1'}\nconfig: {<<: *x}", "http://127.0.0.1:1"),
-            ("config: {endpoint: x, assume-role:endpoint: 'http://127.0.0.1:1'}", None),
             ("config: [assume-role:endpoint]", None),
             ("", None),
             ("--- text", None),
@@ -249,7 +239,6 @@ class TestQuestions:
             ([], False, True, ["--yes", "--skip-preview"]),
             ([], False, False, []),
             (["-c", "assume-role:endpoint="], True, False, []),
-            (["-c", "assume-role:endpoint="], True, True, ["--yes", "--skip-preview"]),
             (["--config=assume-role:endpoint="], True, False, []),
             (["-fsprod"], True, False, []),
         ],
@@ -273,7 +262,7 @@ class TestQuestions:
             assert "--yes" in done.stderr
             assert "non-interactive mode" in done.stderr
 
-    @pytest.mark.parametrize("name", ["real prod", "", "../real", "real'; touch odd '", "$(shell touch odd)real", "-s"])
+    @pytest.mark.parametrize("name", ["real prod", "", "../real", "$(shell touch odd)real", "-s"])
     def test_what_is_no_name_of_a_stack(self, make, tmp_path, name):
         done = make("up", f"STACK={name}")
 
@@ -285,12 +274,12 @@ class TestQuestions:
 class TestVariables:
     """Whatever is in a variable of `make`: nothing evaluates it on its way to Python."""
 
-    @pytest.mark.parametrize("shell", [[], [".SHELLFLAGS=-c"], ["SHELL=/bin/bash"]])
     @pytest.mark.parametrize(
         "words",
         [
-            ["up", "STACK=nope"],
             ["up", "STACK=real; touch odd"],
+            ["up", "STACK=real; touch odd", ".SHELLFLAGS=-c"],
+            ["up", "STACK=real; touch odd", "SHELL=/bin/bash"],
             ["up", "STACK=real\ntouch odd"],
             ["fleet", "STACKS=$(shell touch odd)"],
             ["fleet", "STACKS='; touch odd; '"],
@@ -301,10 +290,10 @@ class TestVariables:
             ["verify", "STACK=nope", "YES=$(shell touch odd)", "JSON=$(touch odd)"],
         ],
     )
-    def test_what_is_refused_runs_nothing(self, make, tmp_path, words, shell):
+    def test_what_is_refused_runs_nothing(self, make, tmp_path, words):
         script(tmp_path / "bin" / "pulumi", f"touch {tmp_path}/odd")
 
-        done = make(*words, *shell)
+        done = make(*words)
 
         assert done.returncode == 2
         assert done.stdout == ""
@@ -367,8 +356,11 @@ class TestEnvironment:
             "PULUMI_SELF_MANAGED_STATE_GZIP": "true",
         }
 
-        done = project.run("bash", "-c", 'eval "$(make -s env STACK=test)"; env', environment=environment)
+        printed = project.run("make", "-s", "env", "STACK=test", environment=environment).stdout
+        done = project.run("sh", "-c", f"{printed}\nenv; pulumi stack --show-name", environment=environment)
 
+        assert all(line.startswith(("export ", "unset ")) for line in printed.splitlines())
+        assert done.stdout.endswith("\ntest\n")
         seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         assert "AWS_PROFILE" not in seen
         assert "AWS_ENDPOINT_URL" not in seen
@@ -401,15 +393,6 @@ class TestEnvironment:
 
         assert f"\nPULUMI_HOME={project.environment['PULUMI_HOME']}\n" in done.stdout
         assert f"\nUSERS_PULUMI_HOME={tmp_path}\n" in done.stdout
-
-    def test_env_prints_export_lines_and_nothing_else(self, project):
-        users = {"PULUMI_HOME": project.environment["USERS_PULUMI_HOME"]}
-
-        done = project.run("make", "-s", "env", "STACK=test", environment=users)
-
-        assert all(line.startswith("export ") for line in done.stdout.splitlines())
-        shown = project.run("sh", "-c", f"{done.stdout}\npulumi stack --show-name", environment=users)
-        assert shown.stdout == "test\n"
 
     def test_a_set_up_checkout_is_clean_to_git(self, project):
         (project.path / ".gitignore").write_text((ROOT / ".gitignore").read_text())

@@ -15,11 +15,12 @@ from pydantic import SecretStr
 
 from components.iam.documents import assume_policy, trust_policy
 from components.iam.owner import OWNER_TAG
+from tests import factories
 from tools.aws.propagation import Delay
 from tools.proof.case import Case
 from tools.stack import Outputs
 
-TRUSTING, TRUSTED = "111122223333", "444455556666"
+TRUSTING, TRUSTED = factories.TRUSTING, factories.TRUSTED
 ROLE = f"arn:aws:iam::{TRUSTING}:role/Assume-Role-1"
 USER = f"arn:aws:iam::{TRUSTED}:user/user-1"
 POLICIES = {"role": f"arn:aws:iam::{TRUSTING}:policy/Role", "user": f"arn:aws:iam::{TRUSTED}:policy/User"}
@@ -35,7 +36,7 @@ LONGEST_CALL = 0.2
 
 
 def allow(*actions: str) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+    return factories.policy(Action=list(actions), Resource="*")
 
 
 # What there is, and everything that each may be: first what the stack says.
@@ -64,17 +65,11 @@ FACTS: dict[str, tuple[Any, ...]] = {
 # What may be changed by hand, as AWS tells when it was: it has no date for a role that is gone.
 DATED = {"role": (True,), "role's policy": FACTS["role's policy"], "user's policy": FACTS["user's policy"]}
 RIGHT = {name: values[0] for name, values in FACTS.items()}
-PRINTED: dict[str, Any] = {
-    "roleArn": ROLE,
-    "roleName": "Assume-Role-1",
-    "userArn": USER,
-    "userName": "user-1",
-    "trustingAccountId": TRUSTING,
-    "trustedAccountId": TRUSTED,
-    "accessKeyId": KEY,
-    "accessKeys": {"1": {"id": KEY, "status": "Active"}},
-    "terms": {
-        "partition": "aws",
+PRINTED: dict[str, Any] = factories.printed_outputs(
+    accessKeyId=KEY,
+    secretAccessKey=None,
+    accessKeys={"1": {"id": KEY, "status": "Active"}},
+    terms={
         "trustingRegion": "eu-west-1",
         "trustedRegion": "us-east-1",
         "externalId": EXTERNAL_ID,
@@ -83,10 +78,9 @@ PRINTED: dict[str, Any] = {
         "permissionPolicy": DOCUMENTS["s3"],
         "assumePolicy": DOCUMENTS["this role"],
         "policyNames": {"role": "Role", "user": "User"},
-        "permissionsBoundaries": {},
         "tags": {OWNER_TAG: OWNER},
     },
-}
+)
 OUTPUTS = Outputs.model_validate(PRINTED)
 
 

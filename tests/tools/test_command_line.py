@@ -9,7 +9,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT
-from tools import __main__ as command_line
 from tools.__main__ import main, parse
 from tools.console import Exit, FailedError, StackError, UnfinishedError, sentence
 from tools.engine import preview
@@ -42,20 +41,10 @@ def test_what_is_no_message_is_raised_again():
 
 
 def test_an_error_of_a_command_is_printed_and_returned(capsys, monkeypatch):
-    class Broken:
-        @staticmethod
-        def add_arguments(_):
-            """Take none."""
+    def fail(_):
+        raise FailedError("Nothing works.")
 
-        @staticmethod
-        def run(_):
-            raise FailedError("Nothing works.")
-
-        @staticmethod
-        def enter(_):
-            """Prepare nothing."""
-
-    monkeypatch.setattr(command_line, "import_module", lambda _: Broken)
+    monkeypatch.setattr("tools.commands.verify.run", fail)
     assert main(["verify", "--stack", "any"]) == 1
     assert capsys.readouterr().err == "error: Nothing works.\n"
 

@@ -1,7 +1,7 @@
 """A user's access keys: what the stack knows and what the account says, as one list."""
 
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -64,9 +64,3 @@ def test_a_key_that_the_next_server_does_not_know_was_not_used_as_far_as_is_know
     with nullcontext() if code == "NoSuchEntity" else pytest.raises(ClientError, match=code):
         keys = read_keys(iam, "user-1", KNOWN, with_use=True)
         assert (keys[0].id, keys[0].actual, keys[0].last_used) == ("AKIANEW", "Active", None)
-
-
-def test_the_age_is_in_whole_days():
-    key = AccessKey(id="AKIAONE", created=BIRTH)
-    assert key.age_days(BIRTH + timedelta(days=2, hours=23)) == 2
-    assert AccessKey(id="AKIAONE").age_days(BIRTH) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.commands.profile import config_file, overridden, write_profiles
+from tools.commands.profile import config_file, overridden, unreadable, write_profiles
 from tools.console import FailedError
 
 TEXT = "[profile assume-role-dev-user]\nregion = us-east-1\n\n[profile assume-role-dev]\nregion = us-east-1\n"
@@ -77,21 +77,11 @@ class TestHandover:
         assert "Traceback" not in done.stderr
         assert (deployed.path / "binary").read_bytes() == content
 
-    @pytest.mark.parametrize(
-        ("broken", "why"),
-        [
-            ("[profile a]\n[profile a]\n", "line 2"),
-            ("[profile a]\nregion = x\nregion = y\n", "line 3"),
-            ("region = secret\n", "line 1"),
-            ("[profile a]\naws_secret_access_key secret\n", "line 2"),
-            ("[a]\ns3 =\n  secret\n", "a value that is no list of name = value"),
-        ],
-    )
-    def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed, broken, why):
-        (deployed.path / "broken").write_text(broken)
+    def test_a_file_that_aws_tools_cannot_parse_is_written_and_named(self, deployed):
+        (deployed.path / "broken").write_text("[profile a]\naws_secret_access_key secret\n")
         done = deployed.python("-m", "tools", "profile", "--stack", "test", "--file", "broken", check=False)
         assert done.returncode == 1
-        assert f"error: AWS tools refuse all of broken, because of {why}. Correct that, and" in done.stderr
+        assert "error: AWS tools refuse all of broken, because of line 2. Correct that, and" in done.stderr
         assert "secret" not in done.stderr
         assert "[profile assume-role-test]" in (deployed.path / "broken").read_text()
 
@@ -100,6 +90,20 @@ class TestHandover:
         modules = deployed.python("-c", started).stdout.split()
         assert "tools.commands.profile" in modules
         assert not {"boto3", "botocore", "rich"} & set(modules)
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("[profile a]\n[profile a]\n", "line 2"),
+        ("[profile a]\nregion = x\nregion = y\n", "line 3"),
+        ("region = secret\n", "line 1"),
+        ("[a]\ns3 =\n  secret\n", "a value that is no list of name = value"),
+    ],
+)
+def test_where_aws_tools_cannot_parse_a_file_is_told_without_its_text(tmp_path, broken, why):
+    (tmp_path / "config").write_text(broken)
+    assert unreadable(tmp_path / "config") == why
 
 
 class TestWriting:

@@ -118,19 +118,6 @@ def test_what_carries_no_tag_or_another_stacks_is_named_and_stays(project, aws_c
     assert keys_of(project, aws_client) == [key]
 
 
-def test_an_emulated_stack_takes_over_what_a_killed_run_made(project, aws_client, emulator):
-    with proxy_before(emulator) as proxy:
-        project.configure({"endpoint": proxy.url})
-        kill_at(project, proxy, "CreateRole", "CreateUser")
-        done = up(project)
-
-    assert done.returncode == 0, done.stderr
-    assert f"Role {ROLE} (trusting account)" in done.stdout
-    assert "Stack test is proven" in done.stdout
-    assert "pending_operations" not in project.state()
-    assert keys_of(project, aws_client) == [project.outputs()["accessKeyId"]]
-
-
 def test_an_unfinished_replacement_is_named(standing, aws_client, emulator):
     """Another name makes another role. The state has the old one in its place, so the new one cannot be imported."""
     trusting = aws_client(standing.accounts.trusting, "iam")
@@ -146,23 +133,13 @@ def test_an_unfinished_replacement_is_named(standing, aws_client, emulator):
         assert up(standing).returncode == 0
 
 
-def test_an_orphaned_key_is_deleted_and_one_made_by_hand_is_not(standing, aws_client, emulator):
-    """A lost answer makes the plugin call again: the user has a key that the state does not know."""
+def test_a_key_made_by_hand_is_named_and_stays(standing, aws_client):
+    let_the_second_pass()
     trusted = aws_client(standing.accounts.trusted, "iam")
-    trusted.delete_access_key(UserName=USER, AccessKeyId=keys_of(standing, aws_client)[0])
-    standing.pulumi("refresh", "--yes", "--skip-preview")
-    with proxy_before(emulator) as proxy:
-        standing.stand_behind(proxy.url)
-        proxy.plan("CreateAccessKey", Fault.LOSE)
-        done = up(standing)
-        assert done.returncode == 0, done.stdout
-        assert "Deleted key AKIA" in done.stdout
-        assert keys_of(standing, aws_client) == [standing.outputs()["accessKeyId"]]
+    by_hand = trusted.create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"]
+    let_the_second_pass()
 
-        let_the_second_pass()
-        by_hand = trusted.create_access_key(UserName=USER)["AccessKey"]["AccessKeyId"]
-        let_the_second_pass()
-        done = up(standing)
+    done = up(standing)
 
     assert done.returncode != 0  # a key that the stack does not know is disproven
     assert f"User {USER} has key {by_hand}" in done.stdout

@@ -571,13 +571,6 @@ def test_a_key_that_a_failed_deployment_made_is_the_stacks_own(standing, proxy, 
     assert {key["id"] for key in standing.outputs()["accessKeys"].values()} == made
 
 
-def test_without_a_stack_it_could_not_tell(deployed):
-    done = deployed.python("-m", "tools", "rotate", "--stack", "nowhere", "--yes", check=False)
-    assert done.returncode == 2
-    assert "nowhere" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_with_a_pgp_key_the_holder_of_the_private_key_tries_the_new_one(project):
     private_key = pysequoia.Tsk.generate(user_id="Reader <reader@example.com>")
     (project.path / "reader.asc").write_text(str(private_key.extract_certificate()))

@@ -461,15 +461,6 @@ def test_half_of_an_mfa_sign_in_and_an_endless_wait_are_refused(options, words, 
     assert words in capsys.readouterr().err
 
 
-def test_an_interrupt_advises_to_run_it_again(monkeypatch, capsys):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(verify, "prove_stack", interrupted)
-    assert main(["verify", "--stack", "test"]) == 3
-    assert capsys.readouterr().err.startswith("Not finished. Interrupted.")
-
-
 def test_a_rotation_under_way_is_said_and_nothing_is_to_be_put_back(call, verify_here):
     key = call(TRUSTED, "create_access_key", USER)["AccessKey"]["AccessKeyId"]
     code, unexpected = verify_here("--timeout", "0")
@@ -856,23 +847,18 @@ def test_services_without_a_harmless_read_are_named_and_do_no_harm():
     assert "braket, s3" in found.observed
 
 
-def test_the_bucket_is_removed_when_writing_fails():
-    s3 = Aws(create_bucket=[{}], put_object=[fails("InternalError")], delete_object=[{}], delete_bucket=[{}])
-    case = made_up(Time(), role=s3)
-    case.write = True
-    assert row(case, "write to S3").verdict is Verdict.UNKNOWN
-    made, *_, removed = s3.calls
-    assert made[1]["CreateBucketConfiguration"] == {"LocationConstraint": "eu-west-1"}
-    assert removed == ("delete_bucket", {"Bucket": made[1]["Bucket"]})
-
-
-def test_a_bucket_that_cannot_be_removed_is_named():
-    s3 = Aws(create_bucket=[fails("InternalError")], delete_bucket=[fails("SlowDown")])
+@pytest.mark.parametrize("removed", [{}, fails("SlowDown")])
+def test_the_bucket_is_removed_when_writing_fails_or_named(removed):
+    s3 = Aws(create_bucket=[{}], put_object=[fails("InternalError")], delete_object=[{}], delete_bucket=[removed])
     case = made_up(Time(), role=s3)
     case.write = True
     found = row(case, "write to S3")
     assert found.verdict is Verdict.UNKNOWN
-    assert f"Remove bucket {s3.calls[0][1]['Bucket']} by hand" in found.advice
+    made, *_, last = s3.calls
+    bucket = made[1]["Bucket"]
+    assert made[1]["CreateBucketConfiguration"] == {"LocationConstraint": "eu-west-1"}
+    assert last == ("delete_bucket", {"Bucket": bucket})
+    assert (f"Remove bucket {bucket} by hand" in found.advice) == bool(removed)
 
 
 def test_a_key_whose_secret_nobody_has_is_disproven():
