@@ -9,7 +9,7 @@ import pytest
 
 from components.pgp import public_key
 
-# Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of these curves. Sequoia cannot make them.
+# Made with: gpg --batch --gen-key, Key-Type ECDSA, Subkey-Type ECDH, of a curve that Sequoia cannot make.
 BRAINPOOL = (
     "mFMEawXFAhMJKyQDAwIIAQEHAgMENk/j0j6ZoCG5YCMjGuLm6C+tal8Jsn8+kTK/Z/MNDthU7mR+PYdPHQezju6+0vSB9kSeWGEb6jGHRiN3"
     "X9HLKLQhYnJhaW5wb29sIDxicmFpbnBvb2xAZXhhbXBsZS5jb20+iJAEExMIADgWIQSMc0gANXba7G3AimdP5rbB9R29pgUCawXFAgIbIwUL"
@@ -17,14 +17,6 @@ BRAINPOOL = (
     "vQbIUbWRhc89jJiplaEQ5paBKTxW0K+4VwRrBcUCEgkrJAMDAggBAQcCAwQodzTnVuftjystA25arBdQb4vm3RfR7WYYUx48zRc1UlM80clm"
     "p0CW1642HOXfyFALExgAKB669yJQg4PiV0+MAwEIB4h4BBgTCAAgFiEEjHNIADV22uxtwIpnT+a2wfUdvaYFAmsFxQICGwwACgkQT+a2wfUd"
     "vaaXhgD/RTsw828Gz+O8n4ouHcIW4Fo+VW48TpxzX8sf/XduItUA/1hDfzDfPVF70DNkCxi1bBjpfPXgh4JfruHueJox491E"
-)
-SECP256K1 = (
-    "mE8EawXFAhMFK4EEAAoCAwTbPmhbcnOq/eDbeWsxV8P5fpEmR9/kf54zXjogGVSfpm0GNcNHH7nc8lcprELfIoKWlkyueU4fLbTeetd1TAtL"
-    "tCFzZWNwMjU2azEgPHNlY3AyNTZrMUBleGFtcGxlLmNvbT6IkAQTEwgAOBYhBKssp0cqcvFeJhEBpvS7H1J+3AhWBQJrBcUCAhsjBQsJCAcC"
-    "BhUKCQgLAgQWAgMBAh4BAheAAAoJEPS7H1J+3AhWEXwBAKLS1Z9ZYSOZ+ukKpbCcXqMl0H1RVRiefBQBlRCst+gKAP9TZN3vEH1aZSGrTxdo"
-    "qkIMU5A1sDhk870mKmphWeGsnbhTBGsFxQISBSuBBAAKAgME0ygeKHSEcScM7Dud52CJqnPreqDBgofpu7UuzgVlAHMSXzhb3NrcwAses0NZ"
-    "sQQieqxDJ0VqnDLauJv1ZYK1YAMBCAeIeAQYEwgAIBYhBKssp0cqcvFeJhEBpvS7H1J+3AhWBQJrBcUCAhsMAAoJEPS7H1J+3AhWsaMBAP9m"
-    "WXF0i7NU+sf2Yl2MHS/jQtAOPQg1sZI068YTG/0IAQDiQOFNfjeBcdlIBLUt8ephnZB+onzTLdma1TGZJYYF1Q=="
 )
 
 
@@ -83,7 +75,6 @@ def test_each_form_gives_the_binary_key_in_base64(private_key):
         (lambda key: bytes(key.extract_certificate()) * 2, "this file holds 2 PGP keys and must hold one"),
         (lambda _key: expired(), "this PGP key expired on 2"),
         (lambda _key: base64.b64decode(BRAINPOOL), r"this PGP key cannot be checked \(No binding signature at"),
-        (lambda _key: base64.b64decode(SECP256K1), r"this PGP key cannot be checked \(No binding signature at"),
         (
             lambda _key: post_quantum(pysequoia.CipherSuite.MLDSA65_Ed25519),
             "this PGP key has a part of the kind MLDSA65_Ed25519, which the AWS provider cannot read",

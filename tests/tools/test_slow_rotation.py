@@ -88,13 +88,6 @@ def test_the_client_never_meets_a_key_that_does_not_work(rotations, capsys):
         rotations.rotate()
         shown += capsys.readouterr().out
     aws, after = rotations.aws, rotations.killed_after
-    with capsys.disabled():
-        print(  # noqa: T201 - to be read; the suite's workers say nothing
-            f"\n{COUNT} rotations of seed {SEED}: {aws.calls:,} calls in {aws.now / 3600:.1f} hours, "
-            f"{len(aws.failures)} failed; {rotations.machine.kills} kills in {rotations.runs} runs, after "
-            + ", ".join(f"{step} {after[step]}" for step in STEPS)
-            + f"; {rotations.recoveries} recoveries. Once more: ROTATIONS={COUNT} ROTATION_SEED={SEED}"
-        )
     assert aws.failures == []
     assert aws.broken == []
     assert "\n  no resource changes, only the outputs\n" in shown

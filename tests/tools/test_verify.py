@@ -180,6 +180,13 @@ ROLE_POLICY = f"arn:aws:iam::{TRUSTING}:policy/Custom-Policy-For-Role-1"
 USER_POLICY = f"arn:aws:iam::{TRUSTED}:policy/Custom-Assume-Role-Policy"
 COPY = f"arn:aws:iam::{TRUSTING}:policy/A-Copy"
 INLINE, MEMBER = USER | {"PolicyName": "more"}, USER | {"GroupName": "people"}
+
+
+def other_trust(*named: str, **changes: Any) -> tuple[list[Any], list[Any], set[str]]:
+    call = (TRUSTING, "update_assume_role_policy")
+    return [(*call, trust(**changes))], [(*call, trust())], {*named}
+
+
 # What is broken: the calls that break it, those that repair it, and the checks that it disproves.
 BREAKAGES: dict[str, tuple[list[Any], list[Any], set[str]]] = {
     "policy detached from role": (
@@ -192,31 +199,11 @@ BREAKAGES: dict[str, tuple[list[Any], list[Any], set[str]]] = {
         [(TRUSTED, "attach_user_policy", USER | {"PolicyArn": USER_POLICY})],
         {"user's policies", ASSUME},
     ),
-    "another account trusted": (
-        [(TRUSTING, "update_assume_role_policy", trust("arn:aws:iam::999999999999:root"))],
-        [(TRUSTING, "update_assume_role_policy", trust())],
-        {"trust policy", ASSUME},
-    ),
-    "root of another partition trusted": (
-        [(TRUSTING, "update_assume_role_policy", trust(f"arn:aws-cn:iam::{TRUSTED}:root"))],
-        [(TRUSTING, "update_assume_role_policy", trust())],
-        {"trust policy"},
-    ),
-    "everybody trusted": (
-        [(TRUSTING, "update_assume_role_policy", trust("*"))],
-        [(TRUSTING, "update_assume_role_policy", trust())],
-        {"trust policy", "another account"},
-    ),
-    "external id dropped": (
-        [(TRUSTING, "update_assume_role_policy", trust(external_id=False))],
-        [(TRUSTING, "update_assume_role_policy", trust())],
-        {"trust policy", "wrong external id", "no external id"},
-    ),
-    "session tags allowed": (
-        [(TRUSTING, "update_assume_role_policy", trust(Action=["sts:AssumeRole", "sts:TagSession"]))],
-        [(TRUSTING, "update_assume_role_policy", trust())],
-        {"trust policy", "session tags"},
-    ),
+    "another account trusted": other_trust("trust policy", ASSUME, principal="arn:aws:iam::999999999999:root"),
+    "root of another partition trusted": other_trust("trust policy", principal=f"arn:aws-cn:iam::{TRUSTED}:root"),
+    "everybody trusted": other_trust("trust policy", "another account", principal="*"),
+    "external id dropped": other_trust("trust policy", "wrong external id", "no external id", external_id=False),
+    "session tags allowed": other_trust("trust policy", "session tags", Action=["sts:AssumeRole", "sts:TagSession"]),
     "key inactive": (
         [(TRUSTED, "update_access_key", KEY | {"Status": "Inactive"})],
         [(TRUSTED, "update_access_key", KEY | {"Status": "Active"})],
