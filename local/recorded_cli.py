@@ -13,8 +13,8 @@ if __name__ == "__main__":
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.lockf(handle, fcntl.LOCK_SH, 1, os.getpid())  # shared: a run in another namespace can have the same id
-        os.pwrite(handle, b"x", os.getpid())
         os.set_inheritable(handle, True)  # noqa: FBT003 - over the exec
+        os.pwrite(handle, b"x", os.getpid())
     except OSError:  # a full or read-only disk: the CLI reports it, and nothing shows when this run ends
         pass
     os.execv(cli, ["pulumi", *arguments])  # noqa: S606 - without a shell, on purpose

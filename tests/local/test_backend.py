@@ -6,6 +6,7 @@ import signal
 import subprocess
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 OTHER_NAMESPACE = ("unshare", "--map-root-user", "--pid", "--fork", "--mount-proc")
@@ -53,6 +54,20 @@ class TestFiles:
             project.run("make", "-s", "env", "STACK=test")
 
             assert temporary.exists()
+
+    def test_a_run_that_could_not_be_marked_keeps_its_temporary_files(self, project, wait_until):
+        """The disk may be full; here no file may grow. Its lock shows that it is at work."""
+        cli, temporary = project.path / ".local/pulumi", backend(project) / f"{STATE}.18eb0d20.tmp"
+        cli.unlink()
+        cli.symlink_to("/bin/sleep")
+        with subprocess.Popen(["bash", "-c", "ulimit -f 0; exec .local/bin/pulumi 60"], cwd=project.path) as process:
+            wait_until(lambda: psutil.Process(process.pid).cmdline() == ["pulumi", "60"])
+            temporary.touch()
+
+            project.run("make", "-s", "env", "STACK=test")
+
+            assert temporary.exists()
+            process.kill()
 
 
 @contextmanager
