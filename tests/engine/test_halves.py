@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from tests.factories import trust
+from tests.factories import policy, trust
 from tests.real_like import make_real_like, real_like_plugin
 
 OTHER = {"trusting": "trusted", "trusted": "trusting"}
@@ -81,6 +81,21 @@ def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accoun
 
     for project in (vendor, customer):
         tools(project, "destroy", "--yes")
+
+
+def test_what_differs_in_the_other_partys_role_is_not_for_this_stack_to_put_back(project, accounts, aws_client):
+    trusting = {"accountId": accounts.trusting, "manage": False}
+    project.configure({"trusting": trusting, "trust": TRUST | {"sessionTags": True}, "role": {"name": "theirs"}})
+    project.up()
+    anybody = policy(Principal={"AWS": accounts.trusted}, Action="sts:AssumeRole")
+    by_hand = {"RoleName": "theirs", "AssumeRolePolicyDocument": json.dumps(anybody)}
+    aws_client(accounts.trusting, "iam").create_role(**by_hand)
+    verdict, found = rows(project)
+    assert (verdict, found["wrong-external-id"]["verdict"]) == ("disproven", "disproven")
+    assert found["session-tags"]["verdict"] == "could not tell"
+    for name in ("wrong-external-id", "session-tags"):
+        assert "make handover STACK=test" in found[name]["advice"]
+        assert "make up" not in found[name]["advice"]
 
 
 def test_each_party_revokes_its_own_half(tmp_path, accounts, make_project, aws_client):

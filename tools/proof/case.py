@@ -67,6 +67,13 @@ class Case:
             return f"See the row on the {STATE} first: nothing may be put back meanwhile."
         return f"Put it back:\n  make up STACK={self.stack} ARGS=--refresh"
 
+    @property
+    def put_role_back(self) -> str:
+        """How to undo a change of the role."""
+        if "role" in self.outputs.managed:
+            return self.put_back
+        return f"The other party makes the role. Send them its settings:\n  make handover STACK={self.stack}"
+
     def holder(self, label: str) -> Caller:
         """Return the holder of the key of that label, whose secret is at hand."""
         key_id = self.outputs.access_keys[label].id

@@ -18,7 +18,7 @@ def refusal_checks(case: Case) -> list[Check]:
     checks = [*_key_alone_checks(), *_external_id_checks(case), *_mfa_checks(case)]
     if not case.outputs.terms.session_tags:
         refused_tags = partial(_one_condition, Tags=SESSION_TAGS)
-        advice = f"Both policies allow sts:TagSession, and trust.sessionTags is not set. {case.put_back}"
+        advice = f"Both policies allow sts:TagSession, and trust.sessionTags is not set. {case.put_role_back}"
         checks.append(Check("session tags", "refused", refused_tags, needs=(ASSUME,), advice=advice))
     return [*checks, *_other_principals()] if case.outputs.terms.endpoint else checks
 
@@ -50,7 +50,7 @@ def _key_alone(case: Case, *, read: Read) -> Row:
 def _external_id_checks(case: Case) -> list[Check]:
     if case.outputs.terms.external_id is None:
         return []
-    advice = f"The trust policy does not ask for the stack's external id: see the row on it. {case.put_back}"
+    advice = f"The trust policy does not ask for the stack's external id: see the row on it. {case.put_role_back}"
     return [
         Check(name, "refused", partial(_one_condition, ExternalId=external_id), needs=(ASSUME,), advice=advice)
         for name, external_id in (("wrong external id", temporary_name("wrong")), ("no external id", None))
@@ -73,7 +73,7 @@ def _mfa_checks(case: Case) -> list[Check]:
     # Without a code nothing positive can pass. Then a refusal still proves it where all else is as deployed.
     all_else = (key_check_name(case.current_label), TRUST_POLICY, USER_POLICIES)
     needs = (ASSUME,) if case.mfa and not terms.endpoint else all_else
-    advice = f"The trust policy does not ask for MFA: see the row on it. {case.put_back}"
+    advice = f"The trust policy does not ask for MFA: see the row on it. {case.put_role_back}"
     without_code = partial(_role_refuses, SerialNumber=None, TokenCode=None)
     return [Check("no MFA", "refused", without_code, needs=needs, advice=advice)]
 

@@ -109,8 +109,10 @@ def _no_key(case: Case) -> Row:
 def session_checks(case: Case) -> list[Check]:
     """Return the checks of what the role's session is and may do."""
     outputs = case.outputs
-    closed = f"See the rows on the trust policy and the user's policies. {case.put_back}"
-    too_long = f"The role allows longer sessions than the stack says: see the row on the role's limits. {case.put_back}"
+    closed = f"See the rows on the trust policy and the user's policies. {case.put_role_back}"
+    too_long = (
+        f"The role allows longer sessions than the stack says: see the row on the role's limits. {case.put_role_back}"
+    )
     assumes, needs = f"the key assumes {outputs.role_arn}", (key_check_name(case.current_label),)
     of_role = f"of role {outputs.role_name} in account {outputs.trusting_account_id}"
     at_most = f"at most {outputs.terms.max_session_duration} s"
@@ -136,7 +138,7 @@ def positive_checks(case: Case) -> list[Check]:
 def _permission_checks(case: Case) -> list[Check]:
     policy, expected = case.outputs.terms.permission_policy, "the session may, as the policy says"
     allowed = [read for read in READS if surely_allowed(policy, read.action)]
-    advice = f"The role may not do what its policy says: see the row on the role's policies. {case.put_back}"
+    advice = f"The role may not do what its policy says: see the row on the role's policies. {case.put_role_back}"
     checks = [
         Check(f"allowed: {read.action}", expected, partial(_read_as_role, read=read), needs=(ASSUME,), advice=advice)
         for read in allowed
@@ -172,7 +174,12 @@ def _assume(case: Case) -> Row:
 def _session_tags(case: Case) -> Row:
     if case.outputs.terms.require_mfa:
         return not_checked("not tried: the role asks for MFA", "Each code works once.")
-    case.delay.retry("session tags", partial(case.assume_role, case.current_holder(), Tags=SESSION_TAGS))
+    try:
+        case.delay.retry("session tags", partial(case.assume_role, case.current_holder(), Tags=SESSION_TAGS))
+    except ClientError as error:
+        if "role" in case.outputs.managed or error_code(error) not in REFUSED:
+            raise
+        return unknown(error_text(error))
     return proven("passed")
 
 
@@ -191,10 +198,7 @@ def _why_refused(case: Case, error: ClientError) -> str:
     if case.mfa and terms.endpoint:
         return NO_MFA_HERE
     if error_code(error) in REFUSED and "role" not in case.outputs.managed:
-        return (
-            "The other party makes the role: it is missing, or its trust policy differs. Send them its settings:\n"
-            f"  make handover STACK={case.stack}"
-        )
+        return f"The role is missing, or its trust policy differs. {case.put_role_back}"
     if MFA_FAILED in str(error):
         return "Check the device's ARN, and try with its next code: AWS takes each one once."
     if error_code(error) in REFUSED and (addresses := source_addresses(terms.trust_policy)):
@@ -245,7 +249,7 @@ def _not_allowed(case: Case) -> Row:
     if read is None:
         return not_checked("the policy allows everything", "Narrow the policy to what the role is for.")
     allowed = f"the policy allows {USERS_FIRST[0].action}; " if read is not USERS_FIRST[0] else ""
-    advice = f"The role may do more than its policy says: see the row on the role's policies. {case.put_back}"
+    advice = f"The role may do more than its policy says: see the row on the role's policies. {case.put_role_back}"
     row = refused(case, read.of(case.role()), advice=advice)
     if row.verdict is Verdict.DISPROVEN and case.outputs.terms.managed_policies:
         return not_checked(f"{read.action} is allowed", "One of role.managedPolicies may allow it.")
