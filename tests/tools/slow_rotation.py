@@ -3,10 +3,8 @@
 AWS counts a user's keys right whatever its servers know, and changes each key in the order of the calls.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,9 +21,10 @@ from tests.tools.slow_aws import (
     SlowAws,
     fails,
 )
+from tools.aws.keys import AccessKey
 from tools.console import FailedError
-from tools.engine import ACCESS_KEY
-from tools.stack import STACK_TYPE
+from tools.engine import ACCESS_KEY, State
+from tools.stack import Outputs
 
 SECONDS_BETWEEN_CALLS = 0.05
 LONGEST_DELAY = 20.0  # seconds until a change has propagated
@@ -154,34 +153,34 @@ class Engine:
     begun: list[str] = field(default_factory=list)  # labels of keys
     outputs: dict[str, dict[str, str]] = field(default_factory=lambda: {"1": {"id": KEY, "status": "Active"}})
     written: float = LONG_AGO  # when the state was
+    proposed: dict[str, str] = field(default_factory=dict)
+    plan: list[tuple[str, str]] = field(default_factory=list)
 
     def current(self) -> str:
         """Return the id of the key that the outputs hand over."""
         return next(key["id"] for key in reversed(self.outputs.values()) if key["status"] == "Active")
 
-    def pulumi(self, _stack: str, *arguments: str, timeout: float = 0.0) -> str:  # noqa: ARG002 - as tools.stack's
-        """Do what `pulumi` does, and return what it prints."""
-        match arguments:
-            case ("config", "--json", _):
-                entries = [{"label": label, "status": status} for label, status in self.declared.items()]
-                return json.dumps({"assume-role:accessKeys": {"objectValue": entries}})
-            case ("config", "set-all", _, text, "--config-file", file):
-                Path(file).write_text(text)
-            case ("config", "set-all", _, text):
-                self.aws.machine.passes()
-                self.declared = _keys(text)
-                self.aws.machine.passes()
-            case ("stack", "export", *_):
-                return json.dumps(self._export())
-            case ("preview", _, _, plan, *flags):
-                self.aws.sleep(PREVIEW_SECONDS)
-                changes = list(self._changes(_keys(Path(flags[1]).read_text()) if flags else self.declared))
-                steps = [{"op": op, "urn": URN + label, "diffReasons": ["status"]} for op, label in changes]
-                Path(plan).write_text(json.dumps(changes))
-                return json.dumps({"steps": steps})
-            case other:
-                raise NotImplementedError(other)
-        return ""
+    def read_stack(self, _stack: str) -> tuple[Outputs, dict[str, Any]]:
+        handed_out = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
+        outputs = Outputs.model_validate(PRINTED | {"accessKeys": handed_out, "accessKeyId": self.current()})
+        return outputs, {"accessKeys": [{"label": label, "status": status} for label, status in self.declared.items()]}
+
+    def read_state(self, _stack: str) -> State:
+        keys = tuple(AccessKey(label=label, id=key["id"], deployed=key["status"]) for label, key in self.state.items())
+        return State(keys=keys, interrupted=frozenset(self.begun), written=self.aws.date(self.written))
+
+    def declare_keys(self, _stack: str, declared: dict[str, str], *flags: str) -> None:
+        """Write the stack's file, or with a flag a copy of it."""
+        self.proposed = dict(declared)
+        if not flags:
+            self.aws.machine.passes()
+            self.declared = dict(declared)
+            self.aws.machine.passes()
+
+    def preview(self, _stack: str, _flag: str, _plan: str, *flags: str) -> list[dict[str, Any]]:
+        self.aws.sleep(PREVIEW_SECONDS)
+        self.plan = list(self._changes(self.proposed if flags else self.declared))
+        return [{"op": op, "urn": URN + label, "diffReasons": ["status"]} for op, label in self.plan]
 
     def recover(self) -> None:
         """Do what recovery does once a killed deployment has propagated: delete keys that the state does not know."""
@@ -192,12 +191,12 @@ class Engine:
                 self.aws.turn(key, "deleted")
         self.begun = []
 
-    def run_visibly(self, _stack: str, *arguments: str) -> None:
+    def run_visibly(self, *_: str) -> None:
         """Do what `pulumi up --plan` does to keys."""
         self.aws.machine.passes()
         self.aws.sleep(UP_SECONDS)
         changes = list(self._changes(self.declared))
-        if [list(change) for change in changes] != json.loads(Path(arguments[-1]).read_text()):
+        if changes != self.plan:
             raise FailedError("the plan is another")
         for operation, label in changes:
             try:
@@ -248,24 +247,6 @@ class Engine:
     def _write(self) -> None:
         self.written = self.aws.now
         self.aws.machine.passes()
-
-    def _export(self) -> dict[str, Any]:
-        handed_out = {label: key | {"secret": "s"} for label, key in self.outputs.items()}
-        outputs = PRINTED | {"accessKeys": handed_out, "accessKeyId": self.current()}
-        resources: list[dict[str, Any]] = [{"urn": "stack", "type": STACK_TYPE, "outputs": outputs}]
-        resources += [
-            {"urn": URN + label, "type": ACCESS_KEY, "id": key["id"], "inputs": {"status": key["status"]}}
-            for label, key in self.state.items()
-        ]
-        begun = [{"type": "creating", "resource": {"urn": URN + label, "type": ACCESS_KEY}} for label in self.begun]
-        manifest = {"time": self.aws.date(self.written).isoformat()}
-        return {"deployment": {"manifest": manifest, "resources": resources, "pending_operations": begun}}
-
-
-def _keys(text: str) -> dict[str, str]:
-    """Return the keys that a setting declares, as `pulumi config set-all` takes it."""
-    (setting,) = json.loads(text).values()
-    return {entry["label"]: entry["status"] for entry in setting["objectValue"]}
 
 
 @dataclass

@@ -42,10 +42,10 @@ class Rotations:
         time = {"clock": lambda: self.aws.now, "sleep": self.aws.sleep}
         delay = functools.partial(Delay, **time, today=self.aws.today)
         for name, value in {
-            "tools.cli.pulumi": self.engine.pulumi,
-            "tools.stack.pulumi": self.engine.pulumi,
-            "tools.engine.pulumi": self.engine.pulumi,
-            "tools.commands.rotate.run_visibly": self.engine.run_visibly,
+            **{
+                f"tools.commands.rotate.{name}": getattr(self.engine, name)
+                for name in ("read_stack", "read_state", "declare_keys", "preview", "run_visibly")
+            },
             "tools.commands.rotate.administrator": lambda *_: ModelCaller(KeyAdministrator(self.aws)),
             "tools.commands.rotate.datetime": SimpleNamespace(now=lambda _: self.aws.today()),
             "tools.rotation.trial.Case": functools.partial(SlowCase, aws=self.aws),
