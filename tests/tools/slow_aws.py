@@ -259,6 +259,19 @@ class RoleClient(Client):
             raise fails("AccessDenied")
 
 
+# What no change of a fact changes.
+CONSTANT: dict[str, dict[str, Any]] = {
+    "get_user": {"User": {"CreateDate": EPOCH - timedelta(days=1), "Tags": TAGS}},
+    "get_user_policy": {"PolicyDocument": DOCUMENTS["inline"]},
+    "get_access_key_last_used": {"AccessKeyLastUsed": {}},
+    "list_role_policies": {"PolicyNames": []},
+    "list_groups_for_user": {"Groups": []},
+    "list_ssh_public_keys": {"SSHPublicKeys": []},
+    "list_signing_certificates": {"Certificates": []},
+    "list_service_specific_credentials": {"ServiceSpecificCredentials": []},
+}
+
+
 class AdministratorClient(Client):
     """What IAM tells the administrators of both accounts."""
 
@@ -272,9 +285,6 @@ class AdministratorClient(Client):
         dates = {"CreateDate": self.aws.changed("role")}
         return {"Role": {"AssumeRolePolicyDocument": trust, "MaxSessionDuration": 3600, "Tags": TAGS, **dates}}
 
-    def get_user(self, **_: Any) -> Any:
-        return {"User": {"CreateDate": EPOCH - timedelta(days=1), "Tags": TAGS}}
-
     def list_attached_role_policies(self, **_: Any) -> Any:
         attached = self._known("role") and self._known("role's attachment")
         return {"AttachedPolicies": [{"PolicyArn": POLICIES["role"]}] if attached else []}
@@ -282,23 +292,14 @@ class AdministratorClient(Client):
     def list_attached_user_policies(self, **_: Any) -> Any:
         return {"AttachedPolicies": [{"PolicyArn": POLICIES["user"]}] if self._known("user's attachment") else []}
 
-    def list_role_policies(self, **_: Any) -> Any:
-        return {"PolicyNames": []}
-
     def list_user_policies(self, **_: Any) -> Any:
         return {"PolicyNames": ["inline"] if self._known("user's inline policy") else []}
-
-    def get_user_policy(self, **_: Any) -> Any:
-        return {"PolicyDocument": DOCUMENTS["inline"]}
 
     def get_policy(self, *, PolicyArn: str) -> Any:  # noqa: N803 - AWS's name
         return {"Policy": {"DefaultVersionId": "v1", "UpdateDate": self.aws.changed(_fact(PolicyArn))}}
 
     def get_policy_version(self, *, PolicyArn: str, **_: Any) -> Any:  # noqa: N803 - as above
         return {"PolicyVersion": {"Document": DOCUMENTS[self._known(_fact(PolicyArn))]}}
-
-    def list_groups_for_user(self, **_: Any) -> Any:
-        return {"Groups": []}
 
     def list_access_keys(self, **_: Any) -> Any:
         known = self.aws.ask(administrator=True)
@@ -308,20 +309,11 @@ class AdministratorClient(Client):
         ]
         return {"AccessKeyMetadata": [key for key in keys if key["Status"] != "deleted"]}
 
-    def get_access_key_last_used(self, **_: Any) -> Any:
-        return {"AccessKeyLastUsed": {}}
-
     def get_login_profile(self, **_: Any) -> Any:
         raise fails("NoSuchEntity")
 
-    def list_ssh_public_keys(self, **_: Any) -> Any:
-        return {"SSHPublicKeys": []}
-
-    def list_signing_certificates(self, **_: Any) -> Any:
-        return {"Certificates": []}
-
-    def list_service_specific_credentials(self, **_: Any) -> Any:
-        return {"ServiceSpecificCredentials": []}
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **_: CONSTANT[operation]
 
 
 def _fact(policy_arn: str) -> str:
