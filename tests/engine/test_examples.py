@@ -135,6 +135,9 @@ def test_the_program_of_the_readme(real_program, aws_client):
     real_program.up()
 
     outputs = real_program.outputs()
-    role = aws_client(accounts.trusting, "iam").get_role(RoleName="Auditor")["Role"]
-    assert role["Arn"] == outputs["roleArn"]
+    iam = aws_client(accounts.trusting, "iam")
+    assert iam.get_role(RoleName="Auditor")["Role"]["Arn"] == outputs["roleArn"]
+    arn = f"arn:aws:iam::{accounts.trusting}:policy/Auditor-permissions"
+    document = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    assert document["Statement"][0]["Resource"] == f"arn:aws:ssm:us-east-1:{accounts.trusting}:parameter/records"
     assert "[profile audit-dev]" in outputs["awsConfig"]
