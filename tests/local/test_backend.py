@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from local.checkout import Checkout
+
 OTHER_NAMESPACE = ("unshare", "--map-root-user", "--pid", "--fork", "--mount-proc")
 needs_namespaces = pytest.mark.skipif(
     not shutil.which("unshare") or subprocess.run([*OTHER_NAMESPACE, "true"], capture_output=True).returncode != 0,  # noqa: PLW1510
@@ -98,13 +100,16 @@ class TestLocks:
         with at_work(project, wait_until) as run:
             pass
         (lock,) = locks(project)
-        text = lock.read_text()
+        text, runs = lock.read_text(), Checkout(project.path).runs
+        marks = runs.read_bytes()
         for changed in ({"hostname": "another"}, {"pid": 1}, {"pid": 4_000_000}):
             lock.write_text(json.dumps(json.loads(text) | changed))
+            runs.write_bytes(marks)
             done = project.run("make", "-s", "env", "STACK=test")
             assert "pulumi cancel --yes --stack test" in done.stderr
             assert locks(project) == [lock]
         lock.write_text(text)
+        runs.write_bytes(marks)
 
         done = project.run("make", "-s", "env", "STACK=test")
 
