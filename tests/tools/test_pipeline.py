@@ -219,6 +219,11 @@ def test_a_rotation_stops_while_both_keys_work_and_commits_the_stacks_file(stand
     assert runner.published() == ([commits[0], *commits], ["2"])
 
 
+def test_no_key_is_rotated_that_the_other_party_has():
+    (rotates,) = [step for step in JOBS["rotate"]["steps"] if step.get("name") == "Rotate"]
+    assert rotates["if"] == "matrix.trusted"  # null, where the other party makes the user
+
+
 def test_a_rotation_that_does_nothing_is_red_and_commits_nothing(standing_runner):
     runner = standing_runner
     runner.publish()
