@@ -106,7 +106,6 @@ class TestDownload:
             (ARCHIVE, b"tampered with", r"SHA-256 [0-9a-f]{64}, and \S+ says [0-9a-f]{64}: not used"),
             (CHECKSUMS, b"0000  another.tar.gz\n", "says nothing of it: not used"),
             (CHECKSUMS, b"\xff", "can't decode"),
-            (CHECKSUMS, None, "404"),
             (ARCHIVE, None, "404"),
         ],
     )

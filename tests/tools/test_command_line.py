@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import ROOT
 from tools.__main__ import main, parse
-from tools.console import Exit, FailedError, StackError, UnfinishedError, sentence
+from tools.console import Exit, FailedError, StackError, UnfinishedError, agreed, sentence
 from tools.engine import preview
 from tools.make import run, take_arguments
 
@@ -115,3 +116,21 @@ def test_why_a_run_of_the_engine_failed_is_said_whatever_the_cli_warns_of(tmp_pa
     with pytest.raises(StackError) as failure:
         preview("x")
     assert str(failure.value) == "`pulumi preview --json --stack x` failed: no emulator answers\n1 setting is wrong"
+
+
+# How commands ask
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("y", True), ("Yes ", True), ("", False), ("n", False)])
+def test_silence_is_no(monkeypatch, answer, expected):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    assert agreed("Import?", yes=False) is expected
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_where_nobody_is_only_the_option_answers_and_it_is_told(capsys, yes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+        assert agreed("Import?", yes=bool(yes)) is yes
+    assert capsys.readouterr().out.startswith(f"Import? [y/N] {'y' if yes else 'n'} ")

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.factories import outputs, policy
-from tests.proxy import Fault, Proxy
+from tests.proxy import Fault
 from tests.tools.slow_aws import KEY, RIGHT, SERVERS, HolderClient, SlowAws
 from tools.__main__ import main
 from tools.aws import callers
@@ -82,7 +82,7 @@ class RealLike:
 
 
 @pytest.fixture
-def real(standing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealLike:
+def real(standing, tmp_path, monkeypatch):
     printed = standing.outputs() | {"terms": standing.terms()}
     del printed["terms"]["endpoint"]
     config = {"accessKeys": [{"label": "1", "status": "Active"}]}
@@ -100,16 +100,16 @@ def real(standing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Real
 
 
 @pytest.fixture
-def iam(real: RealLike, aws_client: Callable[..., Any]) -> dict[str, Any]:
+def iam(real, aws_client):
     """Return clients of both accounts' administrators, by the side."""
     return {side: aws_client(real.account(side), "iam") for side in ("trusting", "trusted")}
 
 
-def statuses(iam: dict[str, Any]) -> set[str]:
+def statuses(iam):
     return {key["Status"] for key in iam["trusted"].list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
 
 
-def role_is_refused(iam: dict[str, Any]) -> bool:
+def role_is_refused(iam):
     return iam["trusting"].list_role_policies(RoleName="Assume-Role-1")["PolicyNames"] == [REVOCATION]
 
 
@@ -117,9 +117,7 @@ def role_is_refused(iam: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("side", "kinds"), [("trusting", BROKEN_SIGN_INS), ("trusted", ["loop", "empty process"])])
-def test_a_broken_sign_in_stops_neither_the_other_side_nor_the_file(
-    side: str, kinds: Iterable[str], real: RealLike, iam: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_sign_in_stops_neither_the_other_side_nor_the_file(side, kinds, real, iam, capsys):
     account, key = real.account(side), real.outputs.access_key_id
     for kind in kinds:
         real.declared.clear()
@@ -138,9 +136,7 @@ def test_a_broken_sign_in_stops_neither_the_other_side_nor_the_file(
 
 
 @pytest.mark.parametrize(("kind", "side"), [("process that hangs", "trusted"), ("no such profile", "trusting")])
-def test_a_broken_sign_in_disproves_nothing_and_is_named(
-    kind: str, side: str, real: RealLike, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_sign_in_disproves_nothing_and_is_named(kind, side, real, capsys):
     real.sign_in(**{side: BROKEN_SIGN_INS[kind]})
     main(["verify", "--stack", "x", "--json"])
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
@@ -153,16 +149,14 @@ def test_a_broken_sign_in_disproves_nothing_and_is_named(
     assert expected <= unsettled
 
 
-def test_a_config_file_with_a_section_twice_leaves_the_configuration_inactive_and_says_how_to_go_on_by_hand(
-    real: RealLike, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_with_a_section_twice_in_the_config_file_the_keys_are_declared_inactive_all_the_same(real, capsys):
     real.file.write_text("[profile a]\n[profile a]\n")
     assert main(["revoke", "--stack", "x", "--yes"]) == 1
     assert real.declared == [{"1": "Inactive"}]
     assert capsys.readouterr().out.count("FAILED   everything in the tru") == 2
 
 
-def test_credentials_of_another_account_change_nothing_there(real: RealLike, iam: dict[str, Any]) -> None:
+def test_credentials_of_another_account_change_nothing_there(real, iam):
     swapped = {"trusting": real.account("trusted"), "trusted": real.account("trusting")}
     iam["trusting"].create_user(UserName="user-1")
     real.sign_in(**{side: RIGHT_SIGN_IN.replace("{account}", other) for side, other in swapped.items()})
@@ -174,12 +168,7 @@ def test_credentials_of_another_account_change_nothing_there(real: RealLike, iam
 
 
 @pytest.mark.usefixtures("real")
-def test_keys_are_closed_while_sts_hangs(
-    iam: dict[str, Any],
-    proxy: Proxy,
-    monkeypatch: pytest.MonkeyPatch,
-    wait_until: Callable[..., None],
-) -> None:
+def test_keys_are_closed_while_sts_hangs(iam, proxy, monkeypatch, wait_until):
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setattr(revocation, "PROBE_SECONDS", 0.1)
     monkeypatch.setattr(revocation, "ACT_SECONDS", 3.0)
@@ -191,9 +180,7 @@ def test_keys_are_closed_while_sts_hangs(
         proxy.release()
 
 
-def test_a_web_page_in_place_of_an_answer_is_no_revocation(
-    real: RealLike, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_web_page_in_place_of_an_answer_is_no_revocation(real, proxy, monkeypatch, capsys):
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     proxy.plan("UpdateAccessKey", Fault.WEB_PAGE)
     proxy.plan("PutRolePolicy", *[Fault.WEB_PAGE] * 2)
@@ -206,9 +193,7 @@ def test_a_web_page_in_place_of_an_answer_is_no_revocation(
 
 
 @pytest.mark.parametrize("action", ["ListAccessKeys", "UpdateAccessKey", "PutUserPolicy", "GetLoginProfile"])
-def test_a_call_that_fails_stops_no_other(
-    action: str, iam: dict[str, Any], proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_that_fails_stops_no_other(action, iam, proxy, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     proxy.plan(action, Fault.DENY)
     assert main(["revoke", "--stack", "x", "--yes"]) == 1
@@ -218,25 +203,21 @@ def test_a_call_that_fails_stops_no_other(
     assert role_is_refused(iam)
 
 
-def test_a_session_that_could_not_begin_is_not_said_to_be_refused(
-    real: RealLike, iam: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_session_that_could_not_begin_is_not_said_to_be_refused(real, iam, capsys):
     policy = f"arn:aws:iam::{real.account('trusted')}:policy/Custom-Assume-Role-Policy"
     iam["trusted"].detach_user_policy(UserName="user-1", PolicyArn=policy)
     assert main(["revoke", "--stack", "x", "--yes"]) == 0
     assert "UNPROVEN a session of role Assume-Role-1 begun before is refused: An error" in capsys.readouterr().out
 
 
-def test_a_console_password_is_named_and_not_deleted(iam: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_console_password_is_named_and_not_deleted(iam, capsys):
     iam["trusted"].create_login_profile(UserName="user-1", Password="Correct-horse-7")
     assert main(["revoke", "--stack", "x", "--yes"]) == 1
     assert "aws iam delete-login-profile --user-name user-1" in capsys.readouterr().out
     assert iam["trusted"].get_login_profile(UserName="user-1")
 
 
-def test_without_a_stack_it_says_how_to_do_it_by_hand(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_stack_it_says_how_to_do_it_by_hand(monkeypatch, capsys):
     for error in (StackError("no such stack"), RuntimeError("no such stack")):
 
         def fail(_: str, error: Exception = error) -> Outputs:
@@ -254,11 +235,11 @@ def test_without_a_stack_it_says_how_to_do_it_by_hand(
 
 @pytest.mark.parametrize("date", ["Fri, 02 Jan 2026 12:00:00 GMT", None])
 @pytest.mark.parametrize("fails", [True, False])
-def test_only_aws_states_the_time(date: str | None, fails: bool) -> None:  # noqa: FBT001 - yes or no
+def test_only_aws_states_the_time(date, fails):
     """This machine's clock, ahead, would refuse new sessions; behind, it would let old ones through."""
     answer: Any = {"ResponseMetadata": {"HTTPHeaders": {"date": date} if date else {}}}
 
-    def call() -> Any:
+    def call():
         if fails:
             raise ClientError({**answer, "Error": {"Code": "X"}}, "GetRole")
         return answer
@@ -267,7 +248,7 @@ def test_only_aws_states_the_time(date: str | None, fails: bool) -> None:  # noq
     assert now == NOON if date else datetime.now(UTC) - now < timedelta(minutes=1)
 
 
-def tried(codes: Iterator[str], delay: Delay, clock: Callable[[], None]) -> str:
+def tried(codes, delay, clock):
     """Return what is said of a probe that AWS answers with these codes; an empty one is success."""
 
     def call() -> None:
@@ -291,13 +272,13 @@ def tried(codes: Iterator[str], delay: Delay, clock: Callable[[], None]) -> str:
         (["No", "Throttling"], "ClientError"),
     ],
 )
-def test_it_says_after_how_long_a_probe_was_refused(codes: list[str], said: str) -> None:
+def test_it_says_after_how_long_a_probe_was_refused(codes, said):
     aws = SlowAws.settled(RIGHT)
     delay = Delay(timeout=5, clock=lambda: aws.now, sleep=lambda _: None, today=aws.today)
     assert tried(iter(codes), delay, lambda: aws.sleep(1)).startswith(said)
 
 
-def works_on(seed: int, seconds: float) -> bool:
+def works_on(seed, seconds):
     """Return whether a key works after it was said to be refused, on an AWS where changes propagate slowly."""
     aws = SlowAws.settled(RIGHT)
     aws.random.seed(seed)
@@ -312,12 +293,12 @@ def works_on(seed: int, seconds: float) -> bool:
     return any(aws.known(KEY, server) == "Active" for server in range(SERVERS))
 
 
-def test_a_revoked_key_works_nowhere_once_it_is_said_to_be_refused() -> None:
+def test_a_revoked_key_works_nowhere_once_it_is_said_to_be_refused():
     assert not any(works_on(seed, 120.0) for seed in range(100))
     assert any(works_on(seed, 0.0) for seed in range(100))  # with four refusals alone
 
 
-def test_the_first_thing_to_do_is_to_commit_the_configuration_and_the_last_to_drop_what_the_aws_cli_holds() -> None:
+def test_the_first_thing_to_do_is_to_commit_the_configuration_and_the_last_to_drop_what_the_aws_cli_holds():
     first = first_thing("me/assume-role/prod")
     assert "deploys with the committed Pulumi.prod.yaml" in first
     assert 'git commit --message "Revoke the keys of stack me/assume-role/prod" Pulumi.prod.yaml && git push' in first
@@ -333,13 +314,13 @@ def test_the_first_thing_to_do_is_to_commit_the_configuration_and_the_last_to_dr
 # The whole way, through the real CLI
 
 
-def refused(call: Callable[[], object]) -> str:
+def refused(call):
     with pytest.raises(ClientError) as caught:
         call()
     return caught.value.response["Error"]["Code"]
 
 
-def test_revoked_and_back_again(deployed: Any, aws_client: Callable[..., Any]) -> None:
+def test_revoked_and_back_again(deployed, aws_client):
     outputs = deployed.outputs()
     admin = aws_client(deployed.accounts.trusted, "iam")
     role_admin = aws_client(deployed.accounts.trusting, "iam")
@@ -352,7 +333,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[..., Any]) -
     def pair(key: dict[str, Any]) -> dict[str, str]:
         return {"AccessKeyId": key["id"], "SecretAccessKey": key["secret"]}
 
-    def begin(caller: Any) -> dict[str, Any]:
+    def begin(caller):
         return caller.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="session")["Credentials"]
 
     sts = client("sts", pair(outputs["accessKeys"]["1"]))
@@ -406,9 +387,7 @@ def test_revoked_and_back_again(deployed: Any, aws_client: Callable[..., Any]) -
     assert refused(client("s3", old_session).list_buckets) == "AccessDenied"
 
 
-def test_on_real_accounts_a_person_agrees_before_a_revocation_is_removed(
-    real: RealLike, iam: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_on_real_accounts_a_person_agrees_before_a_revocation_is_removed(real, iam, monkeypatch, capsys):
     main(["revoke", "--stack", "x", "--yes"])
     own = {"RoleName": "Assume-Role-1", "PolicyName": "own"}
     iam["trusting"].put_role_policy(**own, PolicyDocument=json.dumps(policy(Action="s3:*", Resource="*")))
@@ -426,13 +405,13 @@ def test_on_real_accounts_a_person_agrees_before_a_revocation_is_removed(
     assert remove_revocation("x", yes=False)  # nothing is left to ask about
 
 
-def issue_time_is_past_the_cut(iam: Any) -> None:
+def issue_time_is_past_the_cut(iam):
     policy = iam.get_role_policy(RoleName="Assume-Role-1", PolicyName=REVOCATION)["PolicyDocument"]
     cut = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
     assert datetime.now(UTC) >= datetime.fromisoformat(cut)
 
 
-def test_where_nobody_can_answer_nothing_is_revoked_without_yes(deployed: Any) -> None:
+def test_where_nobody_can_answer_nothing_is_revoked_without_yes(deployed):
     done = deployed.python("-m", "tools", "revoke", "--stack", "test", check=False)
     assert done.returncode == 2
     assert "--yes answers" in done.stdout

@@ -234,15 +234,7 @@ def test_the_state_tells_its_keys_and_what_was_begun():
 )
 @pytest.mark.parametrize("declared", ["Inactive", None])
 def test_a_key_that_was_used_lately_is_not_deleted(declared, last_used, created, hours, again_after):
-    old = AccessKey(
-        label="1",
-        id="AKIA1",
-        declared=declared,  # type: ignore[arg-type]
-        deployed="Inactive",
-        actual="Inactive",
-        created=created,
-        last_used=last_used,
-    )
+    old = key("1", declared, "Inactive", "Inactive").model_copy(update={"created": created, "last_used": last_used})
     step = partial(next_step, situation(old, key("2")), now=NOON, quiet=timedelta(hours=hours))
     if again_after is None:
         assert step().title == "Delete key 1 (AKIA1)"
@@ -384,7 +376,7 @@ def test_a_key_that_is_made_active_again_after_the_yes_is_not_deleted(deployed, 
 
 
 def new_key() -> AccessKey:
-    return AccessKey(label="2", id="AKIA2", declared="Active", deployed="Active", actual="Active")
+    return key("2").model_copy(update={"last_used": None})
 
 
 NOBODY = Caller(session=Session(), endpoint=None)
@@ -496,12 +488,7 @@ def test_a_rotation_killed_after_any_call_goes_on_and_the_key_in_use_always_work
 
     handed = run_on_a_terminal(project, *rotate, answers="y\nn\n")
     assert handed.status == 3
-    for words in (
-        "Key 2: declared, not deployed yet",
-        "It works.",
-        "make profile STACK=test",
-        "Has everybody who uses",
-    ):
+    for words in ("Key 2: declared, not deployed yet", "It works.", "make profile STACK=test", "Has everybody"):
         assert words in handed.said
     use(before)
     new = project.outputs()
