@@ -33,8 +33,7 @@ def recover(checkout: Checkout, stack: str) -> None:
     backend = checkout.stacks / ".pulumi"
     for lock in (backend / "locks/organization" / NAMESPACE).glob("*/*.json*"):  # also one that was never renamed
         _check_lock(checkout, stack, lock)
-    if _has_ended(checkout, ANY_RUN):
-        checkout.runs.write_bytes(b"")  # the system gives each id again, also to a run that marks nothing
+    if _has_ended(checkout, ANY_RUN, forget=True):  # an id is given again, also to a run that marks nothing
         for file in backend.rglob("*.tmp"):
             file.unlink(missing_ok=True)
     meta = backend / "meta.yaml"
@@ -108,8 +107,8 @@ def _check_lock(checkout: Checkout, stack: str, lock: Path) -> None:
         )
 
 
-def _has_ended(checkout: Checkout, pid: int) -> bool:
-    """Return whether a run of the CLI, or with ANY_RUN each run, has provably ended.
+def _has_ended(checkout: Checkout, pid: int, *, forget: bool = False) -> bool:
+    """Return whether a run of the CLI, or with ANY_RUN each run, has provably ended; then ``forget`` all marks.
 
     A process id proves nothing in containers or after a reboot. So each run marks and locks the byte of its process id
     in a file (see `recorded_cli`), and the kernel gives the lock back with the process, whatever namespace that ran in.
@@ -119,6 +118,8 @@ def _has_ended(checkout: Checkout, pid: int) -> bool:
             fcntl.lockf(
                 file, fcntl.LOCK_EX | fcntl.LOCK_NB, int(pid != ANY_RUN), pid
             )  # a length of 0 is the whole file
+            if forget:
+                file.truncate(0)
             file.seek(pid)
             return pid == ANY_RUN or file.read(1) == RUN_MARK
     except OSError:  # locked, or a file system that cannot tell
