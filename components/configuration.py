@@ -138,12 +138,12 @@ def stack_config() -> dict[str, Any]:
 
 def ignored_settings(config: Iterable[str]) -> list[str]:
     """Return a warning for each key of the AWS provider's own namespace: the program gives its providers all."""
-    warnings: list[str] = []
-    for key in (key for key in config if key.startswith("aws:")):
-        ours = INSTEAD.get(key.removeprefix("aws:"))
-        fix = f"Set {ours} instead" if ours else "Remove it"
-        warnings.append(f"{key} in the stack's file is ignored: each account has a provider of its own. {fix}.")
-    return warnings
+    fixes = {f"aws:{key}": f"Set {ours} instead" for key, ours in INSTEAD.items()}
+    return [
+        f"{key} in the stack's file is ignored: each account has a provider of its own. {fixes.get(key, 'Remove it')}."
+        for key in config
+        if key.startswith("aws:")
+    ]
 
 
 def parse_settings(values: Mapping[str, object], secret_keys: frozenset[str] = frozenset()) -> RelationshipArgs:

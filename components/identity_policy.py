@@ -20,6 +20,7 @@ OPERATOR = (
     r")(IfExists)?|(ForAllValues:|ForAnyValue:)?Null"
 )
 ACTION = re.compile(r"\*+|(\*|[A-Za-z0-9-]+):[A-Za-z0-9*?]+")
+ALL_OF_IAM = re.compile(r"\*+|(iam|\*):\*+", re.IGNORECASE)
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 VARIABLE = re.compile(r"\$\{(?:[*?$]|(?!(?:cf|env|file|self|opt|param|var|sls):)[\w.-]+:[^:}\s][^}]*)\}")
 TEMPLATE = re.compile(r"<[^<>]+>|\{\{.*?\}\}|\$\{[^}]*\}")  # where no variable is
@@ -175,12 +176,7 @@ def allows_everything(policy: Mapping[str, object]) -> bool:
     return any(
         statement.get("Effect") == "Allow"
         and not statement.get("Condition")
-        and ("NotAction" in statement or any(map(_is_all_of_iam, items(statement["Action"]))))
+        and ("NotAction" in statement or any(ALL_OF_IAM.fullmatch(str(each)) for each in items(statement["Action"])))
         and ("NotResource" in statement or any(not str(each).strip("*") for each in items(statement["Resource"])))
         for statement in statements(policy)
     )
-
-
-def _is_all_of_iam(action: object) -> bool:
-    """Return whether an action is ``*``, ``iam:*`` or ``*:*``, with however many stars."""
-    return re.fullmatch(r"\*+|(iam|\*):\*+", str(action).casefold()) is not None

@@ -84,8 +84,7 @@ class Relationship(pulumi.ComponentResource):
             self.role_name = pulumi.Output.from_input(args.role.name)
         self.trusting_account_id = pulumi.Output.from_input(args.trusting.account_id)
         self.trusted_account_id = pulumi.Output.from_input(args.trusted.account_id)
-        url = switch_role_url(args.trusting, args.role)
-        if url is not None:
+        if url := switch_role_url(args.trusting, args.role):
             self.switch_role_url = pulumi.Output.from_input(url)
         self.terms = pulumi.Output.from_input(_terms(args, tags).as_output())
         if args.trusted.manage:
