@@ -116,6 +116,9 @@ class TestLocks:
         assert f"process {run.pid}, since " in done.stderr
         assert "was killed: its lock was removed." in done.stderr
         assert locks(project) == []
+        lock.write_text(text)  # as of a run that marked nothing, of a `pulumi` beside ours, which has the same id
+        assert "pulumi cancel --yes --stack test" in project.run("make", "-s", "env", "STACK=test").stderr
+        assert locks(project) == [lock]
 
     def test_of_a_run_at_work_stays(self, project, wait_until):
         with at_work(project, wait_until) as run:
