@@ -25,7 +25,7 @@ def test_proves_and_prints_the_outputs_without_secrets_as_the_readme_shows(tmp_p
     *_, before, last = done.stdout.splitlines()
     assert (before, last.startswith("Stack test is proven (")) == ("", True)
     assert f"    accessKeyId        {outputs['accessKeyId']}\n" in done.stdout
-    assert "    aws s3 ls --profile assume-role-test\n" in done.stdout
+    assert "    aws sts get-caller-identity --profile assume-role-test\n" in done.stdout
     assert not [line for line in done.stdout.splitlines() if line.split()[:1] in (["terms"], ["readme"])]
     assert secret not in done.stdout + done.stderr
     assert secret not in (project.path / ".local/proof-test.json").read_text()

@@ -182,7 +182,7 @@ def test_no_document_and_no_secret_is_among_the_outputs():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, ["Use the key:", "make profile STACK=s", "aws s3 ls --profile assume-role-s"]),
+        ({}, ["Use the key:", "make profile STACK=s", "aws sts get-caller-identity --profile assume-role-s"]),
         ({"encryptedSecretAccessKey": "a"}, ["ARGS=encryptedSecretAccessKey | base64 -d"]),
         ({"secretLocation": "arn"}, ["The key is kept in secretLocation."]),
         ({"awsConfig": None}, ["No access key is active"]),

@@ -128,4 +128,4 @@ def how_to_use(stack: str, outputs: "Outputs") -> Iterator[str]:
         yield "The key is kept in secretLocation. A person who may read that adds it to the profile."
     yield "Use the key:"
     yield f"    make profile{suffix}"
-    yield f"    aws s3 ls --profile {profile_name(stack)}"
+    yield f"    aws sts get-caller-identity --profile {profile_name(stack)}"
