@@ -158,16 +158,6 @@ class TestReal:
 
         assert (done.stdout == "") == (done.returncode != 0) == (f"Remove it: unset {name}\n" in done.stderr) == refused
 
-    def test_the_state_is_refreshed_first_after_an_update_that_failed(self, make, tmp_path):
-        """Otherwise the engine finds no difference, writes nothing and reports an update."""
-        state = '{"deployment": {"resources": [{"initErrors": ["AccessDenied"]}]}}'
-        script(tmp_path / "bin" / "pulumi", f'case "$*" in *export*) echo \'{state}\' ;; *) echo "told: $*" ;; esac')
-
-        done = make("up", "STACK=real", "YES=1")
-
-        assert "told: up --yes --skip-preview --refresh --suppress-outputs --stack real\n" in done.stdout
-        assert "The last update of a resource failed, so this one refreshes the state first" in done.stdout
-
 
 def test_a_checkout_that_cannot_be_written(make, tmp_path):
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  assume-role:endpoint: http://127.0.0.1:1\n")
@@ -259,13 +249,12 @@ class TestQuestions:
             assert "--yes" in done.stderr
             assert "non-interactive mode" in done.stderr
 
-    @pytest.mark.parametrize("name", ["real prod", "", "../real", "$(shell touch odd)real", "-s"])
-    def test_what_is_no_name_of_a_stack(self, make, tmp_path, name):
+    @pytest.mark.parametrize("name", ["real prod", "", "../real", "-s"])
+    def test_what_is_no_name_of_a_stack(self, make, name):
         done = make("up", f"STACK={name}")
 
         assert done.stdout == ""
         assert done.stderr.startswith(f"error: {name!r} is no name of a stack: those are made of letters")
-        assert not (tmp_path / "odd").exists()
 
 
 class TestVariables:
@@ -278,6 +267,7 @@ class TestVariables:
             ["up", "STACK=real; touch odd", ".SHELLFLAGS=-c"],
             ["up", "STACK=real; touch odd", "SHELL=/bin/bash"],
             ["up", "STACK=real\ntouch odd"],
+            ["up", "STACK=$(shell touch odd)real"],
             ["fleet", "STACKS=$(shell touch odd)"],
             ["fleet", "STACKS='; touch odd; '"],
             ["fleet", "STACKS=real", "COMMAND=$$(touch odd)"],
