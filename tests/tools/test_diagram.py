@@ -108,12 +108,3 @@ def test_a_deployed_stack_is_drawn(deployed):
 
     deployed.run("make", "diagram", "STACK=test", "OUTPUT=docs.md")
     assert (deployed.path / "docs.md").read_text() == f"```mermaid\n{text}```\n"
-
-
-def test_what_cannot_be_read_or_written_is_a_sentence(deployed):
-    command = ("-m", "tools", "diagram", "--stack", "test")
-    nowhere = deployed.python(*command, "--output", "/dev/null/x.mmd", check=False)
-    unproven = deployed.python(*command, "--proof", "absent.json", check=False)
-    assert (nowhere.returncode, "/dev/null/x.mmd" in nowhere.stderr) == (1, True)
-    assert (unproven.returncode, "Cannot read the proof absent.json" in unproven.stderr) == (2, True)
-    assert "Traceback" not in nowhere.stderr + unproven.stderr
