@@ -147,18 +147,17 @@ def test_a_key_made_by_hand_is_named_and_stays(standing, aws_client):
     assert by_hand in keys_of(standing, aws_client)
 
 
-def test_a_key_that_the_outputs_name_stays(project, aws_client):
-    project.up()
-    (key,) = keys_of(project, aws_client)
-    (recorded,) = [each for each in json.loads(project.pulumi("stack", "export").stdout)["deployment"]["resources"]
+def test_a_key_that_the_outputs_name_stays(standing, aws_client):
+    (key,) = keys_of(standing, aws_client)
+    (recorded,) = [each for each in json.loads(standing.pulumi("stack", "export").stdout)["deployment"]["resources"]
               if each.get("id") == key]  # fmt: skip
-    project.pulumi("state", "delete", "--yes", recorded["urn"])
+    standing.pulumi("state", "delete", "--yes", recorded["urn"])
 
-    done = project.python("-c", RECOVER)
+    done = standing.python("-c", RECOVER)
 
     assert f"User {USER} has key {key}" in done.stdout
     assert "The outputs of the stack name it, so it stays." in done.stdout
-    assert keys_of(project, aws_client) == [key]
+    assert keys_of(standing, aws_client) == [key]
 
 
 def test_on_real_accounts_a_person_decides_and_until_then_the_evidence_stays(make_real, aws_client, emulator):

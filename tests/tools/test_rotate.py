@@ -450,7 +450,7 @@ def test_what_cannot_be_done_is_said_with_the_fix(arguments, words, capsys, monk
 # The whole way, through the real CLI
 
 
-def test_a_rotation_killed_after_any_call_goes_on_and_the_key_in_use_always_works(standing, proxy, aws_client):
+def test_a_killed_rotation_goes_on_and_the_key_in_use_always_works(standing, proxy, aws_client):
     project = standing
     project.stand_behind(proxy.url)
     before = project.outputs()
@@ -474,21 +474,9 @@ def test_a_rotation_killed_after_any_call_goes_on_and_the_key_in_use_always_work
         run.communicate()
         proxy.release()
 
-    # The secret is lost with the process, and whose key it is no rotation decides.
-    kill_at("CreateAccessKey")
-    assert keys() == ["Active", "Active"]
-    stopped = project.run(*rotate, "--yes", check=False)
-    assert (stopped.returncode, "make up STACK=test" in stopped.stderr) == (1, True)
-    listed = {key["AccessKeyId"] for key in iam.list_access_keys(UserName="user-1")["AccessKeyMetadata"]}
-    (lost,) = listed - {before["accessKeyId"]}
-    iam.delete_access_key(UserName="user-1", AccessKeyId=lost)
-    project.pulumi("cancel", "--yes")
-    project.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-    use(before)
-
     handed = run_on_a_terminal(project, *rotate, answers="y\nn\n")
     assert handed.status == 3
-    for words in ("Key 2: declared, not deployed yet", "It works.", "make profile STACK=test", "Has everybody"):
+    for words in ("Add key 2", "It works.", "make profile STACK=test", "Has everybody"):
         assert words in handed.said
     use(before)
     new = project.outputs()
