@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.proxy import Fault, proxy_before
+from tests.proxy import Fault
 from tools.aws.callers import GarbledAnswerError, administrator, aws_time, clock_skew, key_caller
 from tools.console import StackError
 
@@ -35,47 +35,42 @@ def test_an_answer_without_a_time_is_none(answer):
     assert aws_time(answer) is None
 
 
-PAGES = [b"<html></html>", Fault.WEB_PAGE, b"<html><body>Sign in</body></html>", b"<html/>", b"{}", b"x"]
+@pytest.fixture
+def iam(proxy, accounts):
+    return key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
 
 
-@pytest.mark.parametrize("answer", PAGES)
-def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answer, emulator, accounts):
+@pytest.mark.parametrize("answer", [b"<html></html>", Fault.WEB_PAGE, b"<html/>", b"{}", b"x"])
+def test_what_is_no_answer_is_an_error_like_others_and_its_text_is_not_told(answer, iam, proxy):
     """A tool that goes on after one failed call has to go on after this one, too."""
-    with proxy_before(emulator) as proxy:
-        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
-        proxy.plan("ListUsers", answer)
-        with pytest.raises(GarbledAnswerError, match="truncated or is not from AWS") as told:
-            iam.list_users()
+    proxy.plan("ListUsers", answer)
+    with pytest.raises(GarbledAnswerError, match="truncated or is not from AWS") as told:
+        iam.list_users()
     assert "<" not in str(told.value)
 
 
-def test_half_of_an_answer_tells_no_secret(emulator, accounts, aws_client):
-    aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
-    with proxy_before(emulator) as proxy:
-        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
-        proxy.plan("CreateAccessKey", Fault.CUT_SHORT)
-        with pytest.raises(GarbledAnswerError) as told:
-            iam.create_access_key(UserName="user-1")
+def test_half_of_an_answer_tells_no_secret(iam, proxy):
+    iam.create_user(UserName="user-1")
+    proxy.plan("CreateAccessKey", Fault.CUT_SHORT)
+    with pytest.raises(GarbledAnswerError) as told:
+        iam.create_access_key(UserName="user-1")
     assert not any(secret in repr(told.value) for secret in proxy.secrets)
 
 
-def test_a_page_that_asks_to_sign_in_is_no_account(emulator, accounts):
-    with proxy_before(emulator) as proxy:
-        proxy.plan("GetCallerIdentity", Fault.WEB_PAGE)
-        config = {"trusted": {"accountId": accounts.trusted}, "endpoint": proxy.url}
-        with pytest.raises(StackError, match=r"Cannot sign in to the trusted account \d+: the response was truncated"):
-            administrator("trusted", config)
+def test_a_page_that_asks_to_sign_in_is_no_account(proxy, accounts):
+    proxy.plan("GetCallerIdentity", Fault.WEB_PAGE)
+    config = {"trusted": {"accountId": accounts.trusted}, "endpoint": proxy.url}
+    with pytest.raises(StackError, match=r"Cannot sign in to the trusted account \d+: the response was truncated"):
+        administrator("trusted", config)
 
 
 @pytest.mark.parametrize("page", [Fault.WEB_PAGE, b"<html/>", b"<UpdateAccessKeyResponse/>", b""])
-def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(page, emulator, accounts, aws_client):
-    aws_client(accounts.trusted, "iam").create_user(UserName="user-1")
-    with proxy_before(emulator) as proxy:
-        iam = key_caller(accounts.trusted, "any", region="us-east-1", endpoint=proxy.url).client("iam")
-        proxy.plan("DeleteUser", page)
-        with pytest.raises(GarbledAnswerError):
-            iam.delete_user(UserName="user-1")
+def test_a_call_without_a_result_did_not_happen_unless_aws_names_its_request(page, iam, proxy):
+    iam.create_user(UserName="user-1")
+    proxy.plan("DeleteUser", page)
+    with pytest.raises(GarbledAnswerError):
         iam.delete_user(UserName="user-1")
+    iam.delete_user(UserName="user-1")
 
 
 @pytest.mark.parametrize(
