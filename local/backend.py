@@ -93,11 +93,11 @@ def _check_lock(checkout: Checkout, stack: str, lock: Path) -> None:
     A lock that was not written to its end names no holder: then no run may be at work.
     """
     content, holder, pid = _content(lock), "an unknown process", ANY_RUN
-    if content:
+    if content and "pid" in content:  # an earlier version kept a checksum beside it
         pid = content["pid"]
         holder = f"{content['username']}@{content['hostname']}, process {pid}, since {content['timestamp']}"
     locked = lock.parent.name
-    if (not content or content["hostname"] == socket.gethostname()) and _has_ended(checkout, pid):
+    if (pid == ANY_RUN or content["hostname"] == socket.gethostname()) and _has_ended(checkout, pid):
         lock.unlink(missing_ok=True)
         say(f"The last command on stack {locked} ({holder}) was killed: its lock was removed.")
     elif locked == stack:
