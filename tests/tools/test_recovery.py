@@ -35,11 +35,11 @@ def up(project: Project) -> subprocess.CompletedProcess[str]:
     return project.run("make", "up", "STACK=test", check=False)
 
 
-def kill_at(project: Project, proxy: Proxy, *actions: str) -> None:
-    """Kill `pulumi up` and all that it started when AWS has done these calls, and nobody knows of it."""
+def kill_at(project: Project, proxy: Proxy, *actions: str, command: tuple[str, ...] = PULUMI_UP) -> None:
+    """Kill a command and all that it started when AWS has done these calls, and nobody knows of it."""
     for action in actions:
         proxy.plan(action, Fault.HOLD)
-    run = start(project, *PULUMI_UP)
+    run = start(project, *command)
     assert proxy.reached.wait(300)
     unchanged, state = 0, ""
     while proxy.is_due or unchanged < UNCHANGED_POLLS:  # a kill while the state is written is another test's matter

@@ -3,7 +3,6 @@
 import base64
 import itertools
 import os
-import signal
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,9 +15,9 @@ from botocore.session import Session
 from pydantic import SecretStr
 
 from tests import factories
-from tests.faults.operations import run_on_a_terminal, start
-from tests.proxy import Fault
+from tests.faults.operations import run_on_a_terminal
 from tests.tools.test_keys import Iam
+from tests.tools.test_recovery import kill_at
 from tools.__main__ import main
 from tools.aws.callers import Caller
 from tools.aws.keys import AccessKey
@@ -34,9 +33,7 @@ from tools.rotation.trial import prove, try_new_key
 from tools.stack import Outputs, declared_keys
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-LONG_AGO = NOON - 30 * DAY
-BOUND_SECONDS = 300.0
+LONG_AGO = NOON - timedelta(days=30)
 
 
 # Where a rotation stands, and what comes next
@@ -465,14 +462,8 @@ def test_a_killed_rotation_goes_on_and_the_key_in_use_always_works(standing, pro
         sts = aws_client(outputs["accessKeyId"], "sts", outputs["secretAccessKey"])
         sts.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="consumer")
 
-    def kill_at(action):
-        """Lose the machine when AWS has done it, and before anybody has heard."""
-        proxy.plan(action, Fault.HOLD)
-        run = start(project.with_own_plugins(), *rotate, "--yes")  # all of it is killed
-        assert proxy.reached.wait(BOUND_SECONDS)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
-        proxy.release()
+    def kill(action):
+        kill_at(project.with_own_plugins(), proxy, action, command=(*rotate, "--yes"))  # all of it is killed
 
     handed = run_on_a_terminal(project, *rotate, answers="y\nn\n")
     assert handed.status == 3
@@ -481,14 +472,12 @@ def test_a_killed_rotation_goes_on_and_the_key_in_use_always_works(standing, pro
     use(before)
     new = project.outputs()
 
-    kill_at("UpdateAccessKey")
+    kill("UpdateAccessKey")
     assert keys() == ["Inactive", "Active"]
-    project.pulumi("cancel", "--yes")
     use(new)
 
-    kill_at("DeleteAccessKey")
+    kill("DeleteAccessKey")
     assert keys() == ["Active"]
-    project.pulumi("cancel", "--yes")
     use(new)
     done = project.run(*rotate, "--yes")
     assert "is the only key now" in done.stdout
