@@ -117,6 +117,10 @@ def test_a_relationship_made_by_hand_is_adopted_and_deployed_without_a_replaceme
     again = adopt(project)
     assert "Nothing to adopt" in again.stdout
     assert outputs["accessKeyId"] not in again.stdout
+    assert "Deploy the stack's key" in again.stdout
+    project.configure({"accessKeys": []})
+    without = adopt(project).stdout
+    assert (old["AccessKeyId"] in without, "Deploy the stack's key" in without) == (True, False)
 
 
 def test_on_real_accounts_a_no_restores_the_state_after_pulumis_own_difference(real_project, by_hand):

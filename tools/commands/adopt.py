@@ -13,7 +13,7 @@ from components.iam import NAMESPACE
 from components.iam.limits import MAX_ACCESS_KEYS
 from tools.cli import pulumi
 from tools.console import Exit, FailedError, agreed, say
-from tools.engine import ENGINE_TIMEOUT_SECONDS, changes, preview
+from tools.engine import ACCESS_KEY, ENGINE_TIMEOUT_SECONDS, changes, preview
 from tools.recovery.plan import POLICY, ROLE, USER, Plan, planned, read_plan
 
 # The setting of a property that cannot change in place. A policy's have none: only another name helps.
@@ -80,6 +80,7 @@ def _key_advice(plan: Plan) -> Iterator[str]:
     keys = plan.unknown_keys(user, known)
     if keys:
         yield f"Keys of user {user} that cannot be imported: {', '.join(f'{key.id} ({key.actual})' for key in keys)}."
+    if keys and any(new.get("type") == ACCESS_KEY for new in map(planned, plan.steps)):
         yield f"A user has at most {MAX_ACCESS_KEYS} keys. Deploy the stack's key and hand it over:"
         yield f"  make up STACK={plan.stack}"
     for key in keys:
