@@ -73,6 +73,8 @@ INSIDE = [
 ]
 NO_RANGES = ["home", "203.0.113.7/24", "2600::1%eth0", "203.0.113.0/024", "203.0.113.0/255.255.255.0"]
 NO_PRINCIPALS = ["user-1", f"arn:aws:iam::{TRUSTED}:root", "*", "arn:aws:iam::aws:role/x"]
+NO_DURATIONS = [3599, 43201, 0, 3600.5, "1h", "", True, [3600]]
+NO_ORGANIZATIONS = ["o-short", "o-A1B2C3D4E5", "r-a1b2c3d4e5", "o-" + "a" * 33, ""]
 REGIONS, PROFILES = ([f"{side}.{key}" for side in BOTH] for key in ("region", "profile"))
 # The key, a wrong value, then what the message must say: the rule and the fix. The value itself is always shown.
 WRONG = [
@@ -98,17 +100,15 @@ WRONG = [
     *rows(PATHS, ["/${aws:username}/"], "${ would stand for other names", "Choose another"),
     *rows(["role.description"], ["d" * 1001], "0 to 1000 of them, and this has 1001", "Choose another"),
     *rows(["role.description"], ["a — b"], "IAM descriptions are made of Latin-1 characters only", "Remove '—'"),
-    *rows(
-        ["role.maxSessionDuration"], [3599, 43201, 3600.5, "1h", "", True, [3600]], "from 3600 to 43200", "Choose one"
-    ),
+    *rows(["role.maxSessionDuration"], NO_DURATIONS, "a whole number of seconds from 3600 to 43200", "Choose one"),
     *rows(["trust.mfaMaxAge"], [0, 129601, "soon", True], "whole number of seconds from 1 to 129600", "Choose one"),
     *rows(["trust.externalId"], ["", "x", "x" * 1225], "2 to 1224 of them, and this has", "Choose another"),
     *rows(["trust.externalId"], ["a b"], "external ids are made of letters, digits and _+=,.@:/- only", "Remove ' '"),
-    *rows(["trust.organizationId"], ["o-A1B2C3D4E5", "r-a1b2c3d4e5", ""], "o- and 10 to 32 lower-case", "Look it up"),
+    *rows(["trust.organizationId"], NO_ORGANIZATIONS, "o- and 10 to 32 lower-case letters or digits", "Look it up"),
     *rows(["trust.sourceIps[0]"], INSIDE, "AWS sees the public address of a caller", "Find yours with"),
     *rows(["trust.sourceIps[0]"], NO_RANGES, "this is not an address or a CIDR range", "Write it like 203.0.113.0/24"),
     *rows(["trust.principalArns[0]"], NO_PRINCIPALS, "this is not the ARN of an IAM user or role", "Write it like"),
-    *rows(REGIONS, ["moon", "us-east-1a", "US-EAST-1", ""], "not the name of an AWS region", "Write it like us-east-1"),
+    *rows(REGIONS, ["us-east", "us-east-1a", "US-EAST-1", ""], "not the name of an AWS region", "Write it like us-"),
     *rows(PROFILES, ["", " ", "a]b", "a\nb"], "not the name of an AWS profile", "aws configure list-profiles"),
     *(
         (key, value, f"this is not the ARN of an IAM {kind}", "Write it like arn:aws:iam::111122223333:")
@@ -663,7 +663,9 @@ def test_the_defaults_in_pulumi_yaml_are_the_programs_own(load):
     [
         ("region", "trusting.region and trusted.region"),
         ("profile", "trusting.profile and trusted.profile"),
+        ("defaultTags", "assume-role:tags"),
         ("allowedAccountIds", "trusting.accountId and trusted.accountId"),
+        ("assumeRoles", "trusting.assumeRoleArn and trusted.assumeRoleArn"),
         ("endpoints", "assume-role:endpoint"),
         ("maxRetries", "Remove it"),
     ],
@@ -711,6 +713,8 @@ def test_a_pattern_for_roles_of_identity_center_misses_those_of_us_east_1(region
     [
         ({"Action": "*", "Resource": "*"}, True),
         ({"Action": ["s3:*", "*"], "Resource": ["*"]}, True),
+        ({"Action": "**", "Resource": "**"}, True),
+        ({"Action": "*:*", "Resource": "*"}, True),
         ({"Action": ["s3:*", "IAM:*"], "Resource": "*"}, True),
         ({"NotAction": "s3:*", "Resource": "*"}, True),
         ({"Action": "*", "NotResource": "arn:aws:s3:::bucket"}, True),
