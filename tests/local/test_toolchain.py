@@ -146,9 +146,11 @@ class TestReal:
         ("name", "value", "refused"),
         [
             ("PULUMI_STACK", "other", True),
+            ("PULUMI_OPTION_STACK", "other", True),
             ("PULUMI_STACK", "real", False),
             ("PULUMI_STACK", "", False),
             ("PULUMI_OPTION_CWD", "/", True),
+            ("PULUMI_OPTION_CONFIG_FILE", "other.yaml", True),
             ("PULUMI_OPTION_CONFIG", "assume-role:endpoint=", True),
             ("PULUMI_OPTION_COLOR", "never", False),
         ],
