@@ -93,10 +93,6 @@ class Engine:
         answer = self.stub.Create(proto.CreateRequest(type=token, properties=encode(checked)))
         return Made(token, answer.id, checked, decode(answer.properties), secrets(answer.properties))
 
-    def preview(self, token, **inputs):
-        checked, _ = self.check(token, inputs)
-        return self.stub.Create(proto.CreateRequest(type=token, properties=encode(checked), preview=True)).properties
-
     def diff(self, made, **changes):
         checked, failures = self.check(made.token, _changed(made, changes))
         assert not failures
