@@ -143,6 +143,8 @@ def test_what_is_right_is_proven_with_no_secret_shown_and_nothing_left_behind(re
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert outputs["secretAccessKey"] not in printed
     assert (report["stack"], report["verdict"], list(rows.values())) == ("test", "proven", report["rows"])
+    fields = {"id", "check", "expected", "observed", "seconds", "verdict", "advice", "needs_person"}
+    assert {frozenset(row) for row in report["rows"]} == {frozenset(fields)}  # by which scripts know them
     assert sum(row["seconds"] for row in report["rows"]) < report["seconds"]
     assert datetime.fromisoformat(report["time"]) <= datetime.now(UTC)
     (key,) = report["keys"]

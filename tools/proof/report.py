@@ -52,6 +52,8 @@ COMMAND: Final = "  "  # what a line of advice begins with that is a command, to
 class Row:
     """What one check observed, and what that means. The check itself is added when it has run."""
 
+    __pydantic_config__ = {}  # the report has its fields by these names  # noqa: RUF012
+
     verdict: Verdict
     observed: str = ""
     advice: str = ""  # what is wrong and what to do; a command stands on a line of its own
