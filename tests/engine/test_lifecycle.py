@@ -46,7 +46,7 @@ def root_arn(account_id):
 def first(tmp_path_factory, next_accounts, make_project):
     """Return a project and what its first `pulumi up` printed, with the preview that a person gets."""
     project = make_project(tmp_path_factory.mktemp("first"), next_accounts()).with_passphrase()
-    return project, project.with_own_plugins().pulumi("up", "--yes", "--diff", "--color", "never")
+    return project, project.pulumi("up", "--yes", "--diff", "--color", "never")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ class TestFirstUp:
         commands = [
             up.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--diff", "--logtostderr", "-v=3"),
             up.preview("--diff", "--json", "--expect-no-changes"),
-            again := up.with_own_plugins().up("--diff", "--logtostderr", "-v=3"),
+            again := up.up("--diff", "--logtostderr", "-v=3"),
             up.pulumi("stack", "output", "--json"),
             up.pulumi("stack", "export"),
             up.run("make", "outputs", "STACK=test"),

@@ -463,7 +463,7 @@ def test_a_killed_rotation_goes_on_and_the_key_in_use_always_works(standing, pro
         sts.assume_role(RoleArn=outputs["roleArn"], RoleSessionName="consumer")
 
     def kill(action):
-        kill_at(project.with_own_plugins(), proxy, action, command=(*rotate, "--yes"))  # all of it is killed
+        kill_at(project, proxy, action, command=(*rotate, "--yes"))
 
     handed = run_on_a_terminal(project, *rotate, answers="y\nn\n")
     assert handed.status == 3
