@@ -79,9 +79,6 @@ def test_a_vendor_and_a_customer_with_one_account_each(party, aws_client, accoun
     assert "The other party makes the user" in tools(customer, "profile", check=False).stderr
     assert "it rotates the key" in tools(customer, "rotate", "--yes", check=False).stderr
 
-    for project in (vendor, customer):
-        tools(project, "destroy", "--yes")
-
 
 def test_what_differs_in_the_other_partys_role_is_not_for_this_stack_to_put_back(project, accounts, aws_client):
     trusting = {"accountId": accounts.trusting, "manage": False}
