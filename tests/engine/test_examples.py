@@ -21,11 +21,11 @@ class Program:
         self.folder.mkdir()
         (self.folder / "venv").symlink_to(ROOT / ".venv")
         (self.folder / "assume_role").symlink_to(ROOT / "components")
+        self.key = f"--secrets-provider={yaml.safe_load(project.stack_file.read_text())['secretsprovider']}"
 
     def pulumi(self, *arguments, check=True):
-        environment = {"PULUMI_CONFIG_PASSPHRASE": "only for tests, and long enough"}
         command = ("pulumi", *arguments, "--non-interactive", "--cwd", str(self.folder))
-        return self.project.run(*command, environment=environment, check=check)
+        return self.project.run(*command, check=check)
 
     def up(self, *arguments):
         return self.pulumi("up", "--yes", "--skip-preview", *arguments)
@@ -55,7 +55,7 @@ def real_program(real_project):
 def test_two_relationships(program, aws_client):
     shutil.copytree(ROOT / "examples/two-relationships", program.folder, dirs_exist_ok=True)
     accounts = program.project.accounts
-    program.pulumi("stack", "init", "dev")
+    program.pulumi("stack", "init", "dev", program.key)
     settings = {"trusting": accounts.trusting, "trusted": accounts.trusted, "endpoint": program.project.endpoint}
     values = [part for key, value in settings.items() for part in ("--plaintext", f"{key}={value}")]
     program.pulumi("config", "set-all", *values)
@@ -84,7 +84,7 @@ def test_a_vendor_and_a_customer_make_one_half_each(parties, aws_client):
     for party in parties:
         shutil.copytree(ROOT / "examples" / party.folder.name, party.folder, dirs_exist_ok=True)
         settings = (f"customer={accounts.trusting}", f"vendor={accounts.trusted}")
-        party.pulumi("stack", "init", "dev")
+        party.pulumi("stack", "init", "dev", party.key)
         party.pulumi("config", "set-all", *(part for setting in settings for part in ("--plaintext", setting)))
         party.up()
 
@@ -105,7 +105,7 @@ def test_pulumi_new_asks_for_the_accounts_and_makes_a_program_that_runs(real_pro
     accounts = real_program.project.accounts
     given = {"trustingAccountId": accounts.trusting, "trustedAccountId": accounts.trusted}
     config = [part for key, value in given.items() for part in ("--config", f"{key}={value}")]
-    new = ("new", str(example), "--yes", "--force", "--name", "mine", "--stack", "dev", *config)
+    new = ("new", str(example), "--yes", "--force", "--name", "mine", "--stack", "dev", real_program.key, *config)
     real_program.pulumi(*new, check=False)  # the language host of ours installs nothing
     written = yaml.safe_load((real_program.folder / "Pulumi.dev.yaml").read_text())["config"]
     assert written == {
@@ -130,7 +130,7 @@ def test_the_program_of_the_readme(real_program, aws_client):
     instead = 'aws.ssm.Parameter("records", name="/records", type="String", value="x",'
     (real_program.folder / "__main__.py").write_text(text.replace('aws.s3.Bucket("records",', instead))
     shutil.copy2(ROOT / "examples/two-relationships/Pulumi.yaml", real_program.folder)
-    real_program.pulumi("stack", "init", "dev")
+    real_program.pulumi("stack", "init", "dev", real_program.key)
     real_program.pulumi("config", "set-all", "--plaintext", "trusting=unused", "--plaintext", "trusted=unused")
     real_program.up()
 
