@@ -14,7 +14,7 @@ from local.plugins.aws.wire import decode, encode
 from local.plugins.protocol import provider_pb2 as proto
 from tests.shared_plugin import VARIABLE, shared_plugin
 
-DELAY = "PROPAGATION_SECONDS = 120.0"
+DELAYS = {"aws/propagation.py": "PROPAGATION_SECONDS = 120.0", "proof/case.py": "REFUSAL_PAUSE_SECONDS = 0.5"}
 SERVICES = ("iam", "sts", "secretsmanager", "ssm")
 
 
@@ -68,7 +68,8 @@ def make_real_like(project, plugin, endpoint):
 
 def shorten_delay(project):
     """Make the commands of a project wait for AWS's propagation as long as the emulator needs: not at all, nearly."""
-    file = project.path / "tools/aws/propagation.py"
-    text = file.read_text()
-    assert DELAY in text
-    file.write_text(text.replace(DELAY, "PROPAGATION_SECONDS = 0.1"))
+    for name, delay in DELAYS.items():
+        file = project.path / "tools" / name
+        text = file.read_text()
+        assert delay in text
+        file.write_text(text.replace(delay, f"{delay.partition(' = ')[0]} = 0.1"))
