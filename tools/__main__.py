@@ -41,7 +41,7 @@ def parser_of(command: str | None) -> argparse.ArgumentParser:
     """Return the parser of the command line; only the module of ``command`` is imported, the others cost nothing."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__, epilog=EXIT_CODES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, words in COMMANDS.items():
+    for name, words in COMMANDS.items() if command is None else [(command, COMMANDS[command])]:
         own = commands.add_parser(
             name,
             help=words.replace("%", "%%"),
