@@ -1,5 +1,4 @@
 # One-line aliases of `python -m tools COMMAND --stack NAME`, after .venv is made. `make help` lists them.
-
 PROBE = $(error)
 ifneq ($(value PROBE),$$(error))
 $(error This needs GNU Make 3.81 or newer: an older one does not pass variables on unchanged)
@@ -16,10 +15,9 @@ PYTHON := python3
 ANEW := $(if $(filter command,$(firstword $(origin PYTHON))),anew)
 RUN := .venv/bin/python -E -m
 TOOLS := up preview outputs destroy verify profile diagram handover rotate revoke adopt fleet shell env down
-TESTS := test fuzz faults bench
-.PHONY: help anew mend live lint lock $(TOOLS) $(TESTS)
+TESTS := test fuzz faults bench live
+.PHONY: help anew mend lint lock $(TOOLS) $(TESTS)
 .DEFAULT_GOAL := help
-
 ##@ Deploy (STACK=name; without it dev, whose accounts are emulated)
 up: ## deploy, prove, print the outputs (YES=1: ask nothing)
 preview: ## show what `make up` would change, policy documents included
@@ -61,6 +59,7 @@ mend: ; $(error `make mend` is gone: run `make up`, which recovers by itself, or
 PYTEST_test := --numprocesses auto --dist worksteal
 PYTEST_fuzz := -q --timeout 0 tests/fuzz tests/scenarios
 PYTEST_faults := -q -m faults tests/faults
+PYTEST_live := -q -s -m live tests/live
 PYTEST_bench := -q -p tests.conftest $(if $(FLEET),bench/fleet.py,bench/bench.py)
 fuzz: override FUZZ := $(or $(FUZZ),2000)
 $(TESTS): export PYTEST_ADDOPTS := $(value ARGS)
@@ -68,8 +67,6 @@ $(TESTS): export PYTHONDONTWRITEBYTECODE :=
 $(TESTS): .venv/developer
 	@$(RUN) local.cli
 	@$(RUN) pytest $(PYTEST_$@)
-live: .venv/developer
-	@$(RUN) pytest -q -s -m live tests/live
 lint: .venv/developer
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check

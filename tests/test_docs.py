@@ -244,3 +244,4 @@ def test_the_supported_versions():
 def test_the_pages_are_short():
     assert len(PAGES["README.md"].splitlines()) <= 130
     assert sum(len(path.read_text().split()) for path in ROOT.glob("docs/*.md")) <= 8000
+    assert len(MAKEFILE.splitlines()) <= 80
