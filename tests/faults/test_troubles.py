@@ -16,6 +16,7 @@ from tests.faults.aftermath import differences, doubts
 from tests.faults.operations import OPERATIONS, STACK, UP, finish, run, start
 
 # Where a user may have a file system of his own, without being root.
+# A command that runs in it starts its own Python: the preforked one is in the file system of the tests.
 OWN_FILE_SYSTEM = ("unshare", "--map-root-user", "--mount", "bash", "-euo", "pipefail", "-c")
 needs_own_file_system = pytest.mark.skipif(
     not shutil.which("unshare")
@@ -57,7 +58,7 @@ def test_a_full_disk(project, kilobytes, recovers):
         rm -rf .local/kept
         cp -a .local/stacks .local/kept
     """
-    done = run(project, *OWN_FILE_SYSTEM, script)
+    done = run(project.with_own_plugins(), *OWN_FILE_SYSTEM, script)
     assert done.went_well, done
     assert "Traceback" not in done.said
     shutil.rmtree(project.path / ".local/stacks")
@@ -70,7 +71,7 @@ def test_a_checkout_that_nobody_may_write_to(project, recovers):
     script = (
         'mount --bind "$PWD" "$PWD"; mount -o remount,ro,bind "$PWD"; cd "$PWD"; make up STACK=test && exit 9; true'
     )
-    done = run(project, *OWN_FILE_SYSTEM, script)
+    done = run(project.with_own_plugins(), *OWN_FILE_SYSTEM, script)
     assert done.went_well, done
     assert "read-only" in done.said.lower()
     assert "Traceback" not in done.said
