@@ -115,9 +115,8 @@ def _has_ended(checkout: Checkout, pid: int, *, forget: bool = False) -> bool:
     """
     try:
         with checkout.runs.open("a+b") as file:
-            fcntl.lockf(
-                file, fcntl.LOCK_EX | fcntl.LOCK_NB, int(pid != ANY_RUN), pid
-            )  # a length of 0 is the whole file
+            length = int(pid != ANY_RUN)  # 0 is the whole file
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, pid)
             if forget:
                 file.truncate(0)
             file.seek(pid)

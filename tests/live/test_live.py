@@ -27,8 +27,11 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.iam.owner import OWNER_TAG
+from tools.aws.callers import all_pages
+from tools.aws.policies import attached_policies, holder, inline_policies
 from tools.aws.propagation import PROPAGATION_SECONDS
 from tools.console import say
+from tools.stack import Kind
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDED = ("Pulumi.yaml", "__main__.py", "requirements.txt", "requirements-tools.txt")
@@ -86,11 +89,6 @@ def named_accounts(variables: Mapping[str, str]) -> dict[str, Account]:
 # What a run may leave
 
 
-def pages(iam: Any, operation: str, key: str, **arguments: str) -> Iterator[dict[str, Any]]:
-    for page in iam.get_paginator(operation).paginate(**arguments):
-        yield from page[key]
-
-
 def is_ours(tags: list[dict[str, str]], stack: str) -> bool:
     """Return whether an owner tag names a stack; `live-` stands for all stacks of this test."""
     ours = re.compile(rf"[^/]+/assume-role/{stack}[^/]*/[^/]+")
@@ -99,13 +97,13 @@ def is_ours(tags: list[dict[str, str]], stack: str) -> bool:
 
 def candidates(iam: Any) -> Iterator[tuple[str, Callable[[], Any], Callable[[], None]]]:
     """Yield what an account holds that may be of this test, how to read its tags, and how to remove it."""
-    for user in pages(iam, "list_users", "Users", PathPrefix=PATH):
+    for user in all_pages(iam, "list_users", "Users", PathPrefix=PATH):
         name = user["UserName"]
         yield f"user {name}", partial(iam.list_user_tags, UserName=name), partial(remove_user, iam, name)
-    for role in pages(iam, "list_roles", "Roles", PathPrefix=PATH):
+    for role in all_pages(iam, "list_roles", "Roles", PathPrefix=PATH):
         name = role["RoleName"]
-        yield f"role {name}", partial(iam.list_role_tags, RoleName=name), partial(remove_role, iam, name)
-    for policy in pages(iam, "list_policies", "Policies", Scope="Local"):
+        yield f"role {name}", partial(iam.list_role_tags, RoleName=name), partial(remove, iam, "role", name)
+    for policy in all_pages(iam, "list_policies", "Policies", Scope="Local"):
         name, arn = policy["PolicyName"], policy["Arn"]
         if name.startswith(PREFIX):
             yield f"policy {name}", partial(iam.list_policy_tags, PolicyArn=arn), partial(remove_policy, iam, arn)
@@ -114,19 +112,17 @@ def candidates(iam: Any) -> Iterator[tuple[str, Callable[[], Any], Callable[[], 
 def remove_user(iam: Any, name: str) -> None:
     for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
         iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-    for policy in iam.list_user_policies(UserName=name)["PolicyNames"]:
-        iam.delete_user_policy(UserName=name, PolicyName=policy)
-    for policy in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
-        iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
-    iam.delete_user(UserName=name)
+    remove(iam, "user", name)
 
 
-def remove_role(iam: Any, name: str) -> None:
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=name, PolicyName=policy)
-    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-        iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-    iam.delete_role(RoleName=name)
+def remove(iam: Any, kind: Kind, name: str) -> None:
+    """Remove a role, or a user without keys, with its policies."""
+    who = holder(kind, name)
+    for policy in inline_policies(iam, kind, name):
+        getattr(iam, f"delete_{kind}_policy")(**who, PolicyName=policy)
+    for arn in attached_policies(iam, kind, name):
+        getattr(iam, f"detach_{kind}_policy")(**who, PolicyArn=arn)
+    getattr(iam, f"delete_{kind}")(**who)
 
 
 def remove_policy(iam: Any, arn: str) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
+from components.iam import NAMESPACE
 from tools.aws.callers import Caller, administrator, sign_in, text_of
 from tools.aws.errors import NO_SUCH_ENTITY, error_code
 from tools.aws.keys import read_keys
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> Exit:
         if not declared_keys(stack.config):
             raise StackError(
                 f"Stack {options.stack} declares no access key, so there is none to rotate. Declare one, then deploy: "
-                f"pulumi config set --path 'assume-role:accessKeys[0].label' 1 --stack {options.stack}"
+                f"pulumi config set --path '{NAMESPACE}:accessKeys[0].label' 1 --stack {options.stack}"
             )
         trusted = trusted or administrator("trusted", sign_in(stack.outputs, stack.config))
         iam = trusted.client("iam")
